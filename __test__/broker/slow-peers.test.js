@@ -94,7 +94,7 @@ test(
   STOPPING,
   async (t) => {
     const endpoint = freshEndpoint('tcp');
-    const conf = { heartbeat: 200 };
+    const conf = { heartbeat: 200, reconnectGrace: 0 };
     const broker = runWatched(t, brokerProgram, { endpoint, conf });
     await broker.said('started');
     const args = { endpoint, service: SERVICE, count: 1e6, size: 64 * 1024 };

@@ -1,6 +1,7 @@
 //! The machines against each other and against peers of 0.0.92, in virtual time.
 
 mod abandoned;
+mod absence;
 mod accounts;
 mod ahead;
 mod blocked;

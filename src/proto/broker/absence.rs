@@ -26,13 +26,35 @@ pub(super) struct Absence {
     pub(super) why: Departure,
     /// For a worker: when its requests with `retry` go to another worker, if there is one.
     pub(super) retries_at: Option<Time>,
+    /// For a worker: whether it is kept longer, because all clients that wait for it are absent as well.
+    pub(super) held: bool,
 }
 
 /// How long a worker's name is kept after another connection has taken it: the time of one or two reconnects. The
 /// other peer tries again later.
 const KEPT: Duration = Duration::from_millis(800);
 
+/// Maximum of an extended absence: as long as a peer waits for its broker by default.
+pub(super) const LINGER: Duration = Duration::from_secs(60);
+
 impl Absence {
+    /// Extends the absence of a client whose requests go on at the end of its grace time to this span. Returns false if
+    /// it is over.
+    pub(super) fn linger(&mut self, now: Time, span: Duration) -> bool {
+        let until = self.since + span;
+        self.until = self.until.max(until);
+        now < until
+    }
+
+    /// Extends the absence of a worker for which no connected client waits. Returns false if the absence is over.
+    pub(super) fn hold(&mut self, now: Time, span: Duration) -> bool {
+        self.held = now < self.since + LINGER;
+        if self.held {
+            self.until = now + span;
+        }
+        self.held
+    }
+
     /// Whether another connection has its name, so that messages over that connection are not its own.
     pub(super) fn is_usurped(&self) -> bool {
         self.why == Departure::Replaced
@@ -53,7 +75,25 @@ mod tests {
             until: Time::ZERO + Duration::from_secs(9),
             why,
             retries_at: None,
+            held: false,
         }
+    }
+
+    #[test]
+    fn an_absence_is_extended_until_its_span_is_over() {
+        let mut silent = absence(Departure::Silence);
+        let end = silent.until;
+        assert!(silent.linger(end, LINGER) && silent.until == Time::ZERO + LINGER);
+        assert!(!silent.linger(silent.until, LINGER));
+    }
+
+    #[test]
+    fn a_held_absence_ends_at_last() {
+        let mut lost = absence(Departure::Connection);
+        assert!(
+            lost.hold(lost.until, KEPT) && lost.until == Time::ZERO + Duration::from_secs(9) + KEPT
+        );
+        assert!(!lost.hold(Time::ZERO + LINGER, KEPT) && !lost.held);
     }
 
     #[test]

@@ -32,6 +32,7 @@ impl<F: Frame> Broker<F> {
             .chain(self.authorizer.timers())
             .chain(self.parking.timer())
             .chain(self.leaving.timer)
+            .chain(self.forgotten.timer)
             .chain(self.claims.timers())
             .chain(self.roster.timer())
             .chain(self.cx.services.timers())

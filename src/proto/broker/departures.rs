@@ -1,8 +1,9 @@
 //! The end of peers: by a goodbye, by silence, by the end of a connection, or by a removal.
 
-use super::absence::Absence;
+use super::absence::{Absence, LINGER};
 use super::accounts::{OverLimit, Scope};
 use super::clients::Client;
+use super::forgotten::started_among;
 use super::keys::{ClientKey, RequestKey, WorkerKey};
 use super::leaving::{PIECE, Task};
 use super::liveness::patience;
@@ -80,8 +81,13 @@ impl<F: Frame> Broker<F> {
         if lost > 0 || why != Departure::Connection {
             self.cx.tell_client_gone(key, why, lost);
         }
+        let user = match self.cx.clients.get(key) {
+            Some(client) => self.authorizer.principal_of(&client.id),
+            None => return,
+        };
+        let logs = &mut self.replies.logs;
         self.forgotten
-            .remember(&mut self.cx, &self.replies.logs, key);
+            .remember(&mut self.cx, logs, key, (why, user));
         self.drop_client(key);
     }
 
@@ -188,6 +194,28 @@ impl<F: Frame> Broker<F> {
                 }
                 !requests.is_empty()
             }
+            Task::Withdrawn {
+                client,
+                requests,
+                since,
+                running,
+            } => {
+                let entry = self.cx.clients.get(*client);
+                if entry.is_none_or(|client| client.absence.is_none()) {
+                    return false;
+                }
+                let end = requests.len().saturating_sub(PIECE);
+                for key in requests.drain(end..) {
+                    let request = self.cx.requests.get(key);
+                    if request.is_some_and(|r| {
+                        let is_meant = *running || r.has_never_started();
+                        r.client == *client && r.arrived <= *since && is_meant
+                    }) {
+                        self.end(key, End::Cancelled);
+                    }
+                }
+                !requests.is_empty()
+            }
             Task::Ends { tokens, ending } => {
                 let end = tokens.len().saturating_sub(PIECE);
                 for token in tokens.drain(end..).rev() {
@@ -276,7 +304,7 @@ impl<F: Frame> Broker<F> {
         };
         worker.timer = None;
         if let Some(absence) = worker.absence {
-            if absence.until <= now {
+            if absence.until <= now && !self.cx.holds_worker(key) {
                 return self.worker_did_not_return(key);
             }
             if absence.retries_at.is_some_and(|at| at <= now) {
@@ -316,7 +344,7 @@ impl<F: Frame> Broker<F> {
         };
         client.timer = None;
         if let Some(absence) = client.absence {
-            if absence.until <= now {
+            if absence.until <= now && !self.lets_linger(key) {
                 return self.client_did_not_return(key);
             }
             return self.cx.arm_client(key);
@@ -395,6 +423,66 @@ impl<F: Frame> Broker<F> {
             self.remove_worker(key, why);
             self.forget_peer(&id);
         }
+    }
+
+    /// Lets requests of an absent client go on at the end of its grace time, and withdraws the others. Returns false if
+    /// nothing goes on.
+    ///
+    /// The process of a silent client has not ended, or the end of the connection would have been reported: all that may
+    /// have started go on. If its connection has ended, those go on whose worker is absent as well: nobody who is
+    /// connected would hear of their end.
+    fn lets_linger(&mut self, key: ClientKey) -> bool {
+        let now = self.cx.now;
+        let Some(client) = self.cx.clients.get_mut(key) else {
+            return false;
+        };
+        let hello = client.hello.as_ref();
+        let (is_silent, span) = match client.absence.map(|absence| absence.why) {
+            Some(Departure::Silence) => (true, LINGER),
+            Some(Departure::Connection) => {
+                let config = &self.cx.config;
+                let late = config.delay(Departure::Silence, hello);
+                (
+                    false,
+                    config.patience(hello) + late + config.reconnect_grace,
+                )
+            }
+            _ => return false,
+        };
+        let (requests, workers) = (&self.cx.requests, &self.cx.workers);
+        let is_away = |key| {
+            workers
+                .get(key)
+                .is_some_and(|worker| worker.absence.is_some())
+        };
+        let ends = |&key: &RequestKey| {
+            requests.get(key).is_some_and(|request| match is_silent {
+                true => request.has_never_started(),
+                false => !request.worker().is_some_and(is_away),
+            })
+        };
+        let mut ending: Vec<RequestKey> = client.requests.iter().filter(ends).collect();
+        let has_replies = is_silent && self.replies.logs.rids(key).next().is_some();
+        let nothing_goes_on = ending.len() == client.requests.len() && !has_replies;
+        if nothing_goes_on || !is_silent && ending.len() > PIECE {
+            return false;
+        }
+        if !client.absence.as_mut().is_some_and(|a| a.linger(now, span)) {
+            return false;
+        }
+        if !client.log_is_incomplete {
+            let started = client.started.get_or_insert_default();
+            started.extend(started_among(requests, ending.iter().copied()));
+        }
+        self.cx.count_work(ending.len().min(PIECE));
+        self.cx.requests.sort_to_end(&mut ending);
+        self.start(Task::Withdrawn {
+            client: key,
+            requests: ending,
+            since: now,
+            running: !is_silent,
+        });
+        true
     }
 
     /// Removes a detached client at the end of the grace time.

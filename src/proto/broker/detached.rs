@@ -33,18 +33,26 @@ fn may_return(hello: Option<&Hello>) -> bool {
 }
 
 impl<F: Frame> Context<F> {
-    /// Ends the grace time of a detached client whose reply log is too large.
-    #[cold]
-    pub(super) fn end_absence(&mut self, key: ClientKey) {
-        if let Some(client) = self.clients.get_mut(key) {
-            client.absence = Some(Absence {
-                since: Time::ZERO,
-                until: Time::ZERO,
-                why: Departure::Slow,
-                retries_at: None,
-            });
-            self.arm_client(key);
+    /// The reason and the end of an absence. A process that ends was heard shortly before. So if the peer was silent
+    /// before its connection ended, the connection did not carry its messages, and the next one may not carry them at
+    /// once either: it counts as silent.
+    fn absence(
+        &self,
+        why: Departure,
+        hello: Option<&Hello>,
+        beats: Heartbeats,
+    ) -> (Departure, Time) {
+        let grace = self.config.reconnect_grace;
+        let until = self.now + grace + self.config.delay(why, hello);
+        let interval = hello.map_or(0, |hello| hello.heartbeat_ms);
+        let most = Duration::from_millis(interval.saturating_mul(3) / 2);
+        if why != Departure::Connection || beats.silence(self.now) <= most {
+            return (why, until);
         }
+        let why = Departure::Silence;
+        let silent_at = beats.silent_at(self.config.patience(hello));
+        let late = silent_at + grace + self.config.delay(why, hello);
+        (why, until.max(late))
     }
 
     /// Detaches a worker whose connection has ended. Returns false if it cannot return.
@@ -55,22 +63,24 @@ impl<F: Frame> Context<F> {
         why: Departure,
     ) -> bool {
         let now = self.now;
-        let grace = self.config.reconnect_grace;
-        let Some(worker) = self.workers.get_mut(key) else {
+        let Some(worker) = self.workers.get(key) else {
             return false;
         };
-        if grace.is_zero() || !may_return(worker.hello.as_ref()) {
+        if self.config.reconnect_grace.is_zero() || !may_return(worker.hello.as_ref()) {
             return false;
         }
+        let (why, until) = self.absence(why, worker.hello.as_ref(), worker.beats);
         // Each undeliverable message reports the end of the connection again.
-        if worker.absence.is_none() {
-            let until = now + grace + self.config.delay(why, worker.hello.as_ref());
+        if worker.absence.is_none()
+            && let Some(worker) = self.workers.get_mut(key)
+        {
             let retries_at = Some(now + RETRY_AFTER).filter(|&at| at < until);
             worker.absence = Some(Absence {
                 since: now,
                 until,
                 why,
                 retries_at,
+                held: false,
             });
             worker.unclaimed = None;
             worker.unacknowledged.take();
@@ -126,20 +136,22 @@ impl<F: Frame> Context<F> {
         why: Departure,
     ) -> bool {
         let now = self.now;
-        let grace = self.config.reconnect_grace;
-        let Some(client) = self.clients.get_mut(key) else {
+        let Some(client) = self.clients.get(key) else {
             return false;
         };
-        if grace.is_zero() || !may_return(client.hello.as_ref()) {
+        if self.config.reconnect_grace.is_zero() || !may_return(client.hello.as_ref()) {
             return false;
         }
-        if client.absence.is_none() {
-            let until = now + grace + self.config.delay(why, client.hello.as_ref());
+        let (why, until) = self.absence(why, client.hello.as_ref(), client.beats);
+        if client.absence.is_none()
+            && let Some(client) = self.clients.get_mut(key)
+        {
             client.absence = Some(Absence {
                 since: now,
                 until,
                 why,
                 retries_at: None,
+                held: false,
             });
             client.unresumed.clear();
             logs.lose(key);
@@ -172,5 +184,46 @@ impl<F: Frame> Context<F> {
         }
         logs.lose(key);
         self.arm_client(key);
+        self.await_workers_of(key);
+    }
+
+    /// Gives the workers that were held for a client that has returned the grace time to return as well.
+    fn await_workers_of(&mut self, key: ClientKey) {
+        let until = self.now + self.config.reconnect_grace;
+        let requests = self.clients.get(key).map(|client| client.requests.iter());
+        let mut held: Vec<WorkerKey> = Vec::new();
+        for request in requests.into_iter().flatten() {
+            let worker = self.requests.worker(request);
+            if let Some(key) = worker
+                && let Some(worker) = self.workers.get_mut(key)
+                && let Some(absence) = worker.absence.as_mut().filter(|absence| absence.held)
+                && absence.until != until
+            {
+                absence.until = until;
+                held.push(key);
+            }
+        }
+        for key in held {
+            self.arm_worker(key);
+        }
+    }
+
+    /// Extends the absence of a worker while all clients of its requests are absent as well: nobody could be told that
+    /// it is lost. Returns false if the absence is over.
+    pub(super) fn holds_worker(&mut self, key: WorkerKey) -> bool {
+        let (now, span) = (self.now, self.config.reconnect_grace);
+        let Some(worker) = self.workers.get_mut(key) else {
+            return false;
+        };
+        let mut clients = worker
+            .running
+            .iter()
+            .filter_map(|request| self.clients.get(self.requests.get(request)?.client))
+            .peekable();
+        if clients.peek().is_none() || clients.any(|client| client.absence.is_none()) {
+            return false;
+        }
+        let absence = worker.absence.as_mut();
+        absence.is_some_and(|absence| absence.hold(now, span))
     }
 }

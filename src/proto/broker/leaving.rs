@@ -30,6 +30,14 @@ pub(super) enum Task {
         since: Time,
         code: Code,
     },
+    /// Requests that an absent client had at a time are withdrawn.
+    Withdrawn {
+        client: ClientKey,
+        requests: Vec<RequestKey>,
+        since: Time,
+        /// Whether those that have started are meant, too.
+        running: bool,
+    },
     /// Requests end, given by their tokens. The last one is next.
     Ends { tokens: Vec<u64>, ending: Ending },
     /// Workers get their copies of a fan-out.

@@ -156,6 +156,7 @@ enum Timer {
     Search(RequestKey),
     Rate(ServiceKey),
     Roster,
+    Forgotten,
 }
 
 /// Maximum of deadlines that are handled before messages are handled again, so that a million requests that expire at
@@ -172,7 +173,7 @@ pub struct Broker<F> {
     recalls: Recalls,
     leaving: leaving::Leaving,
     replies: Replies<F>,
-    forgotten: Forgotten,
+    forgotten: Forgotten<F>,
     /// Workers that were told to start over; no further messages are sent to them until they do.
     expelled: Expelled,
     displaced: Displaced,
@@ -201,7 +202,7 @@ impl<F: Frame> Broker<F> {
             recalls: Recalls::default(),
             leaving: leaving::Leaving::default(),
             replies: Replies::new(),
-            forgotten: Forgotten::default(),
+            forgotten: Forgotten::new(),
             expelled: Expelled::default(),
             displaced: Displaced::default(),
             answers: answers::Answers::default(),
@@ -295,6 +296,7 @@ impl<F: Frame> Broker<F> {
                 Timer::Search(key) => self.search_due(key),
                 Timer::Rate(key) => self.rate_due(key),
                 Timer::Roster => self.roster_due(),
+                Timer::Forgotten => self.forgotten.due(&mut self.cx),
             }
             room = room.saturating_sub(self.take_work().saturating_add(1));
         }
@@ -330,6 +332,12 @@ impl<F: Frame> Broker<F> {
     /// Numbers of requests that have not ended, workers, clients, and services. All are zero without peers.
     pub fn load(&self) -> [usize; 4] {
         self.cx.load()
+    }
+
+    /// Bytes of the replies that are kept for clients that were given up.
+    #[cfg(test)]
+    pub(in crate::proto) fn kept_for_forgotten(&self) -> usize {
+        self.forgotten.kept()
     }
 
     /// Bytes held for all peers, as charged.

@@ -220,13 +220,18 @@ impl<F: Frame> Broker<F> {
             return self.over_limit(from, over);
         }
         let beats = Heartbeats::new(self.cx.now, self.cx.config.heartbeat);
-        let started = self.forgotten.take(&hello.session);
+        let user = self.authorizer.principal_of(from);
+        let known = self.forgotten.take(&mut self.cx, &hello.session, user);
+        let (started, replies) = known.unzip();
         if let Some(client) = self.cx.clients.get_mut(key) {
             client.started = client.started.take().or(started);
             client.hello = Some(hello.without_about());
             client.extended = true;
             client.dialect = Dialect::Omdp;
             client.beats = beats;
+        }
+        for entry in replies.into_iter().flatten() {
+            self.replies.keep(&mut self.cx, key, entry);
         }
         self.cx.arm_client(key);
         self.welcome_client(key);

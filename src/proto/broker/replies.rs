@@ -10,7 +10,6 @@ use super::{Outgoing, Transmit, fanout};
 use crate::wire::omdp::{Ack, ReplyKind, ToClient, error_for_old};
 use crate::wire::{Body, Dialect, Frame};
 use crate::wire::{mdp, pigato};
-use std::collections::HashSet;
 
 /// What was sent again of a reply.
 #[derive(Debug, PartialEq, Eq)]
@@ -81,10 +80,7 @@ impl<F: Frame> Replies<F> {
                 kind,
                 body,
             };
-            if !self.logs.keep(client_key, entry) && !self.logs.stretch(cx, client_key) {
-                self.give_up_log(cx, client_key);
-            }
-            return;
+            return self.keep(cx, client_key, entry);
         }
         self.pass_reply(cx, client_key, rid, part, kind, body);
     }
@@ -135,13 +131,10 @@ impl<F: Frame> Replies<F> {
                 body: body.clone(),
             };
             if client.absence.is_some() {
-                if !self.logs.keep(key, entry) && !self.logs.stretch(cx, key) {
-                    cx.end_absence(key);
-                }
-                return;
+                return self.keep(cx, key, entry);
             }
             if !self.logs.sent(key, entry) && !self.logs.stretch(cx, key) {
-                self.give_up_log(cx, key);
+                self.shorten_log(cx, key);
             }
         }
         let Some(client) = cx.clients.get(key) else {
@@ -157,12 +150,28 @@ impl<F: Frame> Replies<F> {
         });
     }
 
-    /// Drops the log of a client that acknowledges too little. If its connection breaks, the replies in it are lost, but
-    /// no others.
+    /// Keeps a message for a client that cannot receive it now. A message for which there is no room is lost, and no
+    /// others.
+    pub(super) fn keep(&mut self, cx: &mut Context<F>, key: ClientKey, entry: Entry<F>) {
+        let rid = entry.rid.clone();
+        if self.logs.keep(key, entry) || self.logs.stretch(cx, key) {
+            return;
+        }
+        self.logs.drop_last(key, &rid);
+        if let Some(client) = cx.clients.get_mut(key)
+            && !client.log_is_incomplete
+        {
+            // Not charged: there are no more of these than requests that the client has made.
+            let started = client.started.get_or_insert_default();
+            started.insert(Box::from(&*rid), u16::MAX);
+        }
+    }
+
+    /// Drops the oldest messages from the log of a client that acknowledges too little. If its connection breaks before
+    /// they have arrived, these replies are lost, but no others.
     #[cold]
-    fn give_up_log(&mut self, cx: &mut Context<F>, key: ClientKey) {
-        let rids: HashSet<Box<[u8]>> = self.logs.rids(key).map(Box::from).collect();
-        self.logs.clear(key);
+    fn shorten_log(&mut self, cx: &mut Context<F>, key: ClientKey) {
+        let rids = self.logs.drop_oldest(key);
         self.logs.credit(cx, key);
         let Some(client) = cx.clients.get_mut(key) else {
             return;

@@ -8,7 +8,7 @@ use super::context::Context;
 use super::keys::ClientKey;
 use crate::wire::omdp::ReplyKind;
 use crate::wire::{Body, Frame};
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 
 /// One message. The transport shares the bytes of its body.
 #[derive(Debug)]
@@ -39,7 +39,7 @@ pub(super) fn continued<F>(entries: &[Entry<F>], received: u32) -> Option<u32> {
 }
 
 impl<F: Frame> Entry<F> {
-    fn cost(&self) -> usize {
+    pub(super) fn cost(&self) -> usize {
         self.body.bytes.len() + OVERHEAD
     }
 }
@@ -50,9 +50,6 @@ const FREE: usize = 256 * 1024;
 
 /// Minimum growth of an allowance, in bytes.
 const STEP: usize = 1024 * 1024;
-
-/// Maximum of bytes in a log.
-const MOST: usize = 64 * 1024 * 1024;
 
 /// The log of one client.
 #[derive(Debug)]
@@ -113,10 +110,12 @@ impl<F: Frame> ReplyLogs<F> {
         log.bytes <= log.allowance
     }
 
-    /// The necessary growth of the allowance; `None` if the log is full.
-    fn lacks(&self, client: ClientKey) -> Option<usize> {
-        let log = self.0.get(client.0)?;
-        (log.bytes <= MOST).then(|| log.bytes.saturating_sub(log.allowance).max(STEP))
+    /// The necessary growth of the allowance.
+    fn lacks(&self, client: ClientKey) -> usize {
+        let log = self.0.get(client.0);
+        log.map_or(STEP, |log| {
+            log.bytes.saturating_sub(log.allowance).max(STEP)
+        })
     }
 
     /// Increases the allowance.
@@ -137,10 +136,11 @@ impl<F: Frame> ReplyLogs<F> {
         surplus
     }
 
-    /// Charges the growth of a client's log. Returns false if its account or the log is full.
+    /// Charges the growth of a client's log. Returns false if its account is full.
     #[cold]
     pub(super) fn stretch(&mut self, cx: &mut Context<F>, key: ClientKey) -> bool {
-        let (Some(client), Some(bytes)) = (cx.clients.get_mut(key), self.lacks(key)) else {
+        let bytes = self.lacks(key);
+        let Some(client) = cx.clients.get_mut(key) else {
             return false;
         };
         if cx.accounts.charge(client.account, bytes).is_err() {
@@ -176,6 +176,42 @@ impl<F: Frame> ReplyLogs<F> {
         }
     }
 
+    /// Drops the oldest messages of the current connection until half of the allowance is free, or all messages if that
+    /// is not enough. Returns the ids of their requests.
+    #[cold]
+    pub(super) fn drop_oldest(&mut self, client: ClientKey) -> HashSet<Box<[u8]>> {
+        let mut rids = HashSet::new();
+        let Some(log) = self.0.get_mut(client.0) else {
+            return rids;
+        };
+        while log.bytes > log.allowance / 2
+            && let Some(entry) = log.sent.pop_front()
+        {
+            log.bytes -= entry.cost();
+            log.dropped += 1;
+            rids.insert(Box::from(&*entry.rid));
+        }
+        if log.bytes > log.allowance / 2 {
+            rids.extend(log.lost.keys().cloned());
+            self.forget_lost(client);
+        }
+        rids
+    }
+
+    /// Drops the last message that was kept of a reply.
+    #[cold]
+    pub(super) fn drop_last(&mut self, client: ClientKey, rid: &[u8]) {
+        if let Some(log) = self.0.get_mut(client.0)
+            && let Some(entries) = log.lost.get_mut(rid)
+            && let Some(entry) = entries.pop()
+        {
+            log.bytes -= entry.cost();
+            if entries.is_empty() {
+                log.lost.remove(rid);
+            }
+        }
+    }
+
     /// Marks the messages of a connection that is lost.
     pub(super) fn lose(&mut self, client: ClientKey) {
         let Some(log) = self.0.get_mut(client.0) else {
@@ -200,6 +236,18 @@ impl<F: Frame> ReplyLogs<F> {
         entries
     }
 
+    /// Removes and returns all messages, those of each reply in order.
+    pub(super) fn take_all(&mut self, client: ClientKey) -> Vec<Entry<F>> {
+        let Some(log) = self.0.get_mut(client.0) else {
+            return Vec::new();
+        };
+        log.bytes = 0;
+        let lost = log.lost.drain().flat_map(|(_, entries)| entries);
+        let mut entries: Vec<Entry<F>> = lost.collect();
+        entries.extend(log.sent.drain(..));
+        entries
+    }
+
     /// The ids of requests with kept messages.
     pub(super) fn rids(&self, client: ClientKey) -> impl Iterator<Item = &[u8]> {
         let log = self.0.get(client.0);
@@ -215,18 +263,6 @@ impl<F: Frame> ReplyLogs<F> {
         };
         for entry in log.lost.drain().flat_map(|(_, entries)| entries) {
             log.bytes -= entry.cost();
-        }
-    }
-
-    /// Drops all messages, but not the allowance.
-    pub(super) fn clear(&mut self, client: ClientKey) {
-        if let Some(log) = self.0.get_mut(client.0) {
-            let (allowance, dropped) = (log.allowance, log.dropped + log.sent.len());
-            *log = ReplyLog {
-                allowance,
-                dropped,
-                ..ReplyLog::default()
-            };
         }
     }
 
@@ -309,11 +345,12 @@ mod tests {
             logs.sent(CLIENT, entry("a", part, 1));
         }
         logs.acknowledge(CLIENT, 1);
-        logs.clear(CLIENT);
+        logs.sent(CLIENT, entry("b", 0, FREE));
+        assert_eq!(logs.drop_oldest(CLIENT).len(), 2);
         for part in 3..5 {
             logs.sent(CLIENT, entry("a", part, 1));
         }
-        logs.acknowledge(CLIENT, 1);
+        logs.acknowledge(CLIENT, 2);
         logs.acknowledge(CLIENT, 2);
         logs.lose(CLIENT);
         assert_eq!(parts(&logs.take(CLIENT, b"a")), [4]);
@@ -344,7 +381,7 @@ mod tests {
         let mut logs = ReplyLogs::new();
         assert!(logs.sent(CLIENT, entry("a", 0, FREE - OVERHEAD)));
         assert!(!logs.sent(CLIENT, entry("a", 1, 1)));
-        assert_eq!(logs.lacks(CLIENT), Some(STEP));
+        assert_eq!(logs.lacks(CLIENT), STEP);
         logs.allow(CLIENT, STEP);
         assert!(logs.sent(CLIENT, entry("a", 2, 1)));
         assert_eq!(logs.take_back(CLIENT), STEP - 2 * (1 + OVERHEAD));
@@ -355,12 +392,32 @@ mod tests {
     }
 
     #[test]
-    fn a_full_log_may_not_grow() {
+    fn a_full_log_drops_its_oldest_messages() {
         let mut logs = ReplyLogs::new();
-        logs.sent(CLIENT, entry("a", 0, MOST));
-        assert_eq!(logs.lacks(CLIENT), None);
-        logs.remove(CLIENT);
-        assert_eq!(logs.lacks(CLIENT), None);
+        for rid in ["a", "b", "c", "d"] {
+            logs.sent(CLIENT, entry(rid, 0, FREE / 4 - OVERHEAD));
+        }
+        logs.sent(CLIENT, entry("e", 0, 1));
+        let dropped = logs.drop_oldest(CLIENT);
+        assert_eq!(dropped.len(), 3);
+        assert!(!dropped.contains(&b"d"[..]) && !dropped.contains(&b"e"[..]));
+        logs.audit(CLIENT);
+        logs.acknowledge(CLIENT, 4);
+        assert_eq!(logs.rids(CLIENT).collect::<Vec<_>>(), [b"e"]);
+        logs.audit(CLIENT);
+    }
+
+    #[test]
+    fn the_last_message_of_a_kept_reply_can_be_dropped() {
+        let mut logs = ReplyLogs::new();
+        logs.keep(CLIENT, entry("a", 0, 1));
+        logs.keep(CLIENT, entry("a", 1, 1));
+        logs.drop_last(CLIENT, b"a");
+        logs.audit(CLIENT);
+        assert_eq!(parts(&logs.take(CLIENT, b"a")), [0]);
+        logs.keep(CLIENT, entry("b", 0, 1));
+        logs.drop_last(CLIENT, b"b");
+        logs.audit(CLIENT);
         assert_eq!(logs.rids(CLIENT).count(), 0);
     }
 }

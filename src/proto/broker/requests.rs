@@ -75,6 +75,12 @@ impl<F> Request<F> {
         !matches!(self.state, State::Assigned(_))
     }
 
+    /// Whether it waits, and no worker can have had it.
+    pub(super) fn has_never_started(&self) -> bool {
+        let waits = matches!(self.state, State::Queued(_) | State::SetAside(_));
+        waits && self.retried == 0 && !self.uncertain && !self.is_copy()
+    }
+
     pub(super) fn worker(&self) -> Option<WorkerKey> {
         match &self.state {
             State::Assigned(assigned) => Some(assigned.worker),

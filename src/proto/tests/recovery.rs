@@ -285,7 +285,7 @@ fn cancellations_made_meanwhile_arrive() {
 fn a_client_that_was_given_up_has_what_had_not_started_run() {
     let (mut net, b) = net_of(1);
     let w = net.worker(b, "echo");
-    net.serve(w, |body| Job::echo(body).every(secs(30)));
+    net.serve(w, |body| Job::echo(body).every(secs(100)));
     let c = net.client(b);
     net.run(secs(1));
     let running = net.request_on(c, "echo", json("1"), FOREVER);
@@ -295,7 +295,7 @@ fn a_client_that_was_given_up_has_what_had_not_started_run() {
         .collect();
     net.run(ms(40));
     net.pause(c);
-    net.run(secs(20));
+    net.run(secs(80));
     net.resume(c);
     net.serve(w, Job::echo);
     net.run(secs(20));

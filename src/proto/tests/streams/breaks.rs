@@ -132,3 +132,22 @@ fn what_was_stopped_stays_so() {
         assert_eq!(net.end(c, r), done("7"), "{fault:?}");
     }
 }
+
+#[test]
+fn a_client_that_was_suspended_for_long_goes_on() {
+    for moment in [20, 31, 52] {
+        let mut net = Net::seeded(moment);
+        net.set_latency(1, 5);
+        let b = net.broker_with(|config| config.reconnect_grace = secs(1));
+        let w = net.worker(b, "echo");
+        let c = net.client(b);
+        let r = upload(&mut net, c, LONG, None);
+        net.run(ms(moment));
+        net.pause(c);
+        net.run(secs(20));
+        net.resume(c);
+        net.run(secs(20));
+        assert_eq!(net.end(c, r), done(&LONG.to_string()), "{moment}");
+        assert_eq!(got(&mut net, w), parts(LONG), "{moment}");
+    }
+}

@@ -1,0 +1,245 @@
+//! Peers that are away for longer than the grace time although their processes live: suspended, or cut off. Nothing is
+//! lost as long as nobody who is connected waits for the peer.
+
+use super::net::*;
+use crate::proto::Terms;
+use crate::proto::broker::Departure;
+use std::time::Duration;
+
+const AWAY: Duration = Duration::from_secs(60);
+const GRACE: Duration = Duration::from_secs(1);
+
+fn cast(concurrency: Option<usize>) -> (Net, Id<BrokerActor>, Id<WorkerActor>, Id<ClientActor>) {
+    let mut net = Net::new();
+    let b = net.broker_with(|config| config.reconnect_grace = GRACE);
+    let w = net.worker_with(b, "echo", |config| {
+        config.concurrency = concurrency;
+        config.link.away = AWAY;
+    });
+    let c = net.client_with(b, |config| config.link.away = AWAY);
+    net.run(secs(1));
+    (net, b, w, c)
+}
+
+fn ask(net: &mut Net, c: Id<ClientActor>, text: &str) -> u64 {
+    net.request_on(c, "echo", json(text), Terms::from(None))
+}
+
+#[test]
+fn what_a_suspended_client_has_running_goes_on_and_what_waits_does_not_start() {
+    for pause in [20, 50] {
+        let (mut net, b, w, c) = cast(Some(1));
+        net.serve(w, |body| Job::echo(body).parts(40).every(ms(300)));
+        let running = ask(&mut net, c, "1");
+        let waiting = net.requests(c, 2..5);
+        net.run(ms(500));
+        net.pause(c);
+        net.run(secs(pause));
+        assert_eq!(net.started(w), ["1"], "{pause}");
+        assert_eq!(net[b].machine.load()[0], 1, "{pause}");
+        net.serve(w, Job::echo);
+        net.resume(c);
+        net.run(secs(20));
+        assert_eq!(net.end(c, running), done("1"), "{pause}");
+        assert_eq!(net.seen(c, running).partials.len(), 40, "{pause}");
+        for (n, request) in (2..5).zip(waiting) {
+            assert_eq!(net.end(c, request), done(&n.to_string()), "{pause}");
+        }
+        assert_eq!(net.started(w).len(), 4, "{pause}");
+        assert_eq!(net[b].machine.load(), [0, 1, 1, 1], "{pause}");
+    }
+}
+
+#[test]
+fn what_very_many_requests_wait_for_a_suspended_client_is_withdrawn_in_pieces() {
+    let (mut net, b, w, c) = cast(Some(1));
+    net.serve(w, |body| Job::echo(body).every(secs(25)));
+    let all = net.requests(c, 0..400);
+    net.run(ms(500));
+    net.pause(c);
+    net.run(secs(20));
+    assert_eq!(net[b].machine.load()[0], 1);
+    net.serve(w, Job::echo);
+    net.resume(c);
+    net.run(secs(60));
+    for (n, request) in all.into_iter().enumerate() {
+        assert_eq!(net.end(c, request), done(&n.to_string()));
+    }
+    assert_eq!(net.started(w).len(), 400);
+}
+
+#[test]
+fn a_client_whose_machine_has_vanished_is_given_up_at_last() {
+    let (mut net, b, w, c) = cast(Some(1));
+    net.serve(w, |_| Job::endless());
+    ask(&mut net, c, "1");
+    net.run(secs(1));
+    net.power_off(c);
+    net.run(secs(60));
+    assert_eq!(net[w].cancelled.len(), 0);
+    net.run(secs(10));
+    assert_eq!(net[w].cancelled.len(), 1);
+    assert_eq!(net[b].machine.load(), [0, 1, 0, 1]);
+}
+
+/// A connection that swallows everything, and whose end is reported in the end: the peer cannot return at once.
+#[test]
+fn a_peer_that_was_silent_before_its_connection_ended_counts_as_silent() {
+    for victim in 0..2 {
+        let (mut net, b, w, c) = cast(Some(1));
+        net.serve(w, |body| Job::echo(body).every(secs(15)));
+        let r = ask(&mut net, c, "1");
+        net.run(secs(1));
+        let victim = [w.any(), c.any()][victim];
+        net.cut(victim, &[]);
+        net.partition(victim);
+        net.run(secs(5));
+        net.find_dead_connections();
+        net.run(secs(3));
+        net.heal(victim);
+        net.run(secs(15));
+        assert_eq!(net.end(c, r), done("1"), "{}", net.name(victim));
+        assert_eq!(net.started(w), ["1"]);
+        assert_eq!(net[b].machine.load(), [0, 1, 1, 1]);
+    }
+}
+
+#[test]
+fn a_process_that_ends_is_lost_after_the_grace_time_as_before() {
+    for idle in [1, 5] {
+        let (mut net, b, w, c) = cast(Some(1));
+        net.serve(w, |_| Job::endless());
+        let r = ask(&mut net, c, "1");
+        net.run(secs(idle));
+        net.kill(w);
+        net.run(ms(1010));
+        assert_eq!(net.end(c, r), failed("W_LOST"), "{idle}");
+        net.start(w);
+        net.run(secs(1));
+        ask(&mut net, c, "2");
+        net.run(secs(idle));
+        net.kill(c);
+        net.run(ms(1010));
+        assert_eq!(net[b].machine.load(), [0, 1, 0, 1], "{idle}");
+    }
+}
+
+#[test]
+fn while_everybody_is_cut_off_nobody_is_given_up() {
+    for span in [12, 20, 40] {
+        let (mut net, b, w, c) = cast(None);
+        net.serve(w, |body| Job::echo(body).every(secs(3)));
+        let all = net.requests(c, 0..10);
+        net.run(secs(1));
+        net.cut(b, &[]);
+        net.partition(b);
+        net.run(secs(span));
+        net.heal(b);
+        net.run(secs(10));
+        for (n, request) in all.into_iter().enumerate() {
+            assert_eq!(net.end(c, request), done(&n.to_string()), "{span}");
+        }
+        assert_eq!(net.started(w).len(), 10);
+        assert_eq!(net[b].machine.load(), [0, 1, 1, 1]);
+    }
+}
+
+#[test]
+fn a_client_that_is_back_waits_no_longer_than_the_grace_time_for_its_worker() {
+    let (mut net, b, w, c) = cast(Some(1));
+    net.serve(w, |_| Job::endless());
+    let r = ask(&mut net, c, "1");
+    net.run(secs(1));
+    net.cut(b, &[]);
+    net.partition(b);
+    net.run(secs(20));
+    assert_eq!(net[b].machine.load()[1], 1, "it is kept");
+    net.power_off(w);
+    net.heal(b);
+    net.run(ms(700));
+    assert!(matches!(net[c].news.last(), Some((_, LinkNews::Connected))));
+    net.run(GRACE);
+    assert_eq!(net.end(c, r), failed("W_LOST"));
+    let events = net.act(b, |broker, _| std::mem::take(&mut broker.events));
+    assert!(
+        format!("{events:?}").contains(&format!("{:?}", Departure::Silence)),
+        "{events:?}"
+    );
+}
+
+/// A client does not know that its connection has ended at the broker's side. It was given up when it returns.
+#[test]
+fn replies_that_had_ended_when_a_client_was_given_up_arrive_when_it_returns() {
+    let (mut net, b, w, c) = cast(None);
+    net.serve(w, |body| Job::echo(body).parts(3).every(ms(100)));
+    let all = net.requests(c, 0..5);
+    net.run(ms(200));
+    net.cut(c, &[Side::Broker]);
+    net.run(secs(5));
+    assert_eq!(net[b].machine.load(), [0, 1, 0, 1], "it was given up");
+    net.run(secs(10));
+    for (n, request) in all.into_iter().enumerate() {
+        assert_eq!(net.end(c, request), done(&n.to_string()));
+        assert_eq!(net.seen(c, request).partials.len(), 3);
+    }
+    assert_eq!(net.started(w).len(), 5);
+}
+
+#[test]
+fn they_are_dropped_if_it_does_not_return_in_time() {
+    let (mut net, b, w, c) = cast(None);
+    net.serve(w, |body| Job::echo(body).every(ms(100)));
+    let r = ask(&mut net, c, "1");
+    net.run(ms(50));
+    net.cut(c, &[Side::Broker]);
+    net.partition(c);
+    net.run(secs(30));
+    assert_eq!(net[b].machine.kept_for_forgotten(), 0);
+    net.heal(c);
+    net.run(secs(10));
+    assert_eq!(net.end(c, r), failed("B_LOST"));
+}
+
+/// Neither of them knows that its connection has ended at the broker's side.
+#[test]
+fn a_request_goes_on_if_its_worker_and_its_client_are_both_away() {
+    for (first, gap) in [(0, 0), (0, 500), (1, 500)] {
+        let (mut net, b, w, c) = cast(None);
+        net.serve(w, |body| Job::echo(body).parts(3).every(ms(3000)));
+        let all = net.requests(c, 0..5);
+        net.run(ms(200));
+        let mut victims = [w.any(), c.any()];
+        victims.rotate_left(first);
+        net.cut(victims[0], &[Side::Broker]);
+        net.run(ms(gap));
+        net.cut(victims[1], &[Side::Broker]);
+        net.run(secs(25));
+        for (n, request) in all.into_iter().enumerate() {
+            assert_eq!(net.end(c, request), done(&n.to_string()), "{first} {gap}");
+        }
+        assert_eq!(net.started(w).len(), 5);
+        assert_eq!(net[b].machine.load(), [0, 1, 1, 1]);
+    }
+}
+
+#[test]
+fn of_a_client_that_has_died_only_requests_at_absent_workers_go_on() {
+    let mut net = Net::new();
+    let b = net.broker_with(|config| config.reconnect_grace = GRACE);
+    let all = [0, 1].map(|_| {
+        let w = net.worker_with(b, "echo", |config| config.link.away = AWAY);
+        net.serve(w, |_| Job::endless());
+        w
+    });
+    let c = net.client(b);
+    net.run(secs(1));
+    net.requests(c, 0..3);
+    net.run(secs(1));
+    net.kill(all[0]);
+    net.kill(c);
+    net.run(ms(1010));
+    assert_eq!(net[all[1]].cancelled.len(), 1, "as fast as before");
+    assert_eq!(net[b].machine.load()[0], 1);
+    net.run(secs(15));
+    assert_eq!(net[b].machine.load(), [0, 1, 0, 1]);
+}
