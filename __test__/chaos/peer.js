@@ -4,10 +4,13 @@
 const fs = require('node:fs');
 const { Broker, Client, Worker } = require('../..');
 
-/** @type {{ role: string, endpoints: string[], name: string, conf: object, link: { heartbeat: number, liveness: number }, starts: string, services: number, pace: number, data: number, requests: object[] }} */
+/** @type {{ role: string, endpoints: string[], name: string, conf: object, link: { heartbeat: number, liveness: number }, starts: string, services: number, pace: number, data: number, requests: object[], uploads: boolean }} */
 const conf = JSON.parse(process.argv[2]);
 
 const SERVICES = Array.from({ length: conf.services }, (_, n) => `chaos${n}`);
+
+/** Parts of a stream that is a request's data. */
+const CHUNKS = 40;
 
 const say = (...what) => fs.writeSync(1, `${JSON.stringify(what)}\n`);
 
@@ -20,21 +23,24 @@ async function broker() {
 
 async function worker() {
   const starts = fs.openSync(conf.starts, 'a');
-  const handlerOf =
-    (service) =>
-    async ({ id, work, parts, every, bytes }, reply) => {
-      fs.writeSync(starts, `${id} ${conf.name}\n`);
-      for (let part = 0; part < parts; part += 1) {
-        reply.write(part);
-        if (every > 0) await new Promise((resolve) => setTimeout(resolve, every));
-      }
-      const end = () => {
-        reply.end({ id, service, bytes: 'x'.repeat(bytes) });
-        fs.writeSync(starts, `${id} ${conf.name} ended\n`);
-      };
-      if (work === 0) end();
-      else setTimeout(end, work);
+  const handlerOf = (service) => async (data, reply, opts) => {
+    const isStream = Symbol.asyncIterator in data;
+    const { id, work, parts, every, bytes } = isStream ? JSON.parse(opts.headers.shape) : data;
+    fs.writeSync(starts, `${id} ${conf.name}\n`);
+    let chunks = 0;
+    // A gap changes the number.
+    if (isStream) for await (const chunk of data) chunks = chunk === chunks ? chunks + 1 : Number.NaN;
+    for (let part = 0; part < parts; part += 1) {
+      reply.write(part);
+      if (every > 0) await new Promise((resolve) => setTimeout(resolve, every));
+    }
+    const end = () => {
+      reply.end({ id, service, chunks, bytes: 'x'.repeat(bytes) });
+      fs.writeSync(starts, `${id} ${conf.name} ended\n`);
     };
+    if (work === 0) end();
+    else setTimeout(end, work);
+  };
   const link = { ...conf.link, reconnect: 50, name: conf.name, ...conf.conf };
   const [only, ...others] = SERVICES;
   const handlers = Object.fromEntries(SERVICES.map((service) => [service, handlerOf(service)]));
@@ -42,6 +48,14 @@ async function worker() {
   if (others.length === 0) worker.on('request', handlers[only]);
   await worker.start();
   say('started');
+}
+
+/** Some numbers, over some time. */
+async function* numbers() {
+  for (let n = 0; n < CHUNKS; n += 1) {
+    yield n;
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
 }
 
 async function client() {
@@ -63,7 +77,7 @@ async function client() {
     last += 1;
     const id = `${conf.name}/${last}`;
     const service = SERVICES[last % SERVICES.length];
-    const opts = conf.requests[last % conf.requests.length];
+    const uploads = conf.uploads && last % 40 === 7;
     const begun = process.hrtime.bigint();
     // Not every one is alike: some take a while, some come in parts, some of these for long, some are large.
     const isLong = last % 50 === 1;
@@ -74,11 +88,13 @@ async function client() {
       every: isLong ? 10 : 0,
       bytes: last % 10 === 0 ? conf.data : 10,
     };
+    const { retry, ...terms } = conf.requests[last % conf.requests.length];
+    const opts = uploads ? { ...terms, headers: { shape: JSON.stringify(data) } } : { ...terms, retry };
     say('begin', id);
     let [next, gaps] = [0, 0];
     client.request(
       service,
-      data,
+      uploads ? numbers() : data,
       (part) => {
         gaps += Number(part !== next);
         next += 1;
@@ -86,7 +102,8 @@ async function client() {
       (error, reply) => {
         const wait = Number((process.hrtime.bigint() - begun) / 1_000_000n);
         const right = error || (reply.id === id && reply.service === service);
-        const whole = gaps === 0 && (error || next === data.parts);
+        const arrived = next === data.parts && reply?.chunks === (uploads ? CHUNKS : 0);
+        const whole = gaps === 0 && (error || arrived);
         const end = whole
           ? (error?.code ?? error ?? null)
           : `parts are missing: ${gaps}, ${next} of ${data.parts}`;

@@ -24,7 +24,7 @@ const CLIENTS = 3;
 async function play(name, seed, seconds) {
   const { act, data = 2000, retry = 0, timeouts = true, lossless = false, ...rest } = SCENARIOS[name];
   // Hearts that beat fast, for a death to be noticed while the scenario lasts.
-  const { heartbeat = 250, liveness = 4, brokers = 1, services = 1 } = rest;
+  const { heartbeat = 250, liveness = 4, brokers = 1, services = 1, pace = 3, uploads = false } = rest;
   const requests = REQUESTS.map(({ timeout }) => ({ timeout: timeouts ? timeout : -1, retry }));
   const below = generator(seed);
   const cast = new Cast({ heartbeat, liveness }, brokers, services);
@@ -36,7 +36,8 @@ async function play(name, seed, seconds) {
       peers.push(cast.start(`worker${n}`, { role: 'worker', endpoints: await cast.relayed('worker'), conf }));
     }
     for (let n = 0; n < CLIENTS; n += 1) {
-      const args = { role: 'client', endpoints: await cast.relayed('client'), pace: 3 + n, data, requests };
+      const endpoints = await cast.relayed('client');
+      const args = { role: 'client', endpoints, pace: pace + n, data, requests, uploads };
       peers.push(cast.start(`client${n}`, args));
     }
     await Promise.all(peers);

@@ -33,6 +33,19 @@ const suspend = (role) => ({
   },
 });
 
+/** All clients are stopped for longer than the broker waits for silent peers, some with streams on their way. */
+const suspendAll = {
+  heartbeat: 500,
+  liveness: 3,
+  uploads: true,
+  act: async (cast) => {
+    await pause(500);
+    for (const name of cast.names('client')) cast.signal(name, 'SIGSTOP');
+    await pause(6000);
+    for (const name of cast.names('client')) cast.signal(name, 'SIGCONT');
+  },
+};
+
 /** One broker after the other is stopped in order, and started again. */
 const roll = () => {
   let turn = 0;
@@ -90,6 +103,13 @@ const LOSSLESS = {
   'cut-workers-fast': cutFast('worker'),
   'cut-all-fast': cutFast(''),
   'black-holes': { heartbeat: 2500, liveness: 3, ...network((relay) => relay.stall(), [1000, 2500, 5000]) },
+  'swallow-clients': {
+    heartbeat: 2500,
+    liveness: 3,
+    ...network((relay) => relay.kill(), [1000, 2500, 5000], 'client'),
+  },
+  'cut-all-large': { data: 8_000_000, pace: 60, ...cutFast('') },
+  'suspend-clients-long': suspendAll,
   'suspend-clients': suspend('client'),
   'suspend-workers': suspend('worker'),
   'suspend-broker': suspend('broker'),
