@@ -388,6 +388,36 @@ const SCENARIOS = {
       }
     },
   },
+  'keys beside a worker that comes and goes': {
+    about: 'requests with ever other keys for 40 workers, while one more registers and leaves',
+    async run(connect, scale) {
+      for (let n = 0; n < 40; n += 1) await connect(`key${n}`).send(['W', '1', 'keys', HELLO]);
+      const client = connect();
+      for (let n = 0; n < 40_000 * scale; n += 1)
+        await client.send(['C', '2', 'keys', `r${n}`, '1', `{"key":"k${n}"}`]);
+      const worker = connect('flap');
+      for (let n = 0; n < 1000 * scale; n += 1) {
+        await worker.send(['W', '1', 'keys', HELLO.replace('"a"', `"flap${n}.1"`)]);
+        await worker.send(['W', '5']);
+        await new Promise((resolve) => setTimeout(resolve, 2));
+      }
+    },
+  },
+  'connections that end at once': {
+    about: '300 connections with 200 waiting requests each, which end together',
+    async run(connect, scale) {
+      const asks = Array.from({ length: 200 }, (_, n) => part('C', '2', 'nobody', `r${n}`, '1', '{}'));
+      for (let round = 0; round < 10 * scale; round += 1) {
+        const sockets = Array.from({ length: 300 }, () => connect());
+        for (const socket of sockets) {
+          await socket.send(['C', '1', HELLO]);
+          await socket.send([batch(...asks)]);
+        }
+        await new Promise((resolve) => setTimeout(resolve, 300));
+        for (const socket of sockets) socket.close();
+      }
+    },
+  },
   'requests to all workers': {
     about: 'requests to 200 workers each, none of which answers',
     async run(connect, scale) {

@@ -12,9 +12,12 @@ use std::collections::VecDeque;
 /// Units of work per turn. One unit is about the cost of a request, some microseconds.
 pub const QUANTUM: u32 = 256;
 
-/// Units of a peer that does not wait, while others do. Many connections that each send a large batch thus delay the
-/// messages of other peers by little.
+/// Maximum of units of a peer that does not wait, while others do. Many connections that each send a large batch thus
+/// delay the messages of other peers by little.
 const AMONG_WAITING: u32 = 16;
+
+/// The same for all waiting peers together: the more peers wait, the fewer units the next one has.
+const SHARED: u32 = 2 * QUANTUM;
 
 /// The waiting messages of one peer.
 #[derive(Debug)]
@@ -72,9 +75,9 @@ impl<T> Turns<T> {
 
     /// Units that a peer may use at once before it waits.
     pub fn allowance(&self) -> u32 {
-        match self.is_empty() {
-            true => QUANTUM,
-            false => AMONG_WAITING,
+        match u32::try_from(self.len()).unwrap_or(u32::MAX) {
+            0 => QUANTUM,
+            waiting => (SHARED / waiting).clamp(1, AMONG_WAITING),
         }
     }
 
@@ -220,12 +223,12 @@ mod tests {
         let mut turns = Turns::default();
         assert_eq!(turns.allowance(), QUANTUM);
         let mut at_once = 0;
-        for peer in 0..100u8 {
+        for peer in 0..500u16 {
             at_once += turns.allowance();
-            turns.begin(&[peer], turns.allowance(), Some((QUANTUM, 1)));
+            turns.begin(&peer.to_be_bytes(), turns.allowance(), Some((QUANTUM, 1)));
         }
-        assert!(at_once < 8 * QUANTUM, "{at_once}");
-        assert_eq!(play(&mut turns).len(), 100);
+        assert!(at_once < 9 * QUANTUM, "{at_once}");
+        assert_eq!(play(&mut turns).len(), 500);
         assert_eq!(turns.allowance(), QUANTUM);
     }
 

@@ -113,6 +113,11 @@ impl Queue {
         self.lanes.is_some()
     }
 
+    /// The number of lanes beside the plain one.
+    pub fn lanes(&self) -> usize {
+        self.lanes.as_ref().map_or(0, |lanes| lanes.len())
+    }
+
     /// The first request of each lane, in the order of the lanes.
     pub fn heads(&self) -> impl Iterator<Item = (&Lane, RequestKey)> {
         let lanes = self.lanes.as_deref();
