@@ -53,7 +53,8 @@ impl<F: Frame> Context<F> {
         };
         let old = request.service;
         let pinned = request.routing.as_ref().and_then(|r| r.worker.as_deref());
-        let home = match pinned.and_then(|name| self.pinned_home(name, &asked)) {
+        let pinned = pinned.and_then(|name| self.pinned_home(name, &asked));
+        let home = match pinned.or_else(|| self.other_version(key, &asked)) {
             Some(home) => home,
             None => self.home_or_own(key, &asked),
         };
@@ -63,6 +64,21 @@ impl<F: Frame> Context<F> {
         self.adopt(key, home, &asked);
         self.services.release(old);
         true
+    }
+
+    /// The version for a request that was rejected, if several versions share the requests for its range: one with a
+    /// worker that has not rejected it.
+    fn other_version(&self, key: RequestKey, asked: &[u8]) -> Option<ServiceKey> {
+        if !self.was_rejected(key) || self.is_for_one(key) {
+            return None;
+        }
+        let mut versions = self.services.shared_homes(asked);
+        let rejected = &self.requests.routing(key)?.rejected;
+        versions.retain(|&version| {
+            let mut serving = self.workers.iter().filter(|w| w.service == version);
+            serving.any(|worker| rejected.binary_search(&worker.number).is_err())
+        });
+        self.services.least_waited_for(&versions)
     }
 
     pub(super) fn is_for_one(&self, key: RequestKey) -> bool {

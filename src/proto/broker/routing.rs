@@ -81,7 +81,7 @@ impl<F: Frame> Context<F> {
         request.is_some_and(|request| request.is_fail_fast())
     }
 
-    /// Whether each registered worker of the service has rejected it.
+    /// Whether each registered worker that may have it has rejected it.
     pub(super) fn is_rejected_by_all(&self, key: RequestKey) -> bool {
         let Some(request) = self.requests.get(key) else {
             return false;
@@ -89,10 +89,14 @@ impl<F: Frame> Context<F> {
         let Some(routing) = request.routing.as_ref().filter(|r| r.was_rejected()) else {
             return false;
         };
+        let homes = match self.is_for_one(key) {
+            true => Vec::new(),
+            false => self.services.shared_homes(&self.asked_name(request)),
+        };
         let mut serving = self
             .workers
             .iter()
-            .filter(|worker| worker.service == request.service);
+            .filter(|worker| worker.service == request.service || homes.contains(&worker.service));
         serving.all(|worker| routing.rejected.binary_search(&worker.number).is_ok())
     }
 

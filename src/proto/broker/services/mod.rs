@@ -166,7 +166,7 @@ impl Services {
 
     /// The service whose first worker has been idle for longest. If no worker is idle, the service with the shortest
     /// queue per worker.
-    fn least_waited_for(&self, keys: &[ServiceKey]) -> Option<ServiceKey> {
+    pub(super) fn least_waited_for(&self, keys: &[ServiceKey]) -> Option<ServiceKey> {
         let wait = |key: &&ServiceKey| {
             let service = &self.slab[key.0];
             let waiting = service.queue.waiting().requests / service.workers.max(1);

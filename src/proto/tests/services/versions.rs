@@ -204,3 +204,28 @@ fn all_versions_that_satisfy_may_share_the_work() {
     net.run(ms(10));
     assert_eq!(net.ends(c, &requests).iter().flatten().count(), 6);
 }
+
+#[test]
+fn a_request_that_one_version_rejects_goes_to_another_that_shares_the_range() {
+    let mut net = Net::new();
+    let b = net.broker_with(|config| config.policies.spreads = true);
+    let c = net.client(b);
+    let picky = [0; 2].map(|_| net.worker(b, "orders@1.1.0"));
+    for worker in picky {
+        net.serve(worker, |_| Job::reject());
+    }
+    let willing = net.worker(b, "orders@1.0.0");
+    ready(&mut net, willing);
+    for n in 0..20 {
+        // The willing worker has been idle for the shortest time.
+        net.call(c, "orders@1.0.0", "0");
+        let r = net.request_on(c, "orders@^1", json(&n.to_string()), fail_fast());
+        net.run(ms(100));
+        assert_eq!(net.end(c, r), done(&n.to_string()));
+    }
+    net.serve(willing, |_| Job::reject());
+    let r = net.request_on(c, "orders@^1", json("20"), fail_fast());
+    net.run(ms(100));
+    assert_eq!(net.end(c, r), failed("W_REJECTED"));
+    assert_eq!(net[b].machine.load()[0], 0);
+}
