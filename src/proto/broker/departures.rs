@@ -15,6 +15,9 @@ use crate::wire::omdp::{ToClient, ToWorker};
 use crate::wire::{Dialect, Frame};
 use std::time::Duration;
 
+/// Maximum of requests that end at once with their client.
+const AT_ONCE: usize = 32;
+
 impl<F: Frame> Broker<F> {
     /// Removes a worker, and requeues or ends its requests.
     pub(super) fn remove_worker(&mut self, key: WorkerKey, why: Departure) {
@@ -97,18 +100,20 @@ impl<F: Frame> Broker<F> {
             Some(client) => client.requests.iter().collect(),
             None => return,
         };
-        self.cx.count_work(requests.len().min(PIECE));
-        if requests.len() > PIECE {
+        if requests.len() > AT_ONCE {
+            self.cx.count_work(requests.len() / PIECE);
             self.roster.leave_behind(&mut self.cx, key);
             self.replies.logs.remove(key);
             let timer = self.cx.clients.detach(key);
             self.cx.deadlines.cancel(timer);
-            return self.start(Task::Gone {
+            // Many clients may leave at the same time.
+            return self.put_off(Task::Gone {
                 client: key,
                 requests,
                 running: Vec::new(),
             });
         }
+        self.cx.count_work(requests.len());
         self.cx.requests.sort_to_end(&mut requests);
         for request in requests {
             self.end(request, End::Cancelled);

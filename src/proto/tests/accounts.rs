@@ -265,8 +265,8 @@ fn the_requests_of_a_client_that_is_gone_end_by_and_by() {
         let frames = &mut vec![b"C".to_vec(), b"5".to_vec()];
         broker.machine.handle_message(now, b"C", frames);
     });
-    assert!((1_000..2_001).contains(&left(&net)), "{}", left(&net));
-    // The name is free at once.
+    // Many clients may leave in one turn, so none of the requests ends in it. The name is free at once.
+    assert_eq!(left(&net), 2_001);
     net.say(c, &format!("C|1|{HELLO}"));
     net.run(ms(10));
     assert_eq!(left(&net), 0);
