@@ -1,6 +1,7 @@
 'use strict';
 
 const { isAnyArrayBuffer, isSharedArrayBuffer } = require('node:util/types');
+const { describe } = require('./describe');
 
 /**
  * An encoded value: JSON text; bytes, which the other side gets unchanged; or a long string, for which native
@@ -20,6 +21,9 @@ const LONG = 4096;
  */
 const SHORT = 32;
 const COPIED = 12;
+
+/** How many members of an object are checked for streams. */
+const MOST_MEMBERS = 64;
 
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
@@ -101,6 +105,29 @@ function refuseStream(value) {
   throw new TypeError(`cannot be sent: ${what} cannot be converted to JSON`);
 }
 
+/**
+ * Refuses an object or array with a stream as a member: its JSON would describe the stream. Deeper streams, and those
+ * behind many members, are not looked for, because the search takes time for each request.
+ * @param {any} value
+ */
+function refuseMembers(value) {
+  let members = 0;
+  for (const key in value) {
+    const member = value[key];
+    if (typeof member === 'object' && isStream(member)) refuseMember(value, key);
+    members += 1;
+    if (members === MOST_MEMBERS) return;
+  }
+}
+
+/** @param {any} value @param {string} key */
+function refuseMember(value, key) {
+  // Its JSON has only what toJSON() gives, and only own members.
+  if (typeof value.toJSON === 'function' || !Object.hasOwn(value, key)) return;
+  const what = Array.isArray(value) ? `its element ${key}` : `its member ${describe(key)}`;
+  throw new TypeError(`${what} is a stream, which cannot be converted to JSON`);
+}
+
 /** @param {string} text @returns {Body} */
 function quote(text) {
   if (text.length <= SHORT && isVerbatim(text, 0, text.length)) return `"${text}"`;
@@ -125,6 +152,7 @@ function isVerbatim(text, from, to) {
 /** @param {unknown} value @returns {string} */
 function stringify(value) {
   try {
+    if (typeof value === 'object') refuseMembers(value);
     return JSON.stringify(value) ?? 'null';
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause);

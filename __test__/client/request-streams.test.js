@@ -317,6 +317,50 @@ test('what makes no sense with a stream is a TypeError at once, and leaves the s
   assert.deepEqual(await readable.toArray(), ['part']);
 });
 
+test('a stream as a member of a value is a TypeError where the value is given, and is left alone', async (t) => {
+  const readable = Readable.from(['part']);
+  const values = {
+    'its member "file"': { name: 'a', file: readable },
+    'its element 1': ['a', readable],
+    'its member "body"': { body: new Blob(['part']).stream() },
+    'its member "parts"': { parts: (async function* parts() {})() },
+  };
+  const { client } = await peersFor(t).trio(async (name, reply) => {
+    if (typeof name !== 'string') await name.toArray();
+    for (const method of ['write', 'end']) {
+      assert.throws(() => reply[method](values[name]), /^TypeError: cannot be sent: its .* is a stream/);
+    }
+    reply.end('refused');
+  });
+  for (const [name, value] of Object.entries(values)) {
+    const message = `cannot be sent: ${name} is a stream, which cannot be converted to JSON`;
+    assert.throws(() => client.request(SERVICE, value), { name: 'TypeError', message });
+    assert.throws(() => client.callAll(SERVICE, value), { name: 'TypeError', message });
+    await assert.rejects(client.call(SERVICE, value), { name: 'TypeError', message });
+    await assert.rejects(
+      client.call(SERVICE, Readable.from([value])),
+      (error) => error.cause.message === message,
+    );
+    assert.equal(await client.call(SERVICE, name), 'refused');
+  }
+  assert.equal(readable.destroyed, false);
+  // What gives its own JSON is no stream, and a getter is code of the application.
+  const described = Object.assign(Readable.from([]), { toJSON: () => 'described' });
+  assert.throws(
+    () =>
+      client.request(SERVICE, {
+        get broken() {
+          throw new Error('mine');
+        },
+      }),
+    /^TypeError: cannot be sent: mine/,
+  );
+  await assert.rejects(client.call('nobody', { described }, { failFast: true }), { code: 'W_NONE' });
+  await assert.rejects(client.call('nobody', { readable, toJSON: () => 1 }, { failFast: true }), {
+    code: 'W_NONE',
+  });
+});
+
 test('a worker of 0.0.92 is never given one', async (t) => {
   const peers = peersFor(t, 'tcp');
   const [broker, client] = [peers.broker(), peers.client()];
