@@ -51,9 +51,10 @@ class Handlers {
     result.then(
       () => handlerEnded(reply),
       (error) => {
-        // An error because of the cancellation is no failure of the handler.
-        const told = cancelled(reply) && error instanceof OmdpError;
-        if (!told) this.#handlerFailed(reply, error);
+        // An error because of the cancellation is no failure of the handler: its reason, or that of an operation
+        // that was given `reply.signal`.
+        const told = error instanceof OmdpError || error?.name === 'AbortError';
+        if (!told || !cancelled(reply)) this.#handlerFailed(reply, error);
         handlerEnded(reply);
       },
     );

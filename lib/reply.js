@@ -171,7 +171,8 @@ class Reply extends LazyWritable {
     if (this.#ended || !this.#passes()) return super.write(owned(body), encoding, callback);
     this.#partial(body);
     if (typeof done === 'function') process.nextTick(done, null);
-    return true;
+    // Otherwise a loop that writes slowly would never wait for 'drain', and would not end.
+    return this.#cancelled === undefined;
   }
 
   /**

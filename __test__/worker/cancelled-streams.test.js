@@ -77,6 +77,30 @@ describe('after a cancellation', () => {
     await assert.rejects(end, { code: 'C_ABORTED' });
   });
 
+  test('a handler that writes slowly, so that no part has to wait, is told', async (t) => {
+    for (const options of [undefined, 'signal']) {
+      let returned = false;
+      const rows = async function* rows() {
+        try {
+          for (;;) {
+            await new Promise(setImmediate);
+            yield 'x';
+          }
+        } finally {
+          returned = true;
+        }
+      };
+      const { end } = await cancelled(t, async (reply) => {
+        for await (const row of rows()) {
+          const wait = options === undefined ? undefined : { signal: reply.signal };
+          if (!reply.write(row)) await once(reply, 'drain', wait);
+        }
+      });
+      await assert.rejects(end, { code: options === undefined ? 'C_ABORTED' : 'ABORT_ERR' });
+      assert.equal(returned, true);
+    }
+  });
+
   test('what is piped without pipeline() makes room all the same', async (t) => {
     await cancelled(t, (reply) => {
       Readable.from(endless()).pipe(reply);
