@@ -14,7 +14,6 @@ const NAME = /^tcp:\/\/([^/:;[\]*]+):([0-9]+)$/;
 const SRV = /^tcp\+srv:/;
 const SRV_NAME = /^tcp\+srv:\/\/([^/:;[\]*\s]+)$/;
 
-/** @typedef {{ address: string, family: number }} Found */
 /** @typedef {{ lookup?: Function, resolveSrv?: Function }} Resolvers */
 
 /**
@@ -42,22 +41,20 @@ function ask(ask, args) {
  * @returns {Promise<string[]>}
  */
 async function addresses({ lookup = dns.lookup }, host, port) {
-  const [found, family] = await ask(lookup, [host, { all: true }]);
-  /** @type {Found[]} */
-  const list =
-    typeof found === 'string' ? [{ address: found, family }] : 'address' in Object(found) ? [found] : found;
+  const [found] = await ask(lookup, [host, { all: true }]);
+  // Also a single address, and texts, as `dns.resolve4` gives them.
+  const list = typeof found === 'string' || 'address' in Object(found) ? [found] : found;
   if (!Array.isArray(list)) {
     throw new TypeError(`the lookup of ${host} must return an array, got ${given(found)}`);
   }
-  const families = list.map(({ address }) => {
-    const kind = net.isIP(address);
-    if (kind === 0) {
-      throw new TypeError(`the lookup of ${host} must return IP addresses, got ${given(address)}`);
-    }
-    return kind;
+  const addresses = list.map((each) => (typeof each === 'string' ? each : Object(each).address));
+  const families = addresses.map((address, at) => {
+    const kind = typeof address === 'string' ? net.isIP(address) : 0;
+    if (kind !== 0) return kind;
+    throw new TypeError(`the lookup of ${host} must return IP addresses, got ${given(address ?? list[at])}`);
   });
-  const of = list.filter((_, at) => families[at] === families[0]);
-  return of.map(({ address }) => `tcp://${families[0] === 6 ? `[${address}]` : address}:${port}`);
+  const of = addresses.filter((_, at) => families[at] === families[0]);
+  return of.map((address) => `tcp://${families[0] === 6 ? `[${address}]` : address}:${port}`);
 }
 
 /**
@@ -71,9 +68,27 @@ async function targets({ resolveSrv = dns.resolveSrv }, name) {
   if (!Array.isArray(records)) {
     throw new TypeError(`the lookup of ${name} must return an array, got ${given(records)}`);
   }
+  for (const record of records) checkRecord(record, name);
   const first = Math.min(...records.map(({ priority = 0 }) => priority));
   const of = records.filter(({ priority = 0 }) => priority === first);
   return of.map(({ name: target, port }) => `tcp://${String(target).replace(/\.$/, '')}:${port}`);
+}
+
+/** @param {any} record @param {string} name */
+function checkRecord(record, name) {
+  const { name: target, port } = Object(record);
+  if (typeof target === 'string' && target !== '' && Number.isInteger(port) && port > 0 && port < 65536)
+    return;
+  throw new TypeError(`the lookup of ${name} must return records with name and port, got ${shown(record)}`);
+}
+
+/** @param {unknown} record */
+function shown(record) {
+  try {
+    return JSON.stringify(record) ?? given(record);
+  } catch {
+    return given(record);
+  }
 }
 
 /** One name and the result of its last successful lookup. */

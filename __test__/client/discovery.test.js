@@ -155,6 +155,61 @@ describe('discover: all', () => {
     assert.equal(await c.call(SERVICE, 1), 1);
   });
 
+  test('the answers of a lookup may be texts, as those of dns.resolve4()', async (t) => {
+    const { broker, client, worker } = stage(t);
+    const { endpoint, port } = await broker();
+    for (const found of [['127.0.0.1'], ['127.0.0.1', '::1'], [{ address: '127.0.0.1' }], '127.0.0.1']) {
+      const c = client(`tcp://brokers.example:${port}`, { discover: 'all', lookup: async () => found });
+      const w = worker(`tcp://brokers.example:${port}`, {
+        discover: 'all',
+        lookup: () => Promise.resolve(found),
+      });
+      await Promise.all([c.start(), w.start()]);
+      assert.equal(await c.call(SERVICE, 1), 1);
+      assert.deepEqual(c.endpoints, [endpoint]);
+      await Promise.all([c.stop(), w.stop()]);
+    }
+  });
+
+  test('answers of another form are named', async (t) => {
+    const { client } = stage(t);
+    const reasonOf = async (endpoint, conf) => {
+      const c = client(endpoint, conf);
+      const unreachable = once(c, 'unreachable');
+      await c.start();
+      const [{ reason }] = await unreachable;
+      await c.stop();
+      return reason;
+    };
+    for (const [found, got] of [
+      [[{ ip: '127.0.0.1' }], 'must return IP addresses, got an object'],
+      [[null], 'must return IP addresses, got null'],
+      [[1], 'must return IP addresses, got 1 (number)'],
+      [['a.example'], 'must return IP addresses, got "a.example" (string)'],
+      [undefined, 'must return an array, got undefined'],
+    ]) {
+      const reason = await reasonOf('tcp://a.example:5555', { discover: 'all', lookup: async () => found });
+      assert.equal(reason, `cannot look up the brokers: the lookup of a.example ${got}`);
+    }
+    for (const [found, got] of [
+      [[{}], 'must return records with name and port, got {}'],
+      [
+        [{ name: 'b.example', port: '1' }],
+        'must return records with name and port, got {"name":"b.example","port":"1"}',
+      ],
+      [
+        [{ name: 'b.example', port: 65536 }],
+        'must return records with name and port, got {"name":"b.example","port":65536}',
+      ],
+      [['b.example:5555'], 'must return records with name and port, got "b.example:5555"'],
+      [[undefined], 'must return records with name and port, got undefined'],
+      [{}, 'must return an array, got an object'],
+    ]) {
+      const reason = await reasonOf('tcp+srv://a.example', { resolveSrv: async () => found });
+      assert.equal(reason, `cannot look up the brokers: the lookup of a.example ${got}`);
+    }
+  });
+
   test("localhost by the system's own lookup", async (t) => {
     const { broker, client, worker } = stage(t);
     const { port } = await broker('tcp://*:*');

@@ -42,6 +42,7 @@ new Client('tcp://127.0.0.1:5555', { timeout: '100' });
 // Where brokers are.
 new Client('tcp://brokers.example:5555', { discover: 'all', discoverInterval: 1000, lookup: dns.lookup });
 new Client('tcp://brokers.example:5555', { discover: 'one', lookup: dns.promises.lookup });
+new Client('tcp://brokers.example:5555', { discover: 'all', lookup: (name) => dns.promises.resolve4(name) });
 new Client('tcp+srv://_omdp._tcp.example', { resolveSrv: dns.resolveSrv });
 new Client('tcp+srv://_omdp._tcp.example', { resolveSrv: new dns.promises.Resolver().resolveSrv });
 new Client('tcp+srv://_omdp._tcp.example', { resolveSrv: async () => [{ name: 'a.example', port: 5555 }] });

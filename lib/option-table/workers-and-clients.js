@@ -54,7 +54,7 @@ const WORKER_AND_CLIENT_OPTIONS = [
     type: 'function',
     default: 'dns.lookup',
     help: 'the function that looks up the addresses of a name under discover: all',
-    more: 'Compatible with `dns.lookup` or `dns.promises.lookup`',
+    more: 'Compatible with `dns.lookup` or `dns.promises.lookup`; the result may also be an array of addresses as strings',
     flag: { only: 'none' },
   },
   {
