@@ -110,7 +110,7 @@ class Client extends ConnectingPeer {
 
   /** @param {string} service @param {any} [data] @param {any} [options] */
   callAll(service, data, options) {
-    if (this.#protocol !== 'omdp') throw new TypeError(`callAll() cannot be sent under ${this.#protocol}`);
+    if (this.#protocol !== 'omdp') throw new TypeError(`callAll() cannot be used under ${this.#protocol}`);
     if (isStream(data)) throw new TypeError('a stream cannot be sent to all workers of a service');
     return callAll(this, checkService(service), data, checkCallAll(options));
   }

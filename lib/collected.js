@@ -16,7 +16,7 @@ const COLLECTED = new FinalizationRegistry(({ outbox, what }) => {
   outbox.close();
   if (warned) return;
   warned = true;
-  process.emitWarning(`${what} was collected while it ran: call stop() when it is not needed any more`, {
+  process.emitWarning(`${what} was garbage-collected while it ran: call stop() when it is no longer needed`, {
     code: 'OMDP_NOT_STOPPED',
   });
 });

@@ -100,7 +100,7 @@ function secureServer(conf, endpoints) {
     throw new TypeError('option "plainServer" cannot be combined with "curveServer"');
   }
   if (inprocUser === undefined) {
-    refuseInproc(endpoints, ', or let the peers of this process in by option "inprocUser"');
+    refuseInproc(endpoints, ', or admit the peers of this process by option "inprocUser"');
   }
   if (curveServer) {
     demand(conf, ['curveSecretKey'], 'CURVE requires a secret key');

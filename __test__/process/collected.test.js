@@ -60,7 +60,10 @@ test('are collected when they are idle, with a warning, and leave the broker', a
   const child = runChild(t, forgetful, { endpoint: peers.endpoint, count: 20 });
   const [{ code, message }] = (await child.said('warned')).value;
   assert.equal(code, 'OMDP_NOT_STOPPED');
-  assert.match(message, /^Client "forgotten-\d+" of tcp:.* was collected while it ran: call stop\(\)/);
+  assert.match(
+    message,
+    /^Client "forgotten-\d+" of tcp:.* was garbage-collected while it ran: call stop\(\)/,
+  );
   assert.equal((await child.said('answer')).value, 'answered');
   const { code: exitCode, stderr } = await child.ended;
   assert.equal(exitCode, 0, stderr);

@@ -130,7 +130,7 @@ test('it is refused without the option, and the option without security', () => 
   assert.throws(() => new Broker(['tcp://127.0.0.1:*', 'inproc://x'], conf()), {
     name: 'RangeError',
     message:
-      'endpoint "inproc://x" cannot be secured: inproc:// has no handshake; use tcp:// or ipc://, or let the peers of this process in by option "inprocUser"',
+      'endpoint "inproc://x" cannot be secured: inproc:// has no handshake; use tcp:// or ipc://, or admit the peers of this process by option "inprocUser"',
   });
   assert.throws(() => new Broker('inproc://x', { inprocUser: 'house' }), {
     name: 'TypeError',

@@ -183,6 +183,6 @@ describe('callAll()', () => {
     assert.throws(() => client.callAll('a', 1, { every: 5 }), /^TypeError: unknown option "every"/);
     assert.throws(() => client.callAll('a', 1n), /^TypeError: .*bigint/i);
     const mdp = new Client('tcp://127.0.0.1:5555', { protocol: 'mdp/0.2' });
-    assert.throws(() => mdp.callAll('a', 1), /^TypeError: callAll\(\) cannot be sent under mdp\/0\.2/);
+    assert.throws(() => mdp.callAll('a', 1), /^TypeError: callAll\(\) cannot be used under mdp\/0\.2/);
   });
 });

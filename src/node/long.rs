@@ -137,7 +137,7 @@ const MAX_UNITS: usize = (1 << 29) - 24;
 fn fits(units: usize) -> Result<()> {
     match units <= MAX_UNITS {
         true => Ok(()),
-        false => Err(Error::from_reason("longer than a string can be")),
+        false => Err(Error::from_reason("longer than the longest string")),
     }
 }
 

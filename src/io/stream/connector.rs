@@ -84,7 +84,7 @@ impl Reserved {
     pub(super) fn new() -> Result<Self, Error> {
         Socket::new(Domain::IPV4, Type::STREAM, None)
             .map(|socket| Reserved(Some(socket)))
-            .map_err(|error| Error::from_os(&error, "cannot make a socket"))
+            .map_err(|error| Error::from_os(&error, "cannot create a socket"))
     }
 
     fn release(&mut self) {
