@@ -44,7 +44,7 @@ export interface RequestHeaders {
  * - `W_TIMEOUT`: the handler took longer than its worker allows
  * - `W_NO_STREAMS`: the worker or its broker does not support streams as data of a request
  * - `W_REJECTED`: every worker of the service rejected the request
- * - `C_STOPPED`: the client was stopped before the reply came
+ * - `C_STOPPED`: the client was stopped
  * - `B_TOO_LARGE`: the snapshot is too large
  * - `B_REFUSED`: the broker does not admit this peer
  */
@@ -96,7 +96,7 @@ export interface RequestContext {
   readonly service?: string;
   /** The id of the request. */
   readonly rid?: string;
-  /** The number of the attempt; only at a worker. */
+  /** At a worker, the number of the attempt; at a client, that of the policy `retry` if it is 2 or more. */
   readonly attempt?: number;
   /** Milliseconds from the creation of the request to the failure; at a worker, from its arrival. */
   readonly elapsed?: number;
@@ -262,12 +262,13 @@ export type Protocol = 'omdp' | 'mdp/0.1' | 'mdp/0.2' | 'mdp/0.2-majortomo' | 'p
 
 /**
  * Looks up all addresses of a host, with a callback or a promise: `dns.lookup`, `dns.promises.lookup`, or a
- * compatible function.
+ * compatible function. The result may also be an array of addresses as strings, such as that of
+ * `dns.promises.resolve4`.
  */
 export type Lookup = (
   hostname: string,
   options: { all: true },
-  callback: (error: Error | null, addresses: string | LookupAddress[], family?: number) => void,
+  callback: (error: Error | null, addresses: string | (string | LookupAddress)[], family?: number) => void,
 ) => unknown;
 
 /** The endpoint of a broker in an SRV record, as in the records of `dns.resolveSrv()`. */

@@ -51,6 +51,8 @@ class Request {
   source;
   /** The place that the broker reported last. @type {Place | undefined} */
   place;
+  /** The number of the attempt, if its retry policy has made it again. @type {number | undefined} */
+  attempt;
 
   /**
    * @param {Requests} requests
@@ -155,6 +157,12 @@ class Request {
     else finish(this.stream, undefined, { value, toError: this.#failure(how, value, cause) });
   }
 
+  /** Its retry policy makes it again. @param {number} attempt */
+  madeAgain(attempt) {
+    this.attempt = attempt;
+    this.place = undefined;
+  }
+
   /** The failure with a code, as it is now. @param {string} code @param {unknown} [cause] */
   failed(code, cause) {
     return this.#failure(Kind.Failed, code, cause);
@@ -168,10 +176,10 @@ class Request {
    * @returns {() => Error & { code?: string }}
    */
   #failure(how, value, cause) {
-    const { id, service, requests } = this;
+    const { id, service, attempt, requests } = this;
     const elapsed = Math.round(performance.now() - this.since);
     const { worker } = this.place ?? {};
-    const context = { service, rid: String(id), elapsed, endpoint: requests.endpoint, worker };
+    const context = { service, rid: String(id), attempt, elapsed, endpoint: requests.endpoint, worker };
     if (how === ERROR) return () => new RemoteError(value, context);
     /** @type {string | undefined} */
     let message;

@@ -27,6 +27,7 @@ const FAILED = Kind.Failed;
 /** The kinds of records about a request's stream and place; their numbers are above the others. */
 const CREDIT = Kind.Credit;
 const PLACE = Kind.Place;
+const ATTEMPT = Kind.Attempt;
 
 /** One number has the timeout of a request and, multiplied by this factor, its treatment. */
 const TERMS = 2 ** TermsShift.Retry;
@@ -269,6 +270,7 @@ class Requests {
     if (request === undefined) return;
     if (kind >= CREDIT) {
       if (kind === CREDIT) request.source?.grant(n);
+      else if (kind === ATTEMPT) request.madeAgain(n);
       else if (kind !== PLACE) request.source?.stop();
       else {
         const place = /** @type {Place['at']} */ (text.slice(at, at + a));

@@ -15,11 +15,12 @@ const { performance } = require('node:perf_hooks');
  * @returns {string}
  */
 function timeoutMessage(request, { brokers, started, connected }) {
-  const { deadline, heard, place, service, since, timeout } = request;
+  const { attempt, deadline, heard, place, service, since, timeout } = request;
+  const again = attempt === undefined ? '' : ` in attempt ${attempt}`;
   const late = deadline !== undefined && performance.now() - since >= deadline;
   const what = late
     ? `the deadline of ${deadline} ms for service "${service}" has passed`
-    : `no reply from service "${service}" within ${timeout} ms`;
+    : `no reply from service "${service}" within ${timeout} ms${again}`;
   if (!started) return `${what}: the client was not started`;
   if (!connected) return `${what}: ${brokers.describeMissing()}`;
   const worker = place?.worker === undefined ? 'its worker' : `worker "${place.worker}"`;
@@ -27,7 +28,8 @@ function timeoutMessage(request, { brokers, started, connected }) {
   if (heard) return `${what} after the last part: ${worker} sent nothing more`;
   if (place === undefined) return `${what}: no worker for it at ${brokers}, or its worker did not answer`;
   if (place.at === 'none') return `${what}: no worker is registered for it at ${brokers}`;
-  if (place.at === 'queued') return `${what}: all workers for it at ${brokers} were busy`;
+  if (place.at === 'queued')
+    return `${what}: all workers for it at ${brokers} were busy or paused, or had rejected it`;
   return `${what}: ${worker} has the request and did not answer`;
 }
 

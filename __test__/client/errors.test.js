@@ -66,9 +66,35 @@ describe('an OmdpError', () => {
     await assert.rejects(client.call(SERVICE, 1, { timeout: 50 }), {
       message: /within 50 ms: no broker at tcp:\S+: [^:]*refused/i,
     });
-    const stopped = assert.rejects(outstanding, { code: 'C_STOPPED' });
+    const message = 'the client was stopped';
+    const stopped = assert.rejects(outstanding, { code: 'C_STOPPED', message });
     await client.stop();
     await stopped;
+    await assert.rejects(client.call(SERVICE, 1), { code: 'C_STOPPED', message });
+  });
+
+  test('has the number of the attempt of a policy, which is 2 or more', async (t) => {
+    const { client } = await peersFor(t).trio((data, reply, { headers }) => {
+      if (data === 'error') reply.error(data);
+      else if (data === 'rejected') reply.reject();
+      else if (!headers?.silent) reply.end(data);
+    });
+    const policy = (attempts) => ({ attempts, on: ['error', 'timeout', 'rejected'], delay: 1 });
+    for (const [data, options, attempt, message] of [
+      ['error', { retry: policy(3) }, 3, 'error'],
+      ['rejected', { retry: policy(2), failFast: true }, 2, /every worker of the service rejected/],
+      ['error', { retry: policy(1) }, undefined, 'error'],
+      ['error', { retry: 2 }, undefined, 'error'],
+      ['', { retry: policy(2), timeout: 50, headers: { silent: true } }, 2, / within 50 ms in attempt 2: /],
+    ]) {
+      const failed = (error) => {
+        assert.equal(error.attempt, attempt);
+        if (typeof message === 'string') assert.equal(error.message, message);
+        else assert.match(error.message, message);
+        return true;
+      };
+      await assert.rejects(client.call(SERVICE, data, options), failed);
+    }
   });
 
   test('has the frames of who awaits it', async (t) => {

@@ -173,6 +173,7 @@ impl Scene for Live {
                 }
                 ClientNotice::Credit { id, .. }
                 | ClientNotice::Enough { id }
+                | ClientNotice::Attempt { id, .. }
                 | ClientNotice::Place { id, .. } => {
                     assert!(self.open.contains_key(&id), "{id} had ended");
                 }

@@ -235,6 +235,9 @@ fn report(batch: &mut BatchWriter<'_>, notice: ClientNotice<Message>, endpoint: 
             batch.body(kind, id, body);
         }
         ClientNotice::Credit { id, bytes } => batch.number(Kind::Credit, id, bytes as f64),
+        ClientNotice::Attempt { id, attempt } => {
+            batch.number(Kind::Attempt, id, f64::from(attempt));
+        }
         ClientNotice::Enough { id } => batch.number(Kind::Enough, id, 0.0),
         ClientNotice::Failed { id, code } => batch.words(Kind::Failed, id, &code, ""),
         ClientNotice::Place { id, place } => match place {

@@ -73,6 +73,8 @@ pub enum Kind {
     ChunkEnd = 19,
     /// Client: the rest of a request's stream is not needed.
     Enough = 20,
+    /// Client: a request is made again by its retry policy.
+    Attempt = 21,
 }
 
 ops! {
@@ -215,7 +217,7 @@ pub struct CodeInfo {
 
 /// Codes that JavaScript itself finds, in addition to those of the protocol.
 const OWN: [(&str, &str); 3] = [
-    ("C_STOPPED", "the client was stopped before the reply came"),
+    ("C_STOPPED", "the client was stopped"),
     ("B_TOO_LARGE", "the snapshot is too large"),
     ("B_REFUSED", "the broker does not admit this peer"),
 ];

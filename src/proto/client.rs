@@ -12,6 +12,7 @@ mod attempts;
 #[cfg(any(test, feature = "fuzz"))]
 mod audit;
 mod connection;
+mod exit;
 mod incoming;
 mod input;
 mod machine;
@@ -35,6 +36,7 @@ use super::link::{Action, Due, Link, LinkConfig, Loss};
 use super::table::Table;
 use crate::wire::omdp::{Ack, ClientMessage};
 use crate::wire::{Dialect, Form, Frame};
+use exit::Exit;
 use pending::{Pending, Stage};
 use request::Tell;
 use retry::Cause;
@@ -85,6 +87,7 @@ pub struct Client<F> {
     retiring: bool,
     /// Number of connections so far.
     connections: u64,
+    exit: Exit,
 }
 
 impl<F: Frame> Client<F> {
@@ -108,6 +111,7 @@ impl<F: Frame> Client<F> {
             name_taken: false,
             retiring: false,
             connections: 0,
+            exit: Exit::default(),
         }
     }
 
@@ -158,6 +162,7 @@ impl<F: Frame> Client<F> {
             self.fail(id, Code::ClientTimeout);
         }
         self.give_up_unknown(now);
+        self.exit.handle_timeout(now);
         while let Some(due) = self.link.handle_timeout(now) {
             match due {
                 Due::Beat => {
@@ -179,6 +184,7 @@ impl<F: Frame> Client<F> {
             self.deadlines.next(),
             self.unknown.first().map(|(until, _)| *until),
             self.link.next_deadline(),
+            self.exit.deadline(),
         ];
         times.into_iter().flatten().min()
     }

@@ -53,8 +53,8 @@ pub trait Machine {
     fn handle_congestion(&mut self, _broker: usize, _congested: bool) {}
     /// Number of requests and replies that would be lost if the process ended now, because they wait for a broker.
     fn unflushed(&self) -> usize;
-    /// Handles that the process ends: leaves the brokers, and waits for nothing that runs. Returns `Break` when there
-    /// is nothing left to do but to send the last messages.
+    /// Handles that the process ends: leaves the brokers once they have everything, and does not wait for requests that
+    /// run. Returns `Break` when there is nothing left to do but to send the last messages.
     fn handle_exit(&mut self, now: Time) -> ControlFlow<()>;
     /// A snapshot, where `offers` is the number of offers that wait for the reader.
     fn stats(&self, offers: usize) -> Stats;

@@ -13,6 +13,7 @@ mod directory;
 mod dispatch;
 mod displaced;
 mod drain;
+mod exit;
 mod fail_fast;
 mod fanout;
 mod far;

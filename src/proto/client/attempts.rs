@@ -3,9 +3,9 @@
 //!
 //! A request is not retried after a part of its reply has arrived, or after the application has cancelled it.
 
-use super::Client;
 use super::pending::Stage;
 use super::retry::Cause;
+use super::{Client, ClientNotice};
 use crate::proto::Time;
 use crate::wire::omdp::ClientMessage;
 use crate::wire::{Dialect, Frame};
@@ -29,6 +29,8 @@ impl<F: Frame> Client<F> {
             return false;
         }
         retry.made += 1;
+        let attempt = retry.made + 1;
+        self.notices.push(ClientNotice::Attempt { id, attempt });
         let (stage, again) = (request.stage, request.again);
         let timer = request.timer.take();
         request.stage = Stage::Delayed;

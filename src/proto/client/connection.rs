@@ -17,6 +17,15 @@ impl<F: Frame> Client<F> {
         }
         self.connections += 1;
         self.turned_away = false;
+        self.say_hello();
+        if self.config.dialect == Dialect::Omdp {
+            self.link.await_hello(now);
+        }
+        self.advance(now);
+    }
+
+    /// Sends the hello of this connection. The broker answers each.
+    pub(super) fn say_hello(&mut self) {
         let mut hello = Hello::new(
             self.config.link.heartbeat.as_millis() as u64,
             self.config.link.liveness,
@@ -34,10 +43,6 @@ impl<F: Frame> Client<F> {
         self.transmits.push(ClientMessage::Hello {
             hello: hello.to_frame(),
         });
-        if self.config.dialect == Dialect::Omdp {
-            self.link.await_hello(now);
-        }
-        self.advance(now);
     }
 
     /// Handles the end of the connection.
@@ -165,6 +170,7 @@ impl<F: Frame> Client<F> {
     }
 
     pub(super) fn lost(&mut self, now: Time, why: Loss) {
+        self.exit.answered();
         self.unacknowledged.take();
         self.lose_requests(now);
         if self.connected {

@@ -27,6 +27,7 @@ impl<F: Frame> Client<F> {
         match message {
             ToClient::Welcome { hello, roster } => match Hello::parse(&hello) {
                 Ok(hello) => {
+                    self.exit.answered();
                     self.link.welcome(hello.clone());
                     if let Some((head, entries)) = roster {
                         self.begin_roster(head, &entries);

@@ -97,9 +97,12 @@ impl<F: Frame> Machine for Client<F> {
         Client::unflushed(self)
     }
 
-    /// Without a goodbye, which would cancel the requests.
-    fn handle_exit(&mut self, _now: Time) -> ControlFlow<()> {
-        ControlFlow::Break(())
+    fn handle_exit(&mut self, now: Time) -> ControlFlow<()> {
+        self.exit(now);
+        match self.exits() {
+            true => ControlFlow::Continue(()),
+            false => ControlFlow::Break(()),
+        }
     }
 
     fn stats(&self, _offers: usize) -> Stats {
@@ -147,7 +150,10 @@ impl<F: Frame> Machine for Client<F> {
 
     fn drain_notices(&mut self, mut report: impl FnMut(usize, Self::Notice)) -> ControlFlow<()> {
         Client::drain_notices(self).for_each(|notice| report(0, notice));
-        ControlFlow::Continue(())
+        match self.has_left() {
+            true => ControlFlow::Break(()),
+            false => ControlFlow::Continue(()),
+        }
     }
 
     fn poll_action(&mut self, _broker: usize) -> Option<Action> {

@@ -35,6 +35,13 @@ pub enum ClientNotice<F> {
         /// The request.
         id: u64,
     },
+    /// The request is made again by its retry policy.
+    Attempt {
+        /// The request.
+        id: u64,
+        /// The number of the attempt, 2 or more.
+        attempt: u8,
+    },
     /// The place of a request that is about to fail, or is shortly before its timeout.
     Place {
         /// The submitter's id of the request.

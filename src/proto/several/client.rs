@@ -16,6 +16,7 @@ use crate::proto::Time;
 use crate::proto::client::{Client, ClientConfig};
 use crate::wire::Frame;
 use std::collections::HashMap;
+use std::ops::ControlFlow;
 
 /// The number of the broker in notices about requests in the lobby.
 const NOBODY: usize = usize::MAX;
@@ -29,6 +30,8 @@ pub struct ClientOfSeveral<F> {
     brokers: HashMap<u64, usize>,
     /// The broker of the latest request.
     last: usize,
+    /// Whether the process ends.
+    exiting: bool,
 }
 
 impl<F: Frame> ClientOfSeveral<F> {
@@ -39,6 +42,7 @@ impl<F: Frame> ClientOfSeveral<F> {
             lobby: Client::new(config),
             brokers: HashMap::new(),
             last: NOBODY,
+            exiting: false,
         }
     }
 
@@ -52,6 +56,14 @@ impl<F: Frame> ClientOfSeveral<F> {
         if let Some(member) = self.members.get_mut(broker) {
             change(member);
             self.check_waiting(now);
+        }
+    }
+
+    /// Returns `Break` when the process ends and all brokers have answered.
+    fn check_exit(&self) -> ControlFlow<()> {
+        match self.exiting && !self.members.machines().any(Client::exits) {
+            true => ControlFlow::Break(()),
+            false => ControlFlow::Continue(()),
         }
     }
 

@@ -61,8 +61,11 @@ impl<F: Frame> Machine for ClientOfSeveral<F> {
         self.all().map(Client::unflushed).sum()
     }
 
-    fn handle_exit(&mut self, _now: Time) -> ControlFlow<()> {
-        ControlFlow::Break(())
+    fn handle_exit(&mut self, now: Time) -> ControlFlow<()> {
+        self.exiting = true;
+        let members = self.members.machines_mut();
+        members.for_each(|member| member.exit(now));
+        self.check_exit()
     }
 
     fn stats(&self, _offers: usize) -> Stats {
@@ -133,7 +136,7 @@ impl<F: Frame> Machine for ClientOfSeveral<F> {
         for notice in self.lobby.drain_notices() {
             report(NOBODY, notice);
         }
-        ControlFlow::Continue(())
+        self.check_exit()
     }
 
     fn poll_action(&mut self, broker: usize) -> Option<Action> {

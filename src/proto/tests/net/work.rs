@@ -20,6 +20,8 @@ pub struct Seen {
     pub body: Body<Vec<u8>>,
     pub timeout: Option<Duration>,
     pub partials: Vec<Body<Vec<u8>>>,
+    /// The number of attempts by its retry policy.
+    pub attempts: u8,
     /// The latest reported place.
     pub place: Option<Place<Vec<u8>>>,
     pub end: Option<End>,
@@ -35,6 +37,7 @@ impl Seen {
             body,
             timeout,
             partials: Vec::new(),
+            attempts: 1,
             place: None,
             end: None,
             at: Time::ZERO,

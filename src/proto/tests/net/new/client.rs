@@ -238,6 +238,12 @@ impl ClientActor {
                     assert!(!std::mem::replace(&mut source.enough, true), "told once");
                 }
             }
+            ClientNotice::Attempt { id, attempt } => {
+                let seen = &mut self.seen[id as usize];
+                assert!(seen.is_open(), "an attempt after the end of {seen:?}");
+                assert_eq!(attempt, seen.attempts + 1, "each is told");
+                seen.attempts = attempt;
+            }
             ClientNotice::Failed { id, code } => {
                 self.streams.remove(&id);
                 self.seen[id as usize].end(now, End::Failed(code));
