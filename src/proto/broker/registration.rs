@@ -194,9 +194,9 @@ impl<F: Frame> Broker<F> {
             self.cx.reattach_client(&mut self.replies.logs, key, hello);
             return self.welcome_client(key);
         }
-        let same_life = old.is_some_and(|old| old.session == hello.session);
+        let said_again = old.is_some_and(|old| old.session == hello.session);
         if let Some(key) = known
-            && !same_life
+            && !said_again
         {
             let old = self.cx.clients.get(key).and_then(|c| c.hello.as_ref());
             let old = old.map(|hello| hello.session.clone());
@@ -212,7 +212,8 @@ impl<F: Frame> Broker<F> {
             }
         }
         let key = self.require_client(from, Dialect::Omdp);
-        if let Err(over) = self.charge_client(key, ENTRY + hello.session.len()) {
+        // Its charge includes that of its reply log, which goes on.
+        if !said_again && let Err(over) = self.charge_client(key, ENTRY + hello.session.len()) {
             let client = self.cx.clients.release(key);
             self.close_client(client);
             let message = Outgoing::Client(ToClient::Disconnect);

@@ -45,6 +45,32 @@ fn a_client_leaves_when_the_broker_has_its_last_requests() {
     }
 }
 
+/// The log of its replies is charged to the client, and goes on after the second hello.
+#[test]
+fn a_second_hello_leaves_what_is_charged_for_replies() {
+    let mut net = Net::new();
+    net.set_latency(50_000, 50_000);
+    let b = net.broker();
+    let w = net.worker_with(b, "echo", |config| config.concurrency = None);
+    net.serve(w, Job::echo);
+    let c = net.client(b);
+    net.run(secs(1));
+    let before = net[b].machine.held();
+    let large = json(&"1".repeat(100_000));
+    let requests: Vec<u64> = (0..8)
+        .map(|_| net.request_with(c, "echo", large.clone(), None))
+        .collect();
+    net.run(ms(130));
+    net.act(c, |client, now| client.machine.exit(now));
+    // The hello arrives after the replies were sent, and before they are acknowledged.
+    net.run(ms(50));
+    assert!(net[b].machine.held() > before);
+    net.run(secs(10));
+    assert!(net[c].machine.has_left());
+    assert_eq!(net.ends(c, &requests), vec![Some(End::Final(large)); 8]);
+    assert_eq!(net[b].machine.held(), before);
+}
+
 #[test]
 fn it_does_not_wait_without_requests_or_without_a_broker_that_answers() {
     let (mut net, b, _, c) = trio();
