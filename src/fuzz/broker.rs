@@ -214,8 +214,9 @@ impl Scene for Live {
         } else {
             PEERS.iter().for_each(|peer| self.gone(peer));
             self.settle();
-            // A client of 0.0.92 may return and continue to wait, for four heartbeats.
-            let end = self.now + Duration::from_secs(10);
+            // A client of 0.0.92 may return and continue to wait, for four heartbeats. The requests of a silent extended
+            // client go on for a minute, and replies that have ended are kept for another one at most.
+            let end = self.now + Duration::from_secs(130);
             while let Some(at) = self.broker.next_deadline().filter(|at| *at <= end) {
                 self.advance(at - self.now);
                 self.settle();
