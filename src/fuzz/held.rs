@@ -95,7 +95,8 @@ impl Scene for Live {
     fn end(mut self) {
         PEERS.iter().for_each(|peer| self.gone(peer));
         self.settle();
-        let end = self.now + Duration::from_secs(60);
+        // Requests of silent peers go on for a minute, and replies that have ended are kept for another one at most.
+        let end = self.now + Duration::from_secs(130);
         while let Some(at) = self.broker.next_deadline().filter(|at| *at <= end) {
             self.advance(at - self.now);
             self.settle();

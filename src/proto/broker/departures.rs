@@ -447,10 +447,9 @@ impl<F: Frame> Broker<F> {
             Some(Departure::Connection) => {
                 let config = &self.cx.config;
                 let late = config.delay(Departure::Silence, hello);
-                (
-                    false,
-                    config.patience(hello) + late + config.reconnect_grace,
-                )
+                let span = config.patience(hello) + late + config.reconnect_grace;
+                // The heartbeat of a hello may be of any length.
+                (false, span.min(LINGER.max(config.reconnect_grace)))
             }
             _ => return false,
         };

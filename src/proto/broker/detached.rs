@@ -11,7 +11,7 @@
 //! the same way.
 
 use super::Departure;
-use super::absence::{Absence, Unclaimed};
+use super::absence::{Absence, LINGER, Unclaimed};
 use super::claims::Claims;
 use super::context::Context;
 use super::displaced::life;
@@ -52,7 +52,8 @@ impl<F: Frame> Context<F> {
         let why = Departure::Silence;
         let silent_at = beats.silent_at(self.config.patience(hello));
         let late = silent_at + grace + self.config.delay(why, hello);
-        (why, until.max(late))
+        // The heartbeat of a hello may be of any length.
+        (why, until.max(late.min(self.now + LINGER)))
     }
 
     /// Detaches a worker whose connection has ended. Returns false if it cannot return.

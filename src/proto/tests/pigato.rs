@@ -289,6 +289,18 @@ fn a_service_that_ends_with_its_only_star_is_a_pattern() {
     assert_eq!(net[b].bad_messages().len(), 0);
 }
 
+/// A worker may show its dialect by a reply to a request that has ended.
+#[test]
+fn what_waits_for_a_pattern_starts_however_its_worker_is_recognized() {
+    let mut net = Net::new();
+    let b = net.broker();
+    let (c, w) = (net.raw(b, b"C"), net.raw(b, b"W"));
+    net.say(c, &request(UUID, "1"));
+    net.say(w, "W|1|ech*");
+    net.say(w, "W|3|C|∅|other|0|2|{}");
+    assert_eq!(net.heard(w), ["W|1".into(), given(UUID, "1")]);
+}
+
 #[test]
 fn a_broker_may_serve_none_of_them() {
     let mut net = Net::new();

@@ -200,6 +200,10 @@ impl<F: Frame> Worker<F> {
             received,
             read,
         } = ext;
+        // A broker gives each token once.
+        if self.by_token.contains_key(&token) {
+            return;
+        }
         let Some(mut reply) = self.detached.take_claimed(number) else {
             // The reply was given up meanwhile.
             self.detached.incomplete = true;
