@@ -83,8 +83,10 @@ class Process {
   }
 }
 
+// One timer is that of the replies which are kept for clients that may return.
 const leftIn = ({ tables, heldBytes }) => {
-  const left = Object.entries({ ...tables, heldBytes }).filter(([, size]) => size > 0);
+  const timers = Math.max(tables.timers - 1, 0);
+  const left = Object.entries({ ...tables, timers, heldBytes }).filter(([, size]) => size > 0);
   return left.map(([name, size]) => `${name} ${size}`).join(', ');
 };
 
