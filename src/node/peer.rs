@@ -68,8 +68,8 @@ pub(super) fn soon(reconnect: f64) -> Duration {
     Duration::from_micros((reconnect * 1000.0 / SOON) as u64)
 }
 
-/// The numbers of a driver's destinations in one life. A number belongs to one destination, and is kept for a later return of the broker, so that a late notice is never
-/// attributed to another broker.
+/// The numbers of a driver's destinations in one life. A number belongs to one destination, and is kept for a later
+/// return of the broker, so that a late notice is never attributed to another broker.
 #[derive(Debug, Default)]
 pub(super) struct Destinations {
     numbered: Vec<Destination>,

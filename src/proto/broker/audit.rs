@@ -279,13 +279,12 @@ impl<F: Frame> Broker<F> {
         }
         assert_eq!(service.queue.parked(), parked);
         assert_eq!(service.queue.asked_for(), asked_for);
-        let is_open = service.queue.first_plain().is_some_and(|first| {
+        let mut is_open = service.queue.first_plain().is_some_and(|first| {
             let park = self.cx.requests.park(first);
             park.is_some_and(ParkState::may_start) && !self.cx.is_of_leaving(first)
         });
         // The first request of a lane is open or asked for, so that those behind it wait no longer than its client
         // may take.
-        let mut is_open = is_open;
         if service.queue.has_lanes() && !self.cx.services.is_relocating(key) {
             for head in service.firsts_with_workers(&self.cx.workers) {
                 match self.cx.requests.park(head) {

@@ -5,7 +5,7 @@ use super::accounts::{OverLimit, Scope};
 use super::clients::Client;
 use super::forgotten::started_among;
 use super::keys::{ClientKey, RequestKey, WorkerKey};
-use super::leaving::{PIECE, Task};
+use super::leaving::{Ending, PIECE, Task, take_piece};
 use super::liveness::patience;
 use super::outcome::End;
 use super::workers::Worker;
@@ -169,8 +169,7 @@ impl<F: Frame> Broker<F> {
                 if requests.is_empty() {
                     return self.end_running(*client, running);
                 }
-                let end = requests.len().saturating_sub(PIECE);
-                for key in requests.drain(end..).rev() {
+                for key in take_piece(requests).rev() {
                     let request = self.cx.requests.get(key);
                     if request.is_some_and(|request| request.client == *client) {
                         match self.cx.requests.worker(key) {
@@ -190,8 +189,7 @@ impl<F: Frame> Broker<F> {
                 since,
                 code,
             } => {
-                let end = requests.len().saturating_sub(PIECE);
-                for key in requests.drain(end..) {
+                for key in take_piece(requests) {
                     let request = self.cx.requests.get(key);
                     if request.is_some_and(|r| r.client == *client && r.arrived <= *since) {
                         self.end(key, End::Failed(*code));
@@ -209,8 +207,7 @@ impl<F: Frame> Broker<F> {
                 if entry.is_none_or(|client| client.absence.is_none()) {
                     return false;
                 }
-                let end = requests.len().saturating_sub(PIECE);
-                for key in requests.drain(end..) {
+                for key in take_piece(requests) {
                     let request = self.cx.requests.get(key);
                     if request.is_some_and(|r| {
                         let is_meant = *running || r.has_never_started();
@@ -222,8 +219,7 @@ impl<F: Frame> Broker<F> {
                 !requests.is_empty()
             }
             Task::Ends { tokens, ending } => {
-                let end = tokens.len().saturating_sub(PIECE);
-                for token in tokens.drain(end..).rev() {
+                for token in take_piece(tokens).rev() {
                     self.end_one_of(token, *ending);
                 }
                 !tokens.is_empty()
@@ -241,9 +237,7 @@ impl<F: Frame> Broker<F> {
                 self.close_client(client);
                 return false;
             };
-            if let Some(key) = self.cx.requests.by_token(token) {
-                self.end(key, End::Cancelled);
-            }
+            self.end_one_of(token, Ending::Cancelled);
         }
         true
     }

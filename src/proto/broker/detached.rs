@@ -19,7 +19,6 @@ use super::heartbeats::Heartbeats;
 use super::keys::{ClientKey, WorkerKey};
 use super::reply_log::ReplyLogs;
 use super::requests::Request;
-use crate::proto::Time;
 use crate::wire::{Frame, Hello};
 use std::collections::HashSet;
 use std::time::Duration;
@@ -33,27 +32,31 @@ fn may_return(hello: Option<&Hello>) -> bool {
 }
 
 impl<F: Frame> Context<F> {
-    /// The reason and the end of an absence. A process that ends was heard shortly before. So if the peer was silent
-    /// before its connection ended, the connection did not carry its messages, and the next one may not carry them at
-    /// once either: it counts as silent.
-    fn absence(
-        &self,
-        why: Departure,
-        hello: Option<&Hello>,
-        beats: Heartbeats,
-    ) -> (Departure, Time) {
+    /// The absence of a peer that goes now; `None` if it cannot return. A process that ends was heard shortly before. So
+    /// if the peer was silent before its connection ended, the connection did not carry its messages, and the next one
+    /// may not carry them at once either: it counts as silent.
+    fn absence(&self, why: Departure, hello: Option<&Hello>, beats: Heartbeats) -> Option<Absence> {
         let grace = self.config.reconnect_grace;
-        let until = self.now + grace + self.config.delay(why, hello);
+        if grace.is_zero() || !may_return(hello) {
+            return None;
+        }
+        let mut absence = Absence {
+            since: self.now,
+            until: self.now + grace + self.config.delay(why, hello),
+            why,
+            retries_at: None,
+            held: false,
+        };
         let interval = hello.map_or(0, |hello| hello.heartbeat_ms);
         let most = Duration::from_millis(interval.saturating_mul(3) / 2);
-        if why != Departure::Connection || beats.silence(self.now) <= most {
-            return (why, until);
+        if why == Departure::Connection && beats.silence(self.now) > most {
+            absence.why = Departure::Silence;
+            let silent_at = beats.silent_at(self.config.patience(hello));
+            let late = silent_at + grace + self.config.delay(absence.why, hello);
+            // The heartbeat of a hello may be of any length.
+            absence.until = absence.until.max(late.min(self.now + LINGER));
         }
-        let why = Departure::Silence;
-        let silent_at = beats.silent_at(self.config.patience(hello));
-        let late = silent_at + grace + self.config.delay(why, hello);
-        // The heartbeat of a hello may be of any length.
-        (why, until.max(late.min(self.now + LINGER)))
+        Some(absence)
     }
 
     /// Detaches a worker whose connection has ended. Returns false if it cannot return.
@@ -67,21 +70,17 @@ impl<F: Frame> Context<F> {
         let Some(worker) = self.workers.get(key) else {
             return false;
         };
-        if self.config.reconnect_grace.is_zero() || !may_return(worker.hello.as_ref()) {
+        let Some(absence) = self.absence(why, worker.hello.as_ref(), worker.beats) else {
             return false;
-        }
-        let (why, until) = self.absence(why, worker.hello.as_ref(), worker.beats);
+        };
         // Each undeliverable message reports the end of the connection again.
         if worker.absence.is_none()
             && let Some(worker) = self.workers.get_mut(key)
         {
-            let retries_at = Some(now + RETRY_AFTER).filter(|&at| at < until);
+            let retries_at = Some(now + RETRY_AFTER).filter(|&at| at < absence.until);
             worker.absence = Some(Absence {
-                since: now,
-                until,
-                why,
                 retries_at,
-                held: false,
+                ..absence
             });
             worker.unclaimed = None;
             worker.unacknowledged.take();
@@ -136,24 +135,16 @@ impl<F: Frame> Context<F> {
         key: ClientKey,
         why: Departure,
     ) -> bool {
-        let now = self.now;
         let Some(client) = self.clients.get(key) else {
             return false;
         };
-        if self.config.reconnect_grace.is_zero() || !may_return(client.hello.as_ref()) {
+        let Some(absence) = self.absence(why, client.hello.as_ref(), client.beats) else {
             return false;
-        }
-        let (why, until) = self.absence(why, client.hello.as_ref(), client.beats);
+        };
         if client.absence.is_none()
             && let Some(client) = self.clients.get_mut(key)
         {
-            client.absence = Some(Absence {
-                since: now,
-                until,
-                why,
-                retries_at: None,
-                held: false,
-            });
+            client.absence = Some(absence);
             client.unresumed.clear();
             logs.lose(key);
             self.arm_client(key);

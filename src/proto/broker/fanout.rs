@@ -357,9 +357,7 @@ impl<F: Frame> Broker<F> {
             });
         }
         while let Some(token) = self.dependents.orphans.pop() {
-            if let Some(key) = self.cx.requests.by_token(token) {
-                self.end(key, End::Cancelled);
-            }
+            self.end_one_of(token, Ending::Cancelled);
         }
         while let Some(token) = self.dependents.of.pop() {
             let Some(key) = self.cx.requests.by_token(token) else {

@@ -145,9 +145,7 @@ impl<F: Frame> Context<F> {
                     .queue
                     .next(key, &self.requests);
                 seen += 1;
-                let routing = self.requests.routing(key);
-                let is_for_one = routing.is_some_and(|routing| routing.is_for_one());
-                let asked = self.asked(key).filter(|_| !is_for_one);
+                let asked = self.asked(key).filter(|_| !self.is_for_one(key));
                 if asked.is_some_and(|asked| {
                     self.services.has_range(&asked) && self.services.may_serve(service, &asked)
                 }) {

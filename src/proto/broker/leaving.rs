@@ -1,16 +1,23 @@
 //! Work on very many requests, which is done in pieces, so that other peers do not wait.
 
 use super::RoutingId;
-use super::keys::{ClientKey, RequestKey, WorkerKey};
-use super::relocation::Relocation;
+use super::keys::{ClientKey, RequestKey, ServiceKey, WorkerKey};
+use super::requests::Cursors;
 use crate::proto::Time;
 use crate::proto::code::Code;
 use crate::proto::deadlines::TimerKey;
-use std::collections::VecDeque;
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, VecDeque};
 use std::sync::Arc;
+use std::vec::Drain;
 
 /// Maximum of requests in one piece.
 pub(super) const PIECE: usize = 128;
+
+/// Removes a piece from a list of which the last item is next.
+pub(super) fn take_piece<T>(items: &mut Vec<T>) -> Drain<'_, T> {
+    items.drain(items.len().saturating_sub(PIECE)..)
+}
 
 /// The rest of the work. Entries of requests may have ended meanwhile, and their keys belong to others.
 #[derive(Debug)]
@@ -67,6 +74,28 @@ pub(super) struct FanOut {
     /// The charge for each copy, which the request itself bears before.
     pub(super) charge: usize,
     pub(super) asked: Option<Arc<[u8]>>,
+}
+
+/// The rest of a relocation: the requests that are still to be looked at, and those that are still to be moved.
+#[derive(Debug)]
+pub(super) struct Relocation {
+    pub(super) service: ServiceKey,
+    /// The name of the service, which distinguishes it from a later one with the same key.
+    pub(super) name: Arc<[u8]>,
+    /// The index of the next entry in the table of requests, and of the end.
+    pub(super) at: usize,
+    pub(super) end: usize,
+    /// The requests that may have to move, by arrival, with their tokens.
+    pub(super) found: BinaryHeap<Reverse<(Time, u32, u64)>>,
+    pub(super) cursors: Cursors,
+}
+
+impl Relocation {
+    /// Whether it is because of the service with this key and name.
+    #[cfg(any(test, feature = "fuzz"))]
+    pub(super) fn is_of(&self, service: ServiceKey, name: &Arc<[u8]>) -> bool {
+        self.service == service && Arc::ptr_eq(&self.name, name)
+    }
 }
 
 /// The tasks. Each has a piece done in its turn.

@@ -172,8 +172,7 @@ impl<F: Frame> Broker<F> {
             worker.is_old = false;
             self.cx.send_pigato(key, ToWorker::Welcome);
         }
-        let is_wide = self.is_wide(key);
-        let Some(key) = (if is_wide { Some(key) } else { self.widen(key) }) else {
+        let Some(key) = self.widen(key) else {
             return;
         };
         match message {
@@ -201,25 +200,19 @@ impl<F: Frame> Broker<F> {
             // Decoded as messages of OMDP.
             WorkerMessage::Ready { .. } | WorkerMessage::Disconnect => {}
         }
-        // Its status, or the end of its request, comes first.
-        if !is_wide {
-            self.dispatch_for(key);
-        }
+        // Also what waits for the pattern, if the worker is registered for it now.
+        self.dispatch_for(key);
     }
 
-    /// Whether the worker is registered for the pattern that its service is in PIGATO, or cannot be now.
-    fn is_wide(&self, key: WorkerKey) -> bool {
-        self.cx.workers.get(key).is_none_or(|worker| {
-            self.cx.services.is_pattern(worker.service)
-                || !pigato::is_pattern(&self.cx.services.name(worker.service))
-                || !worker.running.is_empty()
-        })
-    }
-
-    /// Registers an idle worker for the pattern. Returns its key; `None` if its account is over its limit.
+    /// Registers an idle worker for the pattern that its service is in PIGATO, unless it is registered so. Returns its
+    /// key; `None` if its account is over its limit.
     fn widen(&mut self, key: WorkerKey) -> Option<WorkerKey> {
         let worker = self.cx.workers.get(key)?;
         let (id, service) = (worker.id.clone(), self.cx.services.name(worker.service));
+        let is_pattern = self.cx.services.is_pattern(worker.service);
+        if is_pattern || !pigato::is_pattern(&service) || !worker.running.is_empty() {
+            return Some(key);
+        }
         self.remove_worker(key, Departure::Replaced);
         let new = self.register_for(&id, Dialect::Pigato, (&service, true), None);
         match new {
@@ -237,7 +230,6 @@ impl<F: Frame> Broker<F> {
         self.cx.send_pigato(key, ToWorker::Heartbeat);
         self.cx.beat_requests(key);
         self.line_up(key);
-        self.dispatch_for(key);
     }
 
     fn on_named_reply(

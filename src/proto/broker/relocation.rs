@@ -16,43 +16,19 @@
 use super::Broker;
 use super::context::Context;
 use super::keys::{RequestKey, ServiceKey};
-use super::leaving::{PIECE, Task};
+use super::leaving::{PIECE, Relocation, Task};
 use super::outcome::End;
-use super::requests::{Cursors, Routing, State};
-use crate::proto::Time;
+use super::requests::{Cursors, State};
 use crate::proto::code::Code;
 use crate::wire::Frame;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
-use std::sync::Arc;
 
 /// Entries of the table that take the time of one request that moves, if there is nothing to do about them.
 const LOOKS: usize = 16;
 
 /// Workers that take the time of one request that moves, when one of them is chosen for it.
 const CHOICES: usize = 64;
-
-/// The requests that are still to be looked at, and those that are still to be moved.
-#[derive(Debug)]
-pub(super) struct Relocation {
-    service: ServiceKey,
-    /// The name of the service, which distinguishes it from a later one with the same key.
-    name: Arc<[u8]>,
-    /// The index of the next entry in the table of requests, and of the end.
-    at: usize,
-    end: usize,
-    /// The requests that may have to move, by arrival, with their tokens.
-    found: BinaryHeap<Reverse<(Time, u32, u64)>>,
-    cursors: Cursors,
-}
-
-impl Relocation {
-    /// Whether it is because of the service with this key and name.
-    #[cfg(any(test, feature = "fuzz"))]
-    pub(super) fn is_of(&self, service: ServiceKey, name: &Arc<[u8]>) -> bool {
-        self.service == service && Arc::ptr_eq(&self.name, name)
-    }
-}
 
 impl<F: Frame> Context<F> {
     /// Whether a request may have to change its place because of this service.
@@ -132,7 +108,6 @@ impl<F: Frame> Context<F> {
         if request.service != service {
             return Some(service);
         }
-        let is_for_one = request.routing.as_deref().is_some_and(Routing::is_for_one);
         let home = match self.services.workers_of(service) == 0 && !self.is_pinned(key) {
             true => {
                 let asked = self.asked_name(self.requests.get(key)?);
@@ -140,7 +115,7 @@ impl<F: Frame> Context<F> {
             }
             false => service,
         };
-        (home != service || is_for_one).then_some(home)
+        (home != service || self.is_for_one(key)).then_some(home)
     }
 }
 

@@ -4,6 +4,7 @@
 use super::net::*;
 use crate::proto::Terms;
 use crate::proto::broker::Departure;
+use std::fmt::Debug;
 use std::time::Duration;
 
 const AWAY: Duration = Duration::from_secs(60);
@@ -23,6 +24,14 @@ fn cast(concurrency: Option<usize>) -> (Net, Id<BrokerActor>, Id<WorkerActor>, I
 
 fn ask(net: &mut Net, c: Id<ClientActor>, text: &str) -> u64 {
     net.request_on(c, "echo", json(text), Terms::from(None))
+}
+
+/// All requests ended with their data.
+#[track_caller]
+fn all_done(net: &mut Net, c: Id<ClientActor>, requests: Vec<u64>, case: impl Debug) {
+    for (n, request) in requests.into_iter().enumerate() {
+        assert_eq!(net.end(c, request), done(&n.to_string()), "{case:?}");
+    }
 }
 
 #[test]
@@ -62,9 +71,7 @@ fn what_very_many_requests_wait_for_a_suspended_client_is_withdrawn_in_pieces() 
     net.serve(w, Job::echo);
     net.resume(c);
     net.run(secs(60));
-    for (n, request) in all.into_iter().enumerate() {
-        assert_eq!(net.end(c, request), done(&n.to_string()));
-    }
+    all_done(&mut net, c, all, ());
     assert_eq!(net.started(w).len(), 400);
 }
 
@@ -136,9 +143,7 @@ fn while_everybody_is_cut_off_nobody_is_given_up() {
         net.run(secs(span));
         net.heal(b);
         net.run(secs(10));
-        for (n, request) in all.into_iter().enumerate() {
-            assert_eq!(net.end(c, request), done(&n.to_string()), "{span}");
-        }
+        all_done(&mut net, c, all, span);
         assert_eq!(net.started(w).len(), 10);
         assert_eq!(net[b].machine.load(), [0, 1, 1, 1]);
     }
@@ -214,9 +219,7 @@ fn a_request_goes_on_if_its_worker_and_its_client_are_both_away() {
         net.run(ms(gap));
         net.cut(victims[1], &[Side::Broker]);
         net.run(secs(25));
-        for (n, request) in all.into_iter().enumerate() {
-            assert_eq!(net.end(c, request), done(&n.to_string()), "{first} {gap}");
-        }
+        all_done(&mut net, c, all, (first, gap));
         assert_eq!(net.started(w).len(), 5);
         assert_eq!(net[b].machine.load(), [0, 1, 1, 1]);
     }

@@ -69,7 +69,7 @@ impl<F: Frame> Detached<F> {
     }
 
     /// Drops what is kept of a reply. Returns the number of bytes.
-    fn lose(&mut self) -> usize {
+    pub(super) fn lose(&mut self) -> usize {
         self.first = LOST;
         self.parts = Vec::new();
         let code = Body::json(F::from(Code::BrokerLost.to_json()));

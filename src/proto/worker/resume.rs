@@ -210,10 +210,12 @@ impl<F: Frame> Worker<F> {
             self.log.skip(now);
             return self.say_code(token, Code::BrokerLost);
         };
-        let Some(missing) = reply.take_missing(received) else {
-            let ids = (reply.client, reply.rid, reply.user);
-            return self.refuse_to_resume(now, number, ids, (token, received));
-        };
+        let missing = reply.take_missing(received).unwrap_or_else(|| {
+            // Parts are missing: the reply ends with this.
+            reply.lose();
+            self.cancel(number, Code::BrokerLost);
+            Vec::new()
+        });
         let has_windows = self.has_windows();
         if let Some(delivery) = self.deliveries.get_mut(&number) {
             delivery.detached = false;
@@ -267,31 +269,6 @@ impl<F: Frame> Worker<F> {
             token: Some(token),
             pace: None,
         });
-    }
-
-    /// Ends a reply of which parts are missing.
-    #[cold]
-    fn refuse_to_resume(
-        &mut self,
-        now: Time,
-        number: u64,
-        (client, rid, user): (F, F, Option<Box<F>>),
-        (token, sent): (u64, u32),
-    ) {
-        let body = Body::json(F::from(Code::BrokerLost.to_json()));
-        let kind = ReplyKind::OwnError;
-        let ended = Ended {
-            client: &client,
-            rid: &rid,
-            user: user.as_ref().map(|user| &***user),
-            token,
-            sent,
-            kind,
-        };
-        self.log.end(now, number, ended, &body);
-        self.say_again(kind, (&client, &rid), body, token);
-        self.cancel(number, Code::BrokerLost);
-        self.check_drained(now);
     }
 
     /// Ends the request of a token with a code.
