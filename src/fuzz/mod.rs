@@ -26,8 +26,7 @@ mod worker;
 /// A function of the fuzzer's bytes that panics if an invariant is violated.
 pub type Target = fn(&[u8]);
 
-/// All targets, with the names of their files in `fuzz/fuzz_targets` and of their folders in
-/// `fuzz/corpus`.
+/// All targets, with the names of their files in `fuzz/fuzz_targets` and `fuzz/seeds`.
 pub const TARGETS: [(&str, Target); 15] = [
     ("to_broker", decoders::to_broker),
     ("to_worker", decoders::to_worker),
