@@ -1,9 +1,10 @@
-//! The parts of `io` that threads share without waiting for each other, compiled with loom's atomics and locks in place
-//! of the standard library's. `tests/` runs them in every order that the memory model allows.
+//! The lock-free parts of `io`, compiled with loom's atomics and locks instead of the standard library's. `tests/` runs
+//! them in every order that the memory model allows.
 //!
-//! Without the feature `loom` they have the standard library's atomics, for ThreadSanitizer and real threads.
+//! Without the feature `loom` they are compiled with the standard library's atomics and run on real threads under
+//! ThreadSanitizer.
 
-// The sources hold more than the models use.
+// The models use only a part of the sources.
 #![allow(dead_code)]
 
 #[cfg(feature = "loom")]

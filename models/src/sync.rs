@@ -1,5 +1,5 @@
-//! Locks for ThreadSanitizer, which sees only what is compiled for it. The standard library is not: a thread that waited
-//! for one of its locks would appear to have it without any order. These are made of atomics alone.
+//! Locks for ThreadSanitizer, made of atomics. ThreadSanitizer observes only code that is compiled with it, and the
+//! standard library is not: an access under one of its locks would look unsynchronized.
 
 use std::cell::UnsafeCell;
 use std::ops::{Deref, DerefMut};
@@ -14,7 +14,7 @@ pub struct Mutex<T> {
     value: UnsafeCell<T>,
 }
 
-// SAFETY: one thread at a time has the guard, and with it the value.
+// SAFETY: only the thread that holds the guard accesses the value, and one thread at a time holds it.
 unsafe impl<T: Send> Sync for Mutex<T> {}
 
 pub struct MutexGuard<'a, T>(&'a Mutex<T>);
@@ -27,7 +27,7 @@ impl<T> Mutex<T> {
         }
     }
 
-    /// Never fails; the result is that of the standard library's lock.
+    /// Never fails; the type of the result is that of the standard library's lock.
     pub fn lock(&self) -> Result<MutexGuard<'_, T>, PoisonError<MutexGuard<'_, T>>> {
         while self.locked.swap(true, Ordering::Acquire) {
             std::thread::yield_now();
@@ -37,7 +37,7 @@ impl<T> Mutex<T> {
 }
 
 impl<T> Mutex<T> {
-    /// Fails while another thread has the lock.
+    /// Fails while another thread holds the lock.
     pub fn try_lock(&self) -> Result<MutexGuard<'_, T>, TryLockError<MutexGuard<'_, T>>> {
         match self.locked.swap(true, Ordering::Acquire) {
             true => Err(TryLockError::WouldBlock),
@@ -56,7 +56,7 @@ impl<T> Deref for MutexGuard<'_, T> {
     type Target = T;
 
     fn deref(&self) -> &T {
-        // SAFETY: the guard exists, so this thread alone has the value.
+        // SAFETY: the guard exists, so no other thread accesses the value.
         unsafe { &*self.0.value.get() }
     }
 }

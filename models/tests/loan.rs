@@ -1,4 +1,5 @@
-//! A driver that waits is lent to the application, whose commands are carried out once and in order by either thread.
+//! A driver that waits is lent to the application. Each command of the application is executed once and in order, by the
+//! thread of the driver or by that of the application.
 #![cfg(feature = "loom")]
 
 use loom::sync::{Arc, Condvar, Mutex};
@@ -30,7 +31,7 @@ impl Inbox {
     }
 }
 
-/// What a driver has carried out, and how many commands came by way of its thread.
+/// The commands that a driver has executed, and the number of those that were sent to its thread.
 #[derive(Default)]
 struct Driver {
     done: Vec<u32>,
@@ -39,10 +40,10 @@ struct Driver {
 
 const LAST: u32 = 3;
 
-/// The rule of `src/io/dealer/inbox.rs`: a command goes to the driver's thread unless the driver is lent and has carried
-/// out all commands that were sent to that thread before.
+/// The rule of `src/io/dealer/inbox.rs`: a command goes to the driver's thread unless the driver is lent and has executed
+/// all earlier commands that were sent to that thread.
 #[test]
-fn commands_are_carried_out_once_and_in_order() {
+fn commands_are_executed_once_and_in_order() {
     loom::model(|| {
         let loan = Arc::new(Loan::<Driver>::default());
         let inbox = Arc::new(Inbox {

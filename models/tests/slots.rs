@@ -1,4 +1,4 @@
-//! An offer in a slot is had by one: by the reader, or by whoever takes it back.
+//! Only one side gets an offer in a slot: the reader takes it, or the driver withdraws it.
 #![cfg(feature = "loom")]
 
 use loom::sync::Arc;
@@ -15,8 +15,7 @@ fn offer(queue: &NoticeQueue<u64>, ids: std::ops::RangeInclusive<u64>) {
     });
 }
 
-/// What the driver withdraws meanwhile and what the reader slots, in slots that both know, is everything, and nothing
-/// twice.
+/// The driver withdraws offers while the reader takes some. Each offer is withdrawn or taken, and none is both.
 #[test]
 fn an_offer_is_taken_or_withdrawn() {
     loom::model(|| {
@@ -36,16 +35,16 @@ fn an_offer_is_taken_or_withdrawn() {
             }
         });
         let taken = (0..2).filter(|&slot| slots.take(slot));
-        let mut had: Vec<u64> = taken.map(|slot| shown[slot]).collect();
-        had.extend(driver.join().unwrap());
-        had.sort_unstable();
-        assert_eq!(had, [1, 2]);
+        let mut gone: Vec<u64> = taken.map(|slot| shown[slot]).collect();
+        gone.extend(driver.join().unwrap());
+        gone.sort_unstable();
+        assert_eq!(gone, [1, 2]);
     });
 }
 
-/// The same of what is taken back for other peers, while the reader ends the show and begins another.
+/// The driver retracts offers for other brokers, while the reader has the remaining offers shown again.
 #[test]
-fn an_offer_is_taken_or_given_back_or_shown_again() {
+fn an_offer_is_taken_or_retracted_or_shown_again() {
     loom::model(|| {
         let slots = Arc::new(Slots::default());
         let queue = Arc::new(NoticeQueue::with_slots(|| {}, slots.clone()));
@@ -56,26 +55,26 @@ fn an_offer_is_taken_or_given_back_or_shown_again() {
             let queue = queue.clone();
             move || queue.retract(2, 1, |_| true)
         });
-        let mut had = Vec::new();
+        let mut gone = Vec::new();
         if slots.take(0) {
-            had.push(shown[0]);
+            gone.push(shown[0]);
         }
         shown.clear();
         queue.take_and_show(9, 0, 2, &mut shown);
         for (slot, id) in shown.iter().enumerate() {
             if slots.take(slot) {
-                had.push(*id);
+                gone.push(*id);
             }
         }
-        had.extend(driver.join().unwrap());
-        had.sort_unstable();
-        assert_eq!(had, [1, 2]);
+        gone.extend(driver.join().unwrap());
+        gone.sort_unstable();
+        assert_eq!(gone, [1, 2]);
     });
 }
 
-/// A take that the driver has seen is one that the reader made, and what it counts as waiting was not taken before.
+/// The driver counts an offer as waiting only if the reader had not taken it before.
 #[test]
-fn what_is_counted_as_waiting_was_not_taken_before() {
+fn an_offer_that_counts_as_waiting_was_not_taken_before() {
     loom::model(|| {
         let slots = Arc::new(Slots::default());
         let queue = Arc::new(NoticeQueue::with_slots(|| {}, slots.clone()));

@@ -1,6 +1,6 @@
-//! Real threads, for ThreadSanitizer: each side writes plain memory that the other may touch only in the order that the
-//! queue and the slots promise. A program of its own: ThreadSanitizer would report the channels of Rust's test runner,
-//! which are not compiled for it.
+//! Real threads, for ThreadSanitizer. Each side writes plain memory, which the other side may access only in the order
+//! that the queue and the slots guarantee. This is a program without Rust's test runner, because ThreadSanitizer would
+//! report the channels of the runner, which are not compiled with it.
 
 use std::cell::UnsafeCell;
 use std::mem::forget;
@@ -13,14 +13,14 @@ use zmq_omdp_models::slots::Slots;
 
 const ROUNDS: u64 = 1000;
 const OFFERS: u64 = 16;
-/// Of the reader, for offers.
+/// The number of offers for which the reader has room.
 const ROOM: usize = 16;
 
-/// Memory without any order of its own.
+/// Memory without synchronization.
 #[derive(Default)]
 struct Plain(UnsafeCell<u64>);
 
-// SAFETY: not so; ThreadSanitizer tells of every access that is not ordered by what is tested.
+// SAFETY: the tested code has to order all accesses; ThreadSanitizer reports those that it does not.
 unsafe impl Sync for Plain {}
 
 impl Plain {
@@ -35,17 +35,17 @@ impl Plain {
     }
 }
 
-/// A share that is never given back: the standard library orders the end of the last share by a fence, which
-/// ThreadSanitizer does not know.
+/// An `Arc` that is never freed: the standard library orders the drop of the last reference by a fence, which
+/// ThreadSanitizer does not support.
 fn shared<T>(value: T) -> Arc<T> {
     let shared = Arc::new(value);
     forget(shared.clone());
     shared
 }
 
-/// The driver makes offers, withdraws some and takes others back; the reader slots some. Who has an offer writes to its
-/// memory. What the reader wrote before it took an offer is read by a driver that has seen this.
-fn an_offer_is_had_by_one_and_the_exchange_shows_what_was_before_it() {
+/// The driver makes offers, withdraws some and retracts others; the reader takes some. The side that gets an offer writes
+/// to its memory. A driver that sees that an offer was taken reads what the reader wrote before it took the offer.
+fn one_side_gets_an_offer_and_sees_what_was_written_before() {
     let (mut taken, mut taken_back, mut seen) = (0, 0, 0);
     for round in 0..ROUNDS {
         let slots = shared(Slots::default());
@@ -101,22 +101,23 @@ fn an_offer_is_had_by_one_and_the_exchange_shows_what_was_before_it() {
             assert_eq!(cells[id as usize].read(), 1);
         }
     }
-    // What was not tried was not tested.
+    // Without each of these outcomes the test would show nothing.
     assert!(
         taken > 0 && taken_back > 0 && seen > 0,
         "{taken} {taken_back} {seen}"
     );
 }
 
-/// Two drivers push, and a reader that is woken once for a batch finds everything, with what was written before.
-fn a_wake_up_shows_all_that_was_before_it() {
+/// Two drivers push notices. A reader that is woken once for a batch finds all of them, and the memory that was written
+/// before each of them.
+fn a_wake_up_shows_all_earlier_notices() {
     let rung = shared(AtomicBool::new(false));
     let rings = shared(AtomicUsize::new(0));
     let queue = shared(NoticeQueue::new({
         let (rung, rings, reader) = (rung.clone(), rings.clone(), thread::current());
         move || {
             rings.fetch_add(1, Ordering::Relaxed);
-            // No order that ThreadSanitizer knows of: that has to come from the queue.
+            // Relaxed, so that only the queue orders the accesses.
             rung.store(true, Ordering::Relaxed);
             reader.unpark();
         }
@@ -157,7 +158,7 @@ fn a_wake_up_shows_all_that_was_before_it() {
                 }
             }
             found += got.len() as u64;
-            // One that took as many offers as it had room for has room again, and looks again.
+            // A reader that has filled its room has room again, and reads again.
             if !taken.more && taken.offers < ROOM {
                 break;
             }
@@ -169,8 +170,8 @@ fn a_wake_up_shows_all_that_was_before_it() {
     assert!(rings.load(Ordering::Relaxed) as u64 <= 2 * total);
 }
 
-/// A value that its owner lends while it waits: both change it, and none sees half of a change.
-fn a_lent_value_is_changed_by_one_at_a_time() {
+/// A value that its owner lends while it waits. Both sides change it, and neither sees half of a change.
+fn one_side_at_a_time_changes_a_lent_value() {
     let loan = shared(Loan::default());
     let ended = shared(AtomicBool::new(false));
     let user = thread::spawn({
@@ -192,7 +193,7 @@ fn a_lent_value_is_changed_by_one_at_a_time() {
     });
     let mut value = Box::new([0u64; 2]);
     let mut changed = 0;
-    // Until both have had their turns.
+    // Until both sides have changed it often enough.
     while changed < ROUNDS / 4 || value[0] < changed + ROUNDS / 4 {
         *value = value.map(|each| each + 1);
         changed += 1;
@@ -209,16 +210,16 @@ fn a_lent_value_is_changed_by_one_at_a_time() {
 fn main() {
     let models: [(&str, fn()); 3] = [
         (
-            "an offer is had by one, and the exchange shows what was before it",
-            an_offer_is_had_by_one_and_the_exchange_shows_what_was_before_it,
+            "one side gets an offer, and sees what was written before",
+            one_side_gets_an_offer_and_sees_what_was_written_before,
         ),
         (
-            "a wake-up shows all that was before it",
-            a_wake_up_shows_all_that_was_before_it,
+            "a wake-up shows all earlier notices",
+            a_wake_up_shows_all_earlier_notices,
         ),
         (
-            "a lent value is changed by one at a time",
-            a_lent_value_is_changed_by_one_at_a_time,
+            "one side at a time changes a lent value",
+            one_side_at_a_time_changes_a_lent_value,
         ),
     ];
     for (name, model) in models {

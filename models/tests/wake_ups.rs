@@ -1,4 +1,4 @@
-//! The reader of a queue of notices is woken for everything, and not for nothing.
+//! The reader of a notice queue is woken for each notice that it has not read, and not without one.
 #![cfg(feature = "loom")]
 
 use loom::sync::atomic::{AtomicUsize, Ordering};
@@ -6,7 +6,7 @@ use loom::sync::{Arc, Condvar, Mutex};
 use loom::thread;
 use zmq_omdp_models::notice_queue::{NoticeQueue, Offer};
 
-/// What wakes a thread: wake-ups that come before it looks are one, as those of a threadsafe function are.
+/// Wakes a thread. Several wake-ups before the thread reads count as one, like those of a threadsafe function.
 #[derive(Default)]
 struct Bell {
     rung: Mutex<bool>,
@@ -39,7 +39,7 @@ fn queue() -> (Arc<Bell>, Arc<NoticeQueue<u64>>) {
     (bell, Arc::new(NoticeQueue::new(move || theirs.ring())))
 }
 
-/// A wake-up that was lost would leave the reader waiting for ever, which loom finds.
+/// After a lost wake-up the reader would wait for ever, which loom detects.
 #[test]
 fn notices_of_two_threads_all_arrive() {
     loom::model(|| {
@@ -62,7 +62,7 @@ fn notices_of_two_threads_all_arrive() {
     });
 }
 
-/// A reader without room is not woken for an offer, and finds it when it says that there is room again.
+/// A reader without room is not woken for an offer. It finds the offer when it reports that it has room again.
 #[test]
 fn an_offer_that_came_without_room_is_found_with_it() {
     loom::model(|| {
@@ -76,7 +76,7 @@ fn an_offer_that_came_without_room_is_found_with_it() {
                 queue.update(|queue| queue.offer(Offer { id, returnable }, id));
             }
         });
-        // It has room now: what is not there yet, rings.
+        // The reader has room now, so a later offer wakes it.
         queue.take(9, 1, &mut got);
         while got.is_empty() {
             bell.wait();
@@ -88,7 +88,7 @@ fn an_offer_that_came_without_room_is_found_with_it() {
     });
 }
 
-/// One that looked in vain, or in part, is woken again by what comes afterwards.
+/// A reader that has read nothing, or a part, is woken by the next notice.
 #[test]
 fn a_reader_that_looked_is_woken_by_the_next_notice() {
     loom::model(|| {

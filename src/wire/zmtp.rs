@@ -29,16 +29,16 @@ const COMMAND: u8 = 4;
 /// The longest context of a PING.
 const MAX_PING_CONTEXT: usize = 16;
 
-/// The content of the other side's greeting.
+/// What a peer's greeting shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Greeting {
     /// More bytes are necessary.
     Unfinished,
-    /// It can go on.
+    /// ZMTP 3 without security; the handshake can continue.
     Null,
-    /// It uses another security mechanism.
+    /// The peer uses another security mechanism.
     OtherMechanism,
-    /// It speaks an earlier version, or another protocol.
+    /// The peer speaks an earlier version, or another protocol.
     Foreign,
 }
 
@@ -53,7 +53,7 @@ pub fn greeting() -> [u8; GREETING] {
 
 /// Reads the beginning of a peer's greeting.
 pub fn read_greeting(bytes: &[u8]) -> Greeting {
-    // The bytes between the first and the last of the signature are of no meaning.
+    // The bytes between the first and the last of the signature have no meaning.
     let is_foreign = |at: usize, is_bad: fn(u8) -> bool| bytes.get(at).is_some_and(|b| is_bad(*b));
     if is_foreign(0, |first| first != SIGNATURE[0])
         || is_foreign(9, |last| last & 1 == 0)
@@ -92,7 +92,7 @@ fn ready_of(socket: &[u8], routing_id: &[u8]) -> Vec<u8> {
     command(&body)
 }
 
-/// The content of the other side's READY.
+/// The content of a peer's READY.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Ready<'a> {
     /// The type of its socket.
@@ -102,7 +102,7 @@ pub struct Ready<'a> {
 }
 
 impl<'a> Ready<'a> {
-    /// Reads a command; `None` if it is no well-formed READY.
+    /// Reads a command; `None` if it is not a well-formed READY.
     pub fn read(body: &'a [u8]) -> Option<Self> {
         let mut rest = body.strip_prefix(b"\x05READY")?;
         let mut ready = Ready::default();
@@ -121,7 +121,7 @@ impl<'a> Ready<'a> {
         (ready.routing_id.len() <= MAX_ROUTING_ID).then_some(ready)
     }
 
-    /// Whether it is that of a socket to which a ROUTER can talk.
+    /// Whether a ROUTER can exchange messages with a socket of this type.
     pub fn can_talk_to_router(&self) -> bool {
         self.socket
             .is_none_or(|socket| [&b"DEALER"[..], b"REQ", b"ROUTER"].contains(&socket))
@@ -133,7 +133,8 @@ pub fn is_ready_of_router(body: &[u8]) -> bool {
     Ready::read(body).is_some_and(|ready| ready.socket == Some(b"ROUTER"))
 }
 
-/// How long the sender of a command lives without a further sign, if the command is a PING that says it.
+/// The time to live in a PING: how long the sender counts as alive without a further message. `None` for other
+/// commands, and for a PING without it.
 pub fn time_to_live(body: &[u8]) -> Option<Duration> {
     let (tenths, _) = body.strip_prefix(b"\x04PING")?.split_first_chunk()?;
     let tenths = u16::from_be_bytes(*tenths);
@@ -255,7 +256,7 @@ mod tests {
         seed("zmtp", b"\x04PING\0\x01abc");
         for len in 0..router.len() {
             let cut = &router[..len];
-            // The type alone is enough.
+            // The type alone suffices.
             assert_eq!(is_ready_of_router(cut), len == 28, "{len}");
         }
         assert!(!is_ready_of_router(b"\x05ERROR\x03400"));

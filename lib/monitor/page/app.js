@@ -1,5 +1,5 @@
 'use strict';
-// The page: tables, events and the test request. What comes from peers is text always, and never markup.
+// The page: tables, events and the test request. Text from peers never becomes markup.
 /* global Charts, shown */
 
 (() => {
@@ -12,8 +12,8 @@
   let events = [];
   let known = '';
 
-  // Control characters, and those that reverse the direction of the text around them, in the form of JSON.
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: those are what it is about
+  // Replaces control characters, and characters that reverse the direction of text, by the escapes of JSON.
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: the expression replaces control characters
   const HIDDEN = /[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u206f]/g;
   const visible = (value) =>
     String(value).replace(HIDDEN, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`);
@@ -61,7 +61,7 @@
       body.replaceChildren(row);
       return;
     }
-    // Elements are kept where possible: a selection, and the place where a screen reader reads, are in them.
+    // Rows keep their elements, so that a selection and the position of a screen reader survive an update.
     body.querySelector('.empty')?.parentNode.remove();
     while (body.rows.length > rows.length) body.deleteRow(-1);
     for (const [at, each] of rows.entries()) fill(body.rows[at] ?? made(body, columns), columns, each);
@@ -82,7 +82,7 @@
     for (const [index, [, value, kind]] of columns.entries()) {
       const cell = row.cells[index];
       const text = visible(value(each));
-      // A name may be nothing but blanks.
+      // A name may consist of blanks.
       const shownText = index === 0 && text.trim() === '' ? JSON.stringify(text) : text;
       if (cell.textContent === shownText) continue;
       cell.textContent = shownText;
@@ -263,7 +263,7 @@
       try {
         again = await follow();
       } catch {
-        // The broker's process has ended, and may come back.
+        // The broker's process has ended; another one may start.
       }
       if (!again) return;
       state('lost', 'no connection, trying again');

@@ -1,14 +1,14 @@
-//! Layouts of the messages by which it is known which workers may have had a request of a broker that
-//! died; see `proto::broker::roster`.
+//! Layouts of the messages that tell which workers may have had a request when their broker died; see
+//! `proto::broker::roster`.
 //!
-//! A broker numbers the workers that register with it. A set of them is told as the sum of [`mix`] of
-//! its numbers.
+//! A broker numbers the workers that register with it. The sum of [`mix`] over their numbers
+//! identifies a set of workers.
 
 use super::resume::split_rid;
 use crate::wire::sizes::{MAX_ID, MAX_LIST, MAX_ROSTER, MAX_SERVICE};
 use crate::wire::{Frame, Malformed};
 
-/// Spreads the numbers of workers, so that a sum of them names one set. The finalizer of SplitMix64.
+/// Spreads the numbers of workers, so that different sets have different sums. The finalizer of SplitMix64.
 pub fn mix(number: u64) -> u64 {
     let mut bits = number.wrapping_add(0x9e37_79b9_7f4a_7c15);
     bits = (bits ^ bits >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -21,12 +21,12 @@ fn number(bytes: &[u8]) -> Option<(u64, &[u8])> {
     Some((u64::from_be_bytes(*number), rest))
 }
 
-/// How far what a broker tells of its workers goes.
+/// The state of the broker to which a roster belongs.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct RosterHead {
-    /// The time at the broker, in µs from 1 on.
+    /// The time at the broker, in µs; never 0.
     pub stamp: u64,
-    /// The number of the last worker that is told of.
+    /// The number of the last worker in the roster.
     pub last: u64,
 }
 
@@ -47,12 +47,12 @@ impl RosterHead {
     }
 }
 
-/// The services and the sums of their workers, of which all that serve other names than their own are
-/// one, without a name.
+/// The services and the sums of their workers. All services that serve other names than their own share
+/// one entry, which has an empty name.
 pub fn roster_to_frame<'a, F: Frame>(entries: impl Iterator<Item = (&'a [u8], u64)>) -> F {
     let mut bytes = Vec::new();
     for (service, sum) in entries {
-        // No longer one is taken.
+        // The broker admits no longer name.
         let length = u8::try_from(service.len()).unwrap_or(u8::MAX);
         bytes.push(length);
         bytes.extend_from_slice(&service[..usize::from(length)]);
@@ -61,7 +61,7 @@ pub fn roster_to_frame<'a, F: Frame>(entries: impl Iterator<Item = (&'a [u8], u6
     F::from(bytes)
 }
 
-/// The entries of such a frame. A decoded frame has been checked, so none of its entries is left out.
+/// The entries of such a frame. Decoding has checked the frame, so the iterator omits none.
 pub fn roster(mut frame: &[u8]) -> impl Iterator<Item = (&[u8], u64)> {
     std::iter::from_fn(move || {
         let (service, sum, rest) = split_entry(frame)?;
@@ -84,7 +84,7 @@ pub(super) fn check_roster<F: Frame>(frame: F) -> Result<F, Malformed> {
     check(frame, |rest| Some(split_entry(rest)?.2))
 }
 
-/// Any number of parts, and nothing behind the last.
+/// Checks that the frame consists of whole entries.
 fn check<F: Frame>(frame: F, next: impl Fn(&[u8]) -> Option<&[u8]>) -> Result<F, Malformed> {
     let mut rest = &frame[..];
     while !rest.is_empty() {
@@ -98,10 +98,11 @@ fn check<F: Frame>(frame: F, next: impl Fn(&[u8]) -> Option<&[u8]>) -> Result<F,
 pub struct Recall {
     /// That broker's session.
     pub session: Box<str>,
-    /// The latest stamp of that broker before it was sent the request.
+    /// The latest stamp of that broker that the client had when it sent the request.
     pub stamp: u64,
-    /// The sum of the workers of which one may have had it, and the number up to which they are in it.
+    /// The sum of the workers that may have had the request.
     pub sum: u64,
+    /// The number of the last worker in the sum.
     pub last: u64,
 }
 
@@ -136,7 +137,7 @@ fn session_of(bytes: &[u8]) -> Option<Box<str>> {
     Some(session.into())
 }
 
-/// The brokers that a worker was with before, and the numbers that it had there.
+/// The earlier brokers of a worker, by their sessions, and its number at each of them.
 pub fn lives_to_frame<'a, F: Frame>(lives: impl Iterator<Item = (&'a str, u64)>) -> F {
     let mut bytes = Vec::new();
     for (session, number) in lives {
@@ -148,7 +149,7 @@ pub fn lives_to_frame<'a, F: Frame>(lives: impl Iterator<Item = (&'a str, u64)>)
     F::from(bytes)
 }
 
-/// The entries of such a frame. A decoded frame has been checked, so none of its entries is left out.
+/// The entries of such a frame. Decoding has checked the frame, so the iterator omits none.
 pub fn lives(mut frame: &[u8]) -> impl Iterator<Item = (Box<str>, u64)> {
     std::iter::from_fn(move || {
         let (session, number, rest) = split_entry(frame)?;
@@ -157,7 +158,7 @@ pub fn lives(mut frame: &[u8]) -> impl Iterator<Item = (Box<str>, u64)> {
     })
 }
 
-/// So many brokers a worker tells of.
+/// The maximum number of earlier brokers in a hello.
 pub const MAX_LIVES: usize = 32;
 
 pub(super) fn check_lives<F: Frame>(frame: F) -> Result<F, Malformed> {
@@ -170,19 +171,19 @@ pub(super) fn check_lives<F: Frame>(frame: F) -> Result<F, Malformed> {
     })
 }
 
-/// Whether a worker ever had this request.
+/// The question to a worker whether it ever had this request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Question<'a> {
-    /// Its token at the broker that asks.
+    /// The token of the request at the broker that asks.
     pub token: u64,
-    /// The latest stamp of the other broker when it was sent there.
+    /// The latest stamp of the earlier broker that the client had when it sent the request.
     pub stamp: u64,
     pub client: &'a [u8],
     pub rid: &'a [u8],
 }
 
 impl Question<'_> {
-    /// How long one may be.
+    /// The maximum size of an entry, in bytes.
     pub const MOST: usize = 20 + 2 * MAX_ID;
 
     pub fn put(&self, bytes: &mut Vec<u8>) {
@@ -196,7 +197,7 @@ impl Question<'_> {
     }
 }
 
-/// The questions of such a frame. A decoded frame has been checked, so none of them is left out.
+/// The questions of such a frame. Decoding has checked the frame, so the iterator omits none.
 pub fn questions(mut frame: &[u8]) -> impl Iterator<Item = Question<'_>> {
     std::iter::from_fn(move || {
         let (question, rest) = split_question(frame)?;

@@ -104,7 +104,7 @@ mod tests {
         for len in 0..=bytes.len() {
             let verdict = accepting.look(&bytes[..len], &mut out);
             if verdict != Accepted::Unfinished {
-                // All at once is the same.
+                // One read of all bytes gives the same result.
                 let mut again = Vec::new();
                 assert_eq!(Accepting::default().look(bytes, &mut again), verdict);
                 assert_eq!(again, out);

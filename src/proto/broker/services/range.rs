@@ -23,9 +23,9 @@ enum Operator {
 
 /// A version in which numbers may be missing or `x`.
 struct Partial<'a> {
-    /// What `v` and `=` it has in front.
+    /// The characters `v` and `=` before the numbers.
     prefix: &'a str,
-    /// Up to the first that is missing.
+    /// The numbers before the first one that is missing or `x`.
     numbers: Vec<u64>,
     /// Whether a number follows an `x`.
     is_mixed: bool,
@@ -64,7 +64,7 @@ impl Comparator {
     }
 }
 
-/// What has to be satisfied at the same time: the parts between blanks, or both ends of `1.2 - 2`.
+/// Parses one alternative, a conjunction: the parts between blanks, or both ends of `1.2 - 2`.
 fn alternative(text: &str) -> Option<Vec<Comparator>> {
     let words: Vec<&str> = text.split_whitespace().collect();
     let mut all = Vec::new();
@@ -84,7 +84,7 @@ fn with_operators(words: &[&str]) -> Option<Vec<String>> {
     let compares = |word: &str| matches!(word, "<" | ">" | "<=" | ">=" | "=");
     let mut joined: Vec<String> = words.iter().map(|&word| word.to_owned()).collect();
     let is_tilde = |word: &str| matches!(word, "~" | "~>");
-    // In the order of npm, which understands `~ > 1` as `~>1`.
+    // The order is npm's: it reads `~ > 1` as `~>1`.
     let kinds: [fn(&str) -> bool; 3] = [compares, is_tilde, |word| word == "^"];
     for is_operator in kinds {
         let mut next = Vec::with_capacity(joined.len());
@@ -135,7 +135,7 @@ fn filled(numbers: &[u64]) -> [u64; 3] {
     std::array::from_fn(|at| numbers.get(at).copied().unwrap_or(0))
 }
 
-/// The first version beyond those that begin with these numbers.
+/// The first version after all versions that begin with these numbers.
 fn next(numbers: &[u64]) -> Option<[u64; 3]> {
     let mut next = filled(numbers);
     next[numbers.len().checked_sub(1)?] += 1;
@@ -173,7 +173,7 @@ impl<'a> Partial<'a> {
         })
     }
 
-    /// The lowest version that it means.
+    /// The lowest version with these numbers.
     fn lowest(&self) -> Option<Version> {
         let numbers = filled(&self.numbers);
         match self.pre {
@@ -182,12 +182,12 @@ impl<'a> Partial<'a> {
         }
     }
 
-    /// Whether npm accepts what is in front of a complete version.
+    /// Whether npm accepts the prefix before a complete version.
     fn has_fair_prefix(&self) -> bool {
         self.numbers.len() < 3 || matches!(self.prefix, "" | "v")
     }
 
-    /// From it on, up to the next version of its first numbers.
+    /// Adds the versions from this one on whose first `fixed` numbers are the same.
     fn add_series(&self, fixed: usize, all: &mut Vec<Comparator>) -> Option<()> {
         if self.numbers.is_empty() {
             return Some(());
@@ -226,14 +226,14 @@ impl<'a> Partial<'a> {
 
     fn add_compared(&self, operator: Operator, all: &mut Vec<Comparator>) -> Option<()> {
         let numbers = &self.numbers[..];
-        // As npm, which accepts `^1.x.3`.
+        // npm refuses `1.x.3` here, although it accepts `^1.x.3`.
         if self.is_mixed {
             return None;
         }
         match (operator, numbers.len()) {
             (_, 3) if !self.has_fair_prefix() => None,
             (_, 3) => add(all, operator, self.lowest()?),
-            // Nothing is beyond all versions.
+            // No version is less or greater than all versions.
             (Operator::Less | Operator::Greater, 0) => {
                 add(all, Operator::Less, Version::lowest([0; 3]))
             }

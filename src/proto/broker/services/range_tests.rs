@@ -1,6 +1,6 @@
 use super::*;
 
-/// The versions that ranges are tried with.
+/// The versions to which each range is applied.
 const VERSIONS: [&str; 16] = [
     "0.0.0",
     "0.0.1",
@@ -20,7 +20,7 @@ const VERSIONS: [&str; 16] = [
     "10.20.30",
 ];
 
-/// Which of the versions npm's semver 7.8 finds to satisfy each range, as bits from the first version on.
+/// The versions that satisfy each range according to npm's semver 7.8, as bits; the lowest bit is the first version.
 const SATISFY: [(&str, u32); 91] = [
     ("*", 0b1101_0110_1101_1011),
     ("x", 0b1101_0110_1101_1011),

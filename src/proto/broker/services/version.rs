@@ -22,7 +22,7 @@ enum Identifier {
 }
 
 impl Version {
-    /// A version that is no prerelease.
+    /// The version with these numbers that is not a prerelease.
     pub(super) fn release(numbers: [u64; 3]) -> Self {
         Version {
             numbers,
@@ -30,7 +30,7 @@ impl Version {
         }
     }
 
-    /// The lowest prerelease of this version.
+    /// The lowest prerelease of the version with these numbers.
     pub(super) fn lowest(numbers: [u64; 3]) -> Self {
         let pre = vec![Identifier::Numeric("0".into())];
         Version { numbers, pre }
