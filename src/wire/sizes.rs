@@ -44,3 +44,80 @@ pub const MAX_CHANNELS: u16 = 255;
 
 /// How much larger than the largest body a frame may be, because it is packed, encrypted or a list.
 pub const FRAME_RESERVE: u64 = 2 << 20;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::Malformed;
+
+    const PROTOCOL: &str = include_str!("../../PROTOCOL.md");
+
+    /// The text below a heading of PROTOCOL.md.
+    fn section(heading: &str) -> &'static str {
+        let (_, section) = PROTOCOL
+            .split_once(&format!("\n## {heading}\n"))
+            .expect("the heading");
+        section
+            .split("\n## ")
+            .next()
+            .expect("split yields at least one part")
+    }
+
+    #[test]
+    fn protocol_md_has_the_sizes() {
+        let rows: Vec<Vec<&str>> = section("Sizes")
+            .lines()
+            .map(|line| line.split('|').map(str::trim).collect())
+            .collect();
+        for (part, size) in [
+            ("routing id", format!("1–{MAX_ID}")),
+            ("service", format!("1–{MAX_SERVICE}")),
+            ("request id, session", format!("1–{MAX_ID}")),
+            (
+                "client and rid in a worker's reply",
+                format!("1–{MAX_ECHO}:"),
+            ),
+            ("hello", format!("{MAX_HELLO}")),
+            (
+                "description, and metadata as JSON, in a hello",
+                format!("{MAX_DESCRIPTION}, {MAX_METADATA}"),
+            ),
+            ("options, headers included", format!("{MAX_OPTIONS}")),
+            ("user", format!("{MAX_USER}")),
+            ("the services of a roster", format!("{MAX_ROSTER};")),
+            (
+                "channels of a connection",
+                format!("{MAX_CHANNELS} at a time"),
+            ),
+            (
+                "a list of tokens, numbers or request ids",
+                format!("to a broker {MAX_LIST}, from a broker {MAX_LIST_OF_BROKER};"),
+            ),
+        ] {
+            let row = rows.iter().find(|row| row.get(1) == Some(&part));
+            let stated = row.expect(part)[2];
+            assert!(stated.starts_with(&size), "{part}: {stated}, not {size}");
+        }
+    }
+
+    #[test]
+    fn protocol_md_has_the_reasons_of_bad_messages() {
+        for reason in [
+            Malformed::Short,
+            Malformed::Trailing,
+            Malformed::Header,
+            Malformed::Command,
+            Malformed::Name,
+            Malformed::Extension,
+            Malformed::Packed,
+            Malformed::Hello,
+            Malformed::Size,
+            Malformed::Body,
+        ] {
+            assert!(
+                section("Bad input").contains(&format!("`{reason}`")),
+                "{reason}"
+            );
+        }
+    }
+}
