@@ -86,8 +86,8 @@ mod tests {
             ("user", format!("{MAX_USER}")),
             ("the services of a roster", format!("{MAX_ROSTER};")),
             (
-                "channels of a connection",
-                format!("{MAX_CHANNELS} at a time"),
+                "channels of a connection, by number",
+                format!("{MAX_CHANNELS} announced"),
             ),
             (
                 "a list of tokens, numbers or request ids",
