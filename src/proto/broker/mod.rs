@@ -51,6 +51,7 @@ mod clients;
 mod collected;
 mod config;
 mod context;
+mod copies;
 mod departures;
 mod detached;
 mod directory;
