@@ -624,7 +624,8 @@ export interface BrokerConf extends PeerConf, ServerSecurity {
   maxHeldPerPeer?: number;
   /**
    * After the end of a `tcp` connection, how long its client or worker may take to reconnect before the
-   * broker gives it up, with its requests, in ms. Over `ipc` and `inproc` the maximum is 250 ms.
+   * broker gives it up, with its requests, in ms. Over `ipc` and `inproc` the maximum is 250 ms. A worker has
+   * more time after a reset or silence.
    * @defaultValue 1000
    */
   reconnectGrace?: number;

@@ -100,11 +100,28 @@ class Relay {
     this.#pairs.clear();
   }
 
+  /** Every connection is closed at both sides, as by the end of a process. */
+  finish() {
+    for (const { near, far } of [...this.#pairs]) {
+      near.destroy();
+      far.destroy();
+    }
+    this.#pairs.clear();
+  }
+
   /** Every connection ends at the side that made it; the other side keeps it, as after a change of address. */
   desert() {
     for (const pair of [...this.#pairs]) {
       pair.dead = true;
       reset(pair.near);
+    }
+  }
+
+  /** Every connection is reset at the side of the broker; the side that made it keeps it, and what it sends is lost. */
+  strand() {
+    for (const pair of [...this.#pairs]) {
+      pair.dead = true;
+      reset(pair.far);
     }
   }
 

@@ -108,6 +108,13 @@ const LOSSLESS = {
     liveness: 3,
     ...network((relay) => relay.kill(), [1000, 2500, 5000], 'client'),
   },
+  'strand-clients': network((relay) => relay.strand(), [2000], 'client'),
+  'strand-workers': network((relay) => relay.strand(), [2000], 'worker'),
+  'strand-workers-slow': {
+    heartbeat: 2500,
+    liveness: 3,
+    ...network((relay) => relay.strand(), [2000], 'worker'),
+  },
   'cut-all-large': { data: 8_000_000, pace: 60, ...cutFast('') },
   'suspend-clients-long': suspendAll,
   'suspend-clients': suspend('client'),

@@ -97,7 +97,7 @@ const BROKER_OPTIONS = [
     unit: 'ms',
     value: 1000,
     help: 'the time within which a peer must reconnect after the end of its connection, or its requests are given up',
-    more: 'For a broker that only has ipc and inproc endpoints, the maximum is 250 ms',
+    more: 'For a broker that only has ipc and inproc endpoints, the maximum is 250 ms. A worker has more time after a reset or silence, see [broker.md](broker.md#resets)',
   },
   {
     name: 'busyTimeout',

@@ -244,7 +244,13 @@ impl Live {
     }
 
     fn gone(&mut self, peer: &[u8]) {
-        self.broker.handle_gone(self.now, peer);
+        // Both reports may come, in this order.
+        if !self.messages.is_multiple_of(4) {
+            self.broker.handle_gone(self.now, peer);
+        }
+        if self.messages.is_multiple_of(2) {
+            self.broker.handle_broken(self.now, peer);
+        }
         self.known.remove(peer);
     }
 

@@ -35,7 +35,7 @@ pub(super) struct Unfinished {
 impl Acceptor {
     /// Binds all endpoints, or none. Also returns the endpoints with the ports in place of `*`.
     /// `gone` is the frame by which a connection that has ended is reported, as if its peer had
-    /// sent it.
+    /// sent it; before an empty frame if the connection was reset.
     pub(super) async fn open(listen: &Listen, gone: &[u8]) -> Result<(Self, Vec<String>), Error> {
         #[cfg(unix)]
         if Streams::serves(listen) {

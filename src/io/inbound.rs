@@ -70,12 +70,15 @@ impl Inbound {
         }
     }
 
-    /// Becomes a message with this frame alone.
+    /// Becomes a message with this frame, and an empty one if it is marked.
     #[cfg(unix)]
-    pub(super) fn put(&mut self, from: &[u8], frame: &[u8]) {
+    pub(super) fn put(&mut self, from: &[u8], frame: &[u8], is_marked: bool) {
         self.from = Raw::from(from);
         self.head = Raw::from(frame);
         self.rest.clear();
+        if is_marked {
+            self.rest.push(Message::from(&b""[..]));
+        }
         self.begin();
     }
 
@@ -170,9 +173,9 @@ impl Inbound {
         }
     }
 
-    /// Whether this is the only frame of an unread message.
-    pub(super) fn is(&self, frame: &[u8]) -> bool {
-        matches!(self.left, Left::Whole) && self.rest.is_empty() && *self.head == *frame
+    /// Whether this is the first frame of an unread message.
+    pub(super) fn begins_with(&self, frame: &[u8]) -> bool {
+        matches!(self.left, Left::Whole) && *self.head == *frame
     }
 
     /// The cost of keeping the message.

@@ -54,8 +54,9 @@ pub(in crate::io) struct Streams {
     /// Its memory for the next turn.
     written: Vec<usize>,
     buffers: Buffers,
-    /// Peers whose connections have ended, of which no message is left, and the frame that says it.
-    gone: VecDeque<RoutingId>,
+    /// Peers whose connections have ended, of which no message is left, each with whether it was reset; and the frame
+    /// that says it.
+    gone: VecDeque<(RoutingId, bool)>,
     gone_frame: Vec<u8>,
     /// The facts about the connection of the last message that were not known.
     first: Option<PeerFacts>,

@@ -64,7 +64,7 @@ impl Driver {
         let from: RoutingId = self.inbound.from().into();
         // With security the name may belong to another user once this is read, so no message may be
         // sent to it afterwards.
-        if self.authentication.is_some() && self.inbound.is(&self.gone) {
+        if self.authentication.is_some() && self.inbound.begins_with(&self.gone) {
             return self.hear_last_words(now, &from);
         }
         let (message, bytes) = self.take_inbound();
@@ -122,8 +122,11 @@ impl Driver {
         }
         self.acceptor.pause_reading(connection, false);
         let dropped = self.backlog.remove(connection);
-        if dropped.into_iter().any(|message| message.is(&self.gone)) {
-            self.connection_ended(now, connection);
+        if dropped
+            .into_iter()
+            .any(|message| message.begins_with(&self.gone))
+        {
+            self.connection_ended(now, connection, false);
         }
     }
 

@@ -209,7 +209,7 @@ impl Driver {
             if self.acceptor.receive(&mut self.inbound) {
                 let now = clock::now();
                 while self.inbound.next(&mut self.frames) {
-                    let is_gone = matches!(&self.frames[..], [only] if **only == self.gone);
+                    let is_gone = matches!(&self.frames[..], [first, ..] if **first == self.gone);
                     if is_gone {
                         let all = self.names.peers(&self.inbound.from().into());
                         peers = peers.saturating_sub(all.len().max(1));

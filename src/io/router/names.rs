@@ -85,8 +85,8 @@ impl Driver {
         }
     }
 
-    /// Handles that a connection has ended, after all its messages.
-    pub(super) fn connection_ended(&mut self, now: Time, connection: &[u8]) {
+    /// Handles that a connection has ended, after all its messages; by a reset, or in another way.
+    pub(super) fn connection_ended(&mut self, now: Time, connection: &[u8], was_reset: bool) {
         self.outbound.forget(connection);
         let is_nobody = self.names.speaker(connection) == Speaker::Nobody;
         let name = self.names.end(connection);
@@ -100,7 +100,10 @@ impl Driver {
         }
         for peer in peer.iter().chain(&of_channels) {
             self.machine.handle_ready(now, peer, 0);
-            self.machine.handle_gone(now, peer);
+            match was_reset {
+                true => self.machine.handle_broken(now, peer),
+                false => self.machine.handle_gone(now, peer),
+            }
         }
     }
 }

@@ -102,10 +102,13 @@ impl Driver {
             of_channel = self.hear_channel(now, channel);
             of_channel.as_deref()
         } else {
-            if matches!(&self.frames[..], [only] if **only == self.gone) {
+            if let [first, how @ ..] = &self.frames[..]
+                && **first == self.gone
+            {
+                let was_reset = !how.is_empty();
                 self.frames.clear();
                 let connection: RoutingId = self.inbound.from().into();
-                return self.connection_ended(now, &connection);
+                return self.connection_ended(now, &connection, was_reset);
             }
             if is_hello {
                 self.hear_name(now, None);

@@ -137,7 +137,7 @@ impl State {
             if !transport.is_some_and(|transport| transport.receive(&mut inbound)) {
                 return;
             }
-            if inbound.is(&self.gone) {
+            if inbound.begins_with(&self.gone) {
                 self.has_ended = true;
                 return;
             }

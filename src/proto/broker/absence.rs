@@ -12,8 +12,25 @@ pub(super) struct Unclaimed {
     pub(super) requests: HashSet<RequestKey>,
     /// Requests that it has claimed as not started.
     pub(super) not_started: HashSet<RequestKey>,
-    /// The end of the time for claims.
+    /// The end of the time for claims. It ends later if nothing is heard of the worker: its connection may be dead again.
     pub(super) until: Time,
+    /// When to look whether the time has ended.
+    pub(super) next: Time,
+}
+
+impl Unclaimed {
+    /// Whether the time for claims is over, given for how long the worker has been silent. If not, the next look is
+    /// after this span.
+    pub(super) fn is_over(&mut self, now: Time, silence: Duration, span: Duration) -> bool {
+        if self.next > now {
+            return false;
+        }
+        let is_heard = silence <= now.since(self.until);
+        if !is_heard {
+            self.next = now + span;
+        }
+        is_heard
+    }
 }
 
 /// State of a detached peer.
@@ -53,6 +70,12 @@ impl Absence {
             self.until = now + span;
         }
         self.held
+    }
+
+    /// Whether the end of the connection was known, and not this reason for it: a message that could not be delivered
+    /// was faster.
+    pub(super) fn knew_less(&self, why: Departure) -> bool {
+        (self.why, why) == (Departure::Connection, Departure::Broken)
     }
 
     /// Whether another connection has its name, so that messages over that connection are not its own.

@@ -1,6 +1,7 @@
 //! Configuration of a broker.
 
 use super::Departure;
+use super::absence::LINGER;
 use super::accounts::HeldLimits;
 use super::limits::Limits;
 use super::services::Policies;
@@ -101,6 +102,21 @@ impl BrokerConfig {
             Departure::Silence => self.heartbeat.max(Duration::from_millis(theirs)),
             _ => Duration::ZERO,
         }
+    }
+
+    /// How long a peer may live without being able to return, in addition: of a connection that was reset at this end
+    /// it may hear nothing until its own patience is over, and after silence its next connection may be silent as well.
+    pub(super) fn blindness(&self, why: Departure, hello: Option<&Hello>) -> Duration {
+        let patience = match (why, hello) {
+            (Departure::Silence, _) => self.patience(hello),
+            (Departure::Broken, Some(hello)) => {
+                let theirs = Duration::from_millis(hello.heartbeat_ms);
+                self.heartbeat.max(theirs).saturating_mul(hello.liveness)
+            }
+            _ => Duration::ZERO,
+        };
+        // The heartbeat of a hello may be of any length.
+        patience.min(LINGER)
     }
 
     /// How long a peer with this hello may be silent. The longer of the two heartbeat intervals counts, so that peers

@@ -318,10 +318,9 @@ impl<F: Frame> Broker<F> {
             self.cx.send_worker(key, ToWorker::Disconnect);
             return self.detach_or_remove_worker(key, Departure::Silence);
         }
-        let overdue = worker
-            .unclaimed
-            .as_ref()
-            .is_some_and(|each| each.until <= now);
+        let (beats, grace) = (worker.beats, self.cx.config.reconnect_grace);
+        let unclaimed = worker.unclaimed.as_mut();
+        let overdue = unclaimed.is_some_and(|each| each.is_over(now, beats.silence(now), grace));
         if worker.beats.take(now, self.cx.config.heartbeat) {
             let beat = match worker.unacknowledged.take() {
                 Some(ack) => self.cx.ack_for(key, ack),
@@ -428,18 +427,22 @@ impl<F: Frame> Broker<F> {
     /// nothing goes on.
     ///
     /// The process of a silent client has not ended, or the end of the connection would have been reported: all that may
-    /// have started go on. If its connection has ended, those go on whose worker is absent as well: nobody who is
-    /// connected would hear of their end.
+    /// have started go on. So they do if the connection was reset, until the client has noticed it. If the connection was
+    /// closed, those go on whose worker is absent as well: nobody who is connected would hear of their end.
     fn lets_linger(&mut self, key: ClientKey) -> bool {
         let now = self.cx.now;
         let Some(client) = self.cx.clients.get_mut(key) else {
             return false;
         };
         let hello = client.hello.as_ref();
-        let (is_silent, span) = match client.absence.map(|absence| absence.why) {
+        let config = &self.cx.config;
+        let (may_live, span) = match client.absence.map(|absence| absence.why) {
             Some(Departure::Silence) => (true, LINGER),
+            Some(why @ Departure::Broken) => {
+                let span = config.blindness(why, hello) + config.reconnect_grace;
+                (true, span)
+            }
             Some(Departure::Connection) => {
-                let config = &self.cx.config;
                 let late = config.delay(Departure::Silence, hello);
                 let span = config.patience(hello) + late + config.reconnect_grace;
                 // The heartbeat of a hello may be of any length.
@@ -454,15 +457,15 @@ impl<F: Frame> Broker<F> {
                 .is_some_and(|worker| worker.absence.is_some())
         };
         let ends = |&key: &RequestKey| {
-            requests.get(key).is_some_and(|request| match is_silent {
+            requests.get(key).is_some_and(|request| match may_live {
                 true => request.has_never_started(),
                 false => !request.worker().is_some_and(is_away),
             })
         };
         let mut ending: Vec<RequestKey> = client.requests.iter().filter(ends).collect();
-        let has_replies = is_silent && self.replies.logs.rids(key).next().is_some();
+        let has_replies = may_live && self.replies.logs.rids(key).next().is_some();
         let nothing_goes_on = ending.len() == client.requests.len() && !has_replies;
-        if nothing_goes_on || !is_silent && ending.len() > PIECE {
+        if nothing_goes_on || !may_live && ending.len() > PIECE {
             return false;
         }
         if !client.absence.as_mut().is_some_and(|a| a.linger(now, span)) {
@@ -478,7 +481,7 @@ impl<F: Frame> Broker<F> {
             client: key,
             requests: ending,
             since: now,
-            running: !is_silent,
+            running: !may_live,
         });
         true
     }

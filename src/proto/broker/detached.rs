@@ -49,7 +49,8 @@ impl<F: Frame> Context<F> {
         };
         let interval = hello.map_or(0, |hello| hello.heartbeat_ms);
         let most = Duration::from_millis(interval.saturating_mul(3) / 2);
-        if why == Departure::Connection && beats.silence(self.now) > most {
+        let has_ended = matches!(why, Departure::Connection | Departure::Broken);
+        if has_ended && beats.silence(self.now) > most {
             absence.why = Departure::Silence;
             let silent_at = beats.silent_at(self.config.patience(hello));
             let late = silent_at + grace + self.config.delay(absence.why, hello);
@@ -70,11 +71,14 @@ impl<F: Frame> Context<F> {
         let Some(worker) = self.workers.get(key) else {
             return false;
         };
-        let Some(absence) = self.absence(why, worker.hello.as_ref(), worker.beats) else {
+        let hello = worker.hello.as_ref();
+        let Some(mut absence) = self.absence(why, hello, worker.beats) else {
             return false;
         };
+        // A client is told of the loss of a worker once, so the worker gets the time that it may need.
+        absence.until = absence.until + self.config.blindness(absence.why, hello);
         // Each undeliverable message reports the end of the connection again.
-        if worker.absence.is_none()
+        if worker.absence.is_none_or(|before| before.knew_less(why))
             && let Some(worker) = self.workers.get_mut(key)
         {
             let retries_at = Some(now + RETRY_AFTER).filter(|&at| at < absence.until);
@@ -115,6 +119,7 @@ impl<F: Frame> Context<F> {
                 requests: worker.running.iter().collect(),
                 not_started: HashSet::new(),
                 until,
+                next: until,
             });
             worker.unacknowledged.take();
             // What waited for the earlier connection does not wait for this one.
@@ -141,7 +146,7 @@ impl<F: Frame> Context<F> {
         let Some(absence) = self.absence(why, client.hello.as_ref(), client.beats) else {
             return false;
         };
-        if client.absence.is_none()
+        if client.absence.is_none_or(|before| before.knew_less(why))
             && let Some(client) = self.clients.get_mut(key)
         {
             client.absence = Some(absence);

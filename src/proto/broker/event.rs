@@ -9,8 +9,10 @@ use std::time::Duration;
 pub enum Departure {
     /// The peer said goodbye.
     Goodbye,
-    /// The connection broke.
+    /// The connection has ended.
     Connection,
+    /// The connection was reset or timed out, which its peer may not have noticed.
+    Broken,
     /// No message arrived for too long.
     Silence,
     /// The peer violated the protocol and was disconnected.
@@ -32,7 +34,7 @@ impl Departure {
     pub fn as_str(self) -> &'static str {
         match self {
             Departure::Goodbye => "goodbye",
-            Departure::Connection => "connection lost",
+            Departure::Connection | Departure::Broken => "connection lost",
             Departure::Silence => "heartbeat lost",
             Departure::Protocol => "protocol error",
             Departure::Replaced => "replaced",

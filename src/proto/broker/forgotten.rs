@@ -89,7 +89,8 @@ impl<F: Frame> Forgotten<F> {
             replies: Vec::new(),
             until: cx.now + LINGER.min(cx.config.patience(Some(hello)) * 2),
         };
-        if matches!(why, Departure::Connection | Departure::Silence) {
+        let is_lost = [Departure::Connection, Departure::Broken, Departure::Silence];
+        if is_lost.contains(&why) {
             let most = cx.config.held.total / SHARE;
             life.replies = ended(logs.take_all(key), most.saturating_sub(self.bytes));
         }

@@ -18,7 +18,7 @@ impl<F: Frame> Context<F> {
         if let Some(absence) = worker.absence {
             at = absence.retries_at.unwrap_or(absence.until);
         } else if let Some(unclaimed) = &worker.unclaimed {
-            at = at.min(unclaimed.until);
+            at = at.min(unclaimed.next);
         }
         let timer = self.deadlines.set(at, Timer::Worker(key));
         let old = worker.timer.replace(timer);

@@ -30,10 +30,19 @@ impl<F: Frame> Broker<F> {
 
     /// Handles the end of a peer's connection. It may be reported again for each message that cannot be delivered.
     pub fn handle_gone(&mut self, now: Time, peer: &[u8]) {
+        self.end_connection(now, peer, Departure::Connection);
+    }
+
+    /// Handles that a peer's connection was reset or timed out. The peer may live and not notice it. May follow
+    /// [`handle_gone`](Self::handle_gone).
+    pub fn handle_broken(&mut self, now: Time, peer: &[u8]) {
+        self.end_connection(now, peer, Departure::Broken);
+    }
+
+    fn end_connection(&mut self, now: Time, peer: &[u8], why: Departure) {
         self.cx.now = now;
         self.expelled.remove(peer);
         let (worker, client) = (self.cx.workers.find(peer), self.cx.clients.find(peer));
-        let why = Departure::Connection;
         let worker = worker.filter(|&key| !self.cx.detach_worker(&mut self.claims, key, why));
         let client = client.filter(|&key| !self.cx.detach_client(&mut self.replies.logs, key, why));
         self.authorizer.withhold(&mut self.cx, peer);

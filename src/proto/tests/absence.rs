@@ -180,8 +180,10 @@ fn replies_that_had_ended_when_a_client_was_given_up_arrive_when_it_returns() {
     let all = net.requests(c, 0..5);
     net.run(ms(200));
     net.cut(c, &[Side::Broker]);
-    net.run(secs(5));
+    net.partition(c);
+    net.run(secs(9));
     assert_eq!(net[b].machine.load(), [0, 1, 0, 1], "it was given up");
+    net.heal(c);
     net.run(secs(10));
     for (n, request) in all.into_iter().enumerate() {
         assert_eq!(net.end(c, request), done(&n.to_string()));
@@ -245,4 +247,113 @@ fn of_a_client_that_has_died_only_requests_at_absent_workers_go_on() {
     assert_eq!(net[b].machine.load()[0], 1);
     net.run(secs(15));
     assert_eq!(net[b].machine.load(), [0, 1, 0, 1]);
+}
+
+/// A connection that was reset at the broker's end, for instance by a middlebox that discards what the peer sends: the
+/// peer hears nothing until its patience is over.
+#[test]
+fn a_reset_that_only_the_broker_hears_of_ends_nothing() {
+    for (victim, heartbeat) in [(0, 2500), (1, 2500), (0, 4000), (1, 4000)] {
+        let mut net = Net::new();
+        let b = net.broker_with(|config| config.reconnect_grace = GRACE);
+        let w = net.worker_with(b, "echo", |config| {
+            config.concurrency = Some(1);
+            config.link.away = AWAY;
+            config.link.heartbeat = ms(heartbeat);
+        });
+        let c = net.client_with(b, |config| {
+            config.link.away = AWAY;
+            config.link.heartbeat = ms(heartbeat);
+        });
+        net.serve(w, |body| Job::echo(body).parts(20).every(ms(200)));
+        let [first, second] = [0, 1].map(|_| ask(&mut net, c, "1"));
+        net.run(secs(1));
+        let victim = [w.any(), c.any()][victim];
+        net.cut(victim, &[Side::Broker]);
+        net.run(secs(30));
+        let case = (net.name(victim), heartbeat);
+        for request in [first, second] {
+            assert_eq!(net.end(c, request), done("1"), "{case:?}");
+            assert_eq!(net.seen(c, request).partials.len(), 20, "{case:?}");
+        }
+        assert_eq!(net.started(w).len(), 2, "{case:?}");
+        assert_eq!(net[b].machine.load(), [0, 1, 1, 1], "{case:?}");
+    }
+}
+
+/// The process may have ended: what waits is withdrawn after the grace time, what runs is kept for as long as a living
+/// peer may need.
+#[test]
+fn a_peer_whose_connection_was_reset_is_given_up_when_it_would_have_noticed() {
+    let (mut net, b, w, c) = cast(Some(1));
+    net.serve(w, |_| Job::endless());
+    let r = ask(&mut net, c, "1");
+    net.run(secs(1));
+    net.power_off(w);
+    net.find_dead_connections();
+    net.run(ms(8400));
+    assert_eq!(net.seen(c, r).end, None);
+    net.run(ms(200));
+    assert_eq!(net.end(c, r), failed("W_LOST"));
+    net.start(w);
+    net.run(secs(1));
+    for text in ["2", "3"] {
+        ask(&mut net, c, text);
+    }
+    net.run(secs(1));
+    assert_eq!(net[b].machine.load()[0], 2);
+    net.power_off(c);
+    net.find_dead_connections();
+    net.run(ms(1100));
+    assert_eq!(net[b].machine.load()[0], 1, "one had not started");
+    assert_eq!(net[w].cancelled.len(), 0);
+    net.run(ms(7300));
+    assert_eq!(net[w].cancelled.len(), 0);
+    net.run(ms(200));
+    assert_eq!(net[w].cancelled.len(), 1);
+    assert_eq!(net[b].machine.load(), [0, 1, 0, 1]);
+}
+
+/// Its connection is silent twice, one after the other.
+#[test]
+fn a_worker_that_returns_into_a_second_hole_is_awaited() {
+    // The second hole begins before its next connection, or during its claims.
+    for later in [0, 7600, 8000] {
+        let (mut net, b, w, c) = cast(Some(2));
+        net.serve(w, |body| Job::echo(body).every(secs(15)));
+        let r = ask(&mut net, c, "1");
+        net.run(secs(1));
+        net.cut(w, &[]);
+        net.partition(w);
+        net.run(secs(5));
+        net.heal(w);
+        net.run(ms(later));
+        net.cut(w, &[]);
+        net.partition(w);
+        net.run(secs(9));
+        net.heal(w);
+        net.run(secs(20));
+        assert_eq!(net.end(c, r), done("1"), "{later}");
+        assert_eq!(net.started(w), ["1"], "{later}");
+        assert_eq!(net[b].machine.load(), [0, 1, 1, 1], "{later}");
+    }
+}
+
+/// Only some of its claims have arrived when its connection goes silent again.
+#[test]
+fn claims_are_awaited_while_the_worker_is_not_heard() {
+    for at in 0..40 {
+        let (mut net, b, w, c) = cast(Some(2));
+        net.set_latency(10_000, 10_000);
+        net.serve(w, |body| Job::echo(body).every(secs(15)));
+        let r = ask(&mut net, c, "1");
+        net.run(secs(1));
+        net.cut(w, &[Side::Dealer, Side::Broker]);
+        net.run(ms(at * 5));
+        net.cut(w, &[]);
+        net.run(secs(30));
+        assert_eq!(net.end(c, r), done("1"), "{at}");
+        assert_eq!(net.started(w), ["1"], "{at}");
+        assert_eq!(net[b].machine.load(), [0, 1, 1, 1], "{at}");
+    }
 }

@@ -133,6 +133,29 @@ fn cuts_of_connections_lose_nothing() {
     }
 }
 
+/// A peer that is not told has to notice by itself.
+#[test]
+fn resets_of_either_end_lose_nothing() {
+    for seed in seeds() {
+        let mut next = secs(0);
+        storm_with(seed, secs(60), move |net, _, peers| {
+            let since = net.now().since(crate::proto::Time::ZERO);
+            if since < next {
+                return;
+            }
+            // A connection that is reset before it was of use is another case.
+            next = since + secs(1);
+            let victim = *net.rng.pick(peers);
+            let told: &[Side] = match net.rng.below(3) {
+                0 => &[Side::Dealer],
+                1 => &[Side::Broker],
+                _ => &[Side::Dealer, Side::Broker],
+            };
+            net.cut(victim, told);
+        });
+    }
+}
+
 #[test]
 fn cuts_of_all_connections_at_once_lose_nothing() {
     for seed in seeds() {

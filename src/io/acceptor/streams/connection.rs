@@ -45,6 +45,8 @@ pub(super) struct Connection {
     pub(super) is_dirty: bool,
     /// Whether no more bytes can be written.
     pub(super) is_broken: bool,
+    /// Whether it was reset or timed out, which the process at the other side may not have noticed.
+    pub(super) was_reset: bool,
     /// When it ends unless its peer sends something: the time to live of a PING.
     pub(super) expires: Option<Time>,
     /// Whether it is among those that may expire.
@@ -75,6 +77,8 @@ pub(super) enum Received {
 pub(super) enum Broken {
     /// It has ended, or does not speak ZMTP.
     Off,
+    /// The network has ended it, or a process that had not read everything.
+    Reset,
     /// The handshake cannot succeed.
     Refused(HandshakeFailure),
     /// A message exceeds the maximum, with or without an end.
@@ -87,9 +91,20 @@ impl From<io::Error> for Broken {
     fn from(error: io::Error) -> Self {
         match error.kind() {
             ENDLESS => Broken::Endless,
+            _ if is_reset(&error) => Broken::Reset,
             _ => Broken::Off,
         }
     }
+}
+
+/// Whether the system reports a reset or a failure of the network. Before a broken pipe, the other side has closed the
+/// connection.
+fn is_reset(error: &io::Error) -> bool {
+    let is_of_end = matches!(
+        error.kind(),
+        ErrorKind::UnexpectedEof | ErrorKind::BrokenPipe
+    );
+    error.raw_os_error().is_some() && !is_of_end
 }
 
 impl Connection {
@@ -109,6 +124,7 @@ impl Connection {
             ends: false,
             is_dirty: false,
             is_broken: false,
+            was_reset: false,
             expires: None,
             is_expiring: false,
         }
@@ -117,6 +133,11 @@ impl Connection {
     /// The address without the port; empty over ipc.
     pub(super) fn host(&self) -> &str {
         host_of(self.address.as_deref().unwrap_or_default())
+    }
+
+    /// Records a reset. One of ipc comes from the end of the process.
+    pub(super) fn note_reset(&mut self) {
+        self.was_reset = self.address.is_some();
     }
 
     /// Reads up to the next thing that the caller has to handle.
@@ -210,7 +231,11 @@ impl Connection {
     pub(super) fn flush(&mut self) -> bool {
         match self.output.flush_some(&self.descriptor, SHARE) {
             Ok(may_go_on) => may_go_on,
-            Err(_) => {
+            Err(error) => {
+                // The system reports a reset once.
+                if is_reset(&error) {
+                    self.note_reset();
+                }
                 // The end counts after the messages that have arrived before it.
                 self.output.discard();
                 self.is_broken = true;

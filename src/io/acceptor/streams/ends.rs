@@ -97,6 +97,12 @@ impl Streams {
     pub(super) fn broken(&mut self, index: usize, why: Broken) {
         match why {
             Broken::Off => self.remove(index),
+            Broken::Reset => {
+                if let Some(connection) = self.connections.get_mut(index) {
+                    connection.note_reset();
+                }
+                self.remove(index);
+            }
             Broken::Endless => self.end(index, "a message without an end"),
             Broken::Refused(failure) => {
                 if let Some(connection) = self.connections.get(index) {
@@ -139,7 +145,7 @@ impl Streams {
             if connection.speaks {
                 self.ended.push(id.clone());
             }
-            self.gone.push_back(id);
+            self.gone.push_back((id, connection.was_reset));
         }
     }
 

@@ -24,8 +24,8 @@ impl Streams {
         self.first = None;
         let mut effort = 0;
         loop {
-            if let Some(peer) = self.gone.pop_front() {
-                inbound.put(&peer, &self.gone_frame);
+            if let Some((peer, was_reset)) = self.gone.pop_front() {
+                inbound.put(&peer, &self.gone_frame, was_reset);
                 return true;
             }
             if effort >= EFFORT {

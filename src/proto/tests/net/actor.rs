@@ -35,6 +35,10 @@ pub trait Actor: Any {
     fn down(&mut self, _now: Time) {}
     /// For brokers: the connection of this peer broke.
     fn gone(&mut self, _now: Time, _peer: &[u8]) {}
+    /// For brokers: the connection of this peer was reset.
+    fn broken(&mut self, now: Time, peer: &[u8]) {
+        self.gone(now, peer);
+    }
     /// Handles a message. `from` is the identity of a broker's peer, and empty for other actors.
     fn message(&mut self, now: Time, from: &[u8], frames: Frames);
     fn deadline(&self) -> Option<Time>;

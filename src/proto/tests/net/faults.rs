@@ -34,7 +34,7 @@ impl Net {
         self.start(id);
     }
 
-    /// Breaks all connections of the peer; only these ends are told.
+    /// Resets all connections of the peer; only these ends are told.
     pub fn cut<T>(&mut self, id: Id<T>, told: &[Side]) {
         self.sever(id.0, told);
     }

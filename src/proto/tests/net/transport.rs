@@ -218,12 +218,21 @@ impl Net {
         if !std::mem::take(&mut self.conns[conn].open[side as usize]) {
             return;
         }
-        let Conn { broker, socket, .. } = self.conns[conn];
+        let Conn {
+            broker,
+            socket,
+            void,
+            ..
+        } = self.conns[conn];
         let peer = match side {
             Side::Broker => {
                 let identity = self.conns[conn].identity.clone();
-                self.peers[broker].routes.remove(&identity);
-                self.peers[broker].actor.gone(self.now, &identity);
+                let (peer, now) = (&mut self.peers[broker], self.now);
+                peer.routes.remove(&identity);
+                match void {
+                    true => peer.actor.broken(now, &identity),
+                    false => peer.actor.gone(now, &identity),
+                }
                 broker
             }
             Side::Dealer => {

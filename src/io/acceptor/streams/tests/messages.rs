@@ -123,3 +123,32 @@ fn what_was_sent_arrives_before_the_end() {
     runtime.block_on(streams.close());
     assert_eq!(reader.join().unwrap().unwrap(), current(&[&part]));
 }
+
+/// The process at the other side of a connection that was closed knows it, that of one that was reset may not.
+#[test]
+fn a_reset_is_told_from_an_end() {
+    let mut side = Side::new(|_| {});
+    let closed = side.peer(b"closed");
+    drop(closed);
+    side.hears(&[b"closed", GONE]);
+    let reset = side.peer(b"reset");
+    let linger = Some(Duration::ZERO);
+    socket2::SockRef::from(&reset).set_linger(linger).unwrap();
+    drop(reset);
+    side.hears(&[b"reset", GONE, b""]);
+    // What was sent meanwhile fails, and takes the system's report of the reset with it.
+    let reset = side.peer(b"meanwhile");
+    socket2::SockRef::from(&reset).set_linger(linger).unwrap();
+    drop(reset);
+    side.send(b"meanwhile", &[b"1"]);
+    side.streams.flush();
+    side.hears(&[b"meanwhile", GONE, b""]);
+    // The process has ended, and answers to what it is sent by a reset.
+    let closed = side.peer(b"ended");
+    drop(closed);
+    for _ in 0..2 {
+        side.send(b"ended", &[b"1"]);
+        side.streams.flush();
+    }
+    side.hears(&[b"ended", GONE]);
+}

@@ -60,6 +60,10 @@ impl Actor for BrokerActor {
         self.machine.handle_gone(now, peer);
     }
 
+    fn broken(&mut self, now: Time, peer: &[u8]) {
+        self.machine.handle_broken(now, peer);
+    }
+
     fn message(&mut self, now: Time, from: &[u8], mut frames: Frames) {
         self.machine.handle_message(now, from, &mut frames);
         assert!(frames.is_empty(), "the frames are reused");
