@@ -3,7 +3,9 @@
 // reply.
 
 const { integer, number, object } = require('./checks');
-const { MAX_MS } = require('./option-table');
+const { describe } = require('./describe');
+const { knownAre } = require('./nearest');
+const { MAX_MS, optionsOf } = require('./option-table');
 const { onlyEndpoint } = require('./endpoints');
 const { OmdpError, RemoteError } = require('./errors');
 
@@ -23,6 +25,9 @@ const BINARY = 0x01;
 const ERROR = 0x04;
 const OWN = 0x08;
 
+/** The options; the last three are those of any request. */
+const OPTIONS = ['timeout', 'stall', 'max', 'deadline', 'signal', 'headers'];
+
 const checkTime = number(1, MAX_MS, true);
 const checkMax = integer(1, Number.MAX_SAFE_INTEGER);
 
@@ -33,8 +38,12 @@ const checkMax = integer(1, Number.MAX_SAFE_INTEGER);
 function checkCallAll(options) {
   const given = options === undefined || options === null ? {} : object(options, 'options');
   const { timeout, stall, max, ...rest } = /** @type {Record<string, any>} */ (given);
-  for (const key of ['retry', 'failFast', 'worker', 'key', 'priority']) {
-    if (rest[key] !== undefined) throw new TypeError(`option "${key}" cannot be used with callAll()`);
+  for (const key of Object.keys(rest)) {
+    if (OPTIONS.includes(key) || rest[key] === undefined) continue;
+    if (optionsOf('request').some(({ name }) => name === key)) {
+      throw new TypeError(`option "${key}" cannot be used with callAll()`);
+    }
+    throw new TypeError(`unknown option ${describe(key)}${knownAre(key, OPTIONS)}`);
   }
   return {
     timeout: timeout === undefined ? 60000 : checkTime(timeout, 'option "timeout"'),

@@ -122,6 +122,11 @@ class View {
     });
   }
 
+  /** The identities of the workers by service. @returns {Record<string, string[]>} */
+  list() {
+    return Object.fromEntries([...this.#services].map(([service, workers]) => [service, [...workers]]));
+  }
+
   /** @param {any} directory */
   #takeAll({ broker, last, services }) {
     this.#broker = broker;
@@ -178,34 +183,60 @@ function checkWatch(options) {
  * @param {Client} client
  * @param {{ interval: number, signal?: AbortSignal }} options
  */
-async function* watch(client, { interval, signal }) {
+function watch(client, { interval, signal }) {
+  const left = new AbortController();
+  const changes = follow(client, interval, left, signal);
+  // A generator that waits for a change would not end before the next one.
+  const leave = changes.return.bind(changes);
+  changes.return = (value) => {
+    left.abort();
+    return leave(value);
+  };
+  return changes;
+}
+
+/**
+ * @param {Client} client
+ * @param {number} interval
+ * @param {AbortController} left ends the iteration
+ * @param {AbortSignal | undefined} given the application's, which ends it too
+ */
+async function* follow(client, interval, left, given) {
+  const { signal } = left;
+  const abort = () => left.abort();
+  given?.addEventListener('abort', abort);
   const view = new View();
-  const opts = signal === undefined ? undefined : { signal };
-  while (!signal?.aborted) {
-    try {
-      yield* await view.update(client, opts);
-    } catch (error) {
-      const { code } = /** @type {{ code?: string }} */ (error);
-      if (signal?.aborted || code === 'C_STOPPED') return;
-      if (!PASSING.has(String(code))) throw error;
+  try {
+    while (!signal.aborted && !given?.aborted) {
+      try {
+        yield* await view.update(client, { signal });
+      } catch (error) {
+        const { code } = /** @type {{ code?: string }} */ (error);
+        if (signal.aborted || code === 'C_STOPPED') return;
+        if (!PASSING.has(String(code))) throw error;
+      }
+      await pause(interval, signal);
     }
-    await pause(interval, signal);
+  } finally {
+    given?.removeEventListener('abort', abort);
   }
 }
 
-/** @param {number} ms @param {AbortSignal | undefined} signal @returns {Promise<void>} */
+/** @param {number} ms @param {AbortSignal} signal @returns {Promise<void>} */
 function pause(ms, signal) {
   return new Promise((resolve) => {
+    if (signal.aborted) return resolve();
     const end = () => {
       clearTimeout(timer);
-      signal?.removeEventListener('abort', end);
+      signal.removeEventListener('abort', end);
       resolve();
     };
     const timer = setTimeout(end, ms);
-    signal?.addEventListener('abort', end);
+    signal.addEventListener('abort', end);
   });
 }
 
+exports.View = View;
 exports.checkWatch = checkWatch;
 exports.ping = ping;
 exports.service = service;

@@ -36,24 +36,31 @@ const ROUTED = 2 ** (TermsShift.Routed - TermsShift.Retry);
  * @property {number | undefined} deadline ms left
  */
 
+/** @param {unknown} value */
+const isText = (value) => typeof value === 'string' && value !== '';
+
 /** Checked options whose JSON contains everything that the caller gave. @implements {RequestOptions} */
 class ReadOptions {
   signal = undefined;
   deadline = undefined;
 
   /**
-   * @param {Record<string, any>} options with `timeout`, `workerId` and `retry`, where true permits any
-   * number of attempts
+   * @param {Record<string, any>} options with `workerId`, `key`, `priority` and `retry`, where true permits
+   * any number of attempts
+   * @param {number} timeout
    * @param {number} most the maximum number of retries
    */
-  constructor(options, most) {
-    this.timeout = checkTimeout(options.timeout, 'option "timeout"');
+  constructor(options, timeout, most) {
+    this.timeout = timeout;
     this.how = options.retry ? most : 0;
-    const { workerId } = options;
-    if (typeof workerId === 'string' && workerId !== '') {
+    const { workerId, key, priority, worker } = options;
+    if (isText(workerId)) {
       checkName(workerId, 'option "workerId"');
       this.how += ROUTED;
       options = { ...options, worker: workerId };
+    } else if ((isText(key) || priority > 0) && worker === undefined) {
+      // As the broker reads the options of PIGATO's own clients. Another `worker` is the application's.
+      this.how += ROUTED;
     }
     this.json = bounded(JSON.stringify(options), 'opts');
   }

@@ -156,6 +156,24 @@ describe('a worker', () => {
     await Promise.all(all);
   });
 
+  test('gets nothing while its concurrency is 0, and reads it as the broker of PIGATO does', async (t) => {
+    const peers = await cast(t);
+    const worker = peers.worker('s', (data, reply) => reply.end(data), { concurrency: 0 });
+    const client = peers.client();
+    for (const [off, on] of [
+      [0, 1],
+      [null, '5'],
+      [-2, 1.5],
+      [Number.NaN, -1],
+    ]) {
+      worker.conf.concurrency = off;
+      assert.deepEqual((await ask(client, 's', 1, { timeout: 50 })).final, ['C_TIMEOUT', null]);
+      const waiting = ask(client, 's', 2);
+      worker.conf.concurrency = on;
+      assert.deepEqual((await waiting).final, [0, 2]);
+    }
+  });
+
   test('that stops loses what runs, or another one gets it', async (t) => {
     const peers = await cast(t);
     const worker = peers.worker('s', () => {});
@@ -188,6 +206,65 @@ describe('a worker', () => {
   });
 });
 
+test('any timeout is accepted, as PIGATO does, and the handler gets what was given', async (t) => {
+  const peers = await cast(t);
+  peers.worker('s', (_data, reply, { timeout }) => reply.end(timeout));
+  const client = peers.client({ heartbeat: 60 });
+  for (const timeout of ['500', -5, 1e12, 0.5, { no: 1 }]) {
+    assert.deepEqual((await ask(client, 's', 1, { timeout })).final, [0, timeout]);
+  }
+  // PIGATO looks at its timeouts with each heartbeat.
+  assert.deepEqual((await ask(client, 'nobody', 1, { timeout: 0 })).final, ['C_TIMEOUT', null]);
+});
+
+test('a key and a priority choose as in the main API, and other values are the handler’s', async (t) => {
+  const peers = await cast(t);
+  for (const name of ['one', 'two']) {
+    peers.worker('s', (_data, reply, opts) => reply.end([name, opts.key, opts.worker]), { concurrency: 1 });
+  }
+  const client = peers.client();
+  while ((await ask(client, '$dir', 's')).final[1].length < 2);
+  const named = async (opts) => (await ask(client, 's', 1, opts)).final[1];
+  const names = async (opts) => {
+    const all = [];
+    for (let i = 0; i < 4; i += 1) all.push((await named(opts))[0]);
+    return new Set(all).size;
+  };
+  assert.equal(await names({ key: 'customer-17' }), 1);
+  assert.deepEqual((await named({ key: { own: 1 } })).slice(1), [{ own: 1 }, null]);
+  assert.deepEqual((await named({ worker: 'missing', key: 'a' })).slice(1), ['a', 'missing']);
+  const order = [];
+  let release;
+  peers.worker(
+    'queue',
+    (data, reply) => {
+      order.push(data);
+      if (data === 'first') release = () => reply.end();
+      else reply.end();
+    },
+    { concurrency: 1 },
+  );
+  const first = ask(client, 'queue', 'first');
+  while (release === undefined) await new Promise(setImmediate);
+  const rest = [ask(client, 'queue', 'later'), ask(client, 'queue', 'urgent', { priority: 9 })];
+  // The broker has both when it answers what was asked after them.
+  await ask(client, '$dir', 's');
+  release();
+  await Promise.all([first, ...rest]);
+  assert.deepEqual(order, ['first', 'urgent', 'later']);
+});
+
+test('protocol: pigato is for a broker of PIGATO itself', async (t) => {
+  const peers = await cast(t, { transport: 'tcp' });
+  peers.worker('s', (data, reply, { own }) => reply.write('part') && reply.end([data, own]), {
+    protocol: 'pigato',
+  });
+  const client = peers.client({ protocol: 'pigato' });
+  assert.deepEqual(await ask(client, 's', 1, { own: 2 }), { parts: [[null, 'part']], final: [0, [1, 2]] });
+  const { dialects } = (await ask(client, 'mmi.stats')).final[1];
+  assert.deepEqual([dialects.pigato.workers, dialects.omdp.workers, dialects.omdp.clients], [1, 0, 0]);
+});
+
 test('the main API and this one share a broker', async (t) => {
   const peers = await cast(t);
   peers.worker('s', (data, reply) => reply.end([data]));
@@ -195,6 +272,8 @@ test('the main API and this one share a broker', async (t) => {
   t.after(() => plain.stop());
   await plain.start();
   assert.deepEqual(await plain.call('s', 1), [1]);
+  // No worker of its own is among the services.
+  assert.deepEqual(Object.keys(await plain.call('$dir')), ['s']);
 });
 
 test('a broker calls its hooks, and says why it cannot start', async (t) => {

@@ -130,7 +130,10 @@ describe('watchServices()', () => {
       workers: 1,
       reason: 'goodbye',
     });
+    // Nobody comes or goes any more.
+    const waiting = watch.next();
     await watch.return();
+    assert.deepEqual(await waiting, { value: undefined, done: true });
     assert.equal((await watch.next()).done, true);
   });
 

@@ -73,6 +73,19 @@ test('a handler that was cancelled and goes on loses its place too', async (t) =
   assert.equal(seen.reply.signal.reason.code, 'C_ABORTED');
 });
 
+test('a policy may repeat the request, a number does not', async (t) => {
+  const attempts = [];
+  const handler = (data, reply) => {
+    attempts.push(data);
+    if (attempts.length === 4) reply.end('done');
+  };
+  const { client } = await peersFor(t).trio(handler, { worker: { maxRunning: MAX_RUNNING } });
+  await assert.rejects(client.call(SERVICE, 1, { retry: 5 }), { code: 'W_TIMEOUT' });
+  await assert.rejects(client.call(SERVICE, 2, { retry: { on: ['lost', 'error'] } }), { code: 'W_TIMEOUT' });
+  assert.equal(await client.call(SERVICE, 3, { retry: { on: ['timeout'], delay: 1 } }), 'done');
+  assert.deepEqual(attempts, [1, 2, 3, 3]);
+});
+
 test('each of several handlers has the time from its own start on', async (t) => {
   const worker = { maxRunning: MAX_RUNNING, concurrency: 3 };
   const { client } = await peersFor(t).trio(() => {}, { worker });

@@ -2,11 +2,24 @@
 
 const { randomUUID } = require('node:crypto');
 const { Client: Inner } = require('../client');
+const { MAX_MS } = require('../option-table');
 const { ReadOptions } = require('../request-options');
 const { Life } = require('./life');
 
 /** PIGATO's `retry` has no limit; this is the maximum here. */
 const ENDLESS = 255;
+
+/**
+ * What PIGATO makes of a timeout, which it compares with the elapsed time at each heartbeat.
+ * @param {any} timeout
+ * @param {number} heartbeat
+ * @returns {number} -1 for no limit
+ */
+function timeoutOf(timeout, heartbeat) {
+  const ms = Number(timeout);
+  if (!(ms > -1)) return -1;
+  return ms > 0 ? Math.min(Math.ceil(ms), MAX_MS) : heartbeat;
+}
 
 /** A client with the API of PIGATO. @extends {Life<Inner>} */
 class Client extends Life {
@@ -26,8 +39,8 @@ class Client extends Life {
 
   /** @override @param {string} name */
   create(name) {
-    const { heartbeat, reconnect } = this.conf;
-    return new Inner(this.broker, { name, heartbeat, reconnect, errorValues: true });
+    const { heartbeat, reconnect, protocol } = this.conf;
+    return new Inner(this.broker, { name, heartbeat, reconnect, protocol, errorValues: true });
   }
 
   /**
@@ -71,10 +84,9 @@ class Client extends Life {
   #options(given) {
     const { conf } = this;
     const opts = typeof given === 'object' && given !== null ? given : {};
-    return new ReadOptions(
-      { ...opts, timeout: opts.timeout ?? conf.timeout, retry: opts.retry ?? conf.retry },
-      ENDLESS,
-    );
+    const timeout = opts.timeout ?? conf.timeout;
+    const options = { ...opts, timeout, retry: opts.retry ?? conf.retry };
+    return new ReadOptions(options, timeoutOf(timeout, conf.heartbeat), ENDLESS);
   }
 }
 

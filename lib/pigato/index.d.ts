@@ -17,6 +17,8 @@ export interface ClientConf {
   timeout?: number;
   /** Whether a request starts again after the loss of its worker. @defaultValue 0 */
   retry?: number | boolean;
+  /** That of the broker: `pigato` for a broker of PIGATO itself. @defaultValue `omdp` */
+  protocol?: 'omdp' | 'pigato';
   onConnect?: (() => void) | null;
   onDisconnect?: (() => void) | null;
   [other: string]: unknown;
@@ -31,9 +33,12 @@ export interface WorkerConf {
   /** The pause between the loss of a broker and the next attempt, in ms. @defaultValue 1000 */
   reconnect?: number;
   /**
-   * How many requests run at the same time; -1 means no limit. May be changed at any time. @defaultValue 100
+   * How many requests run at the same time; -1 means no limit, 0 means none. May be changed at any time.
+   * @defaultValue 100
    */
   concurrency?: number;
+  /** That of the broker: `pigato` for a broker of PIGATO itself. @defaultValue `omdp` */
+  protocol?: 'omdp' | 'pigato';
   onConnect?: (() => void) | null;
   onDisconnect?: (() => void) | null;
   [other: string]: unknown;
@@ -63,6 +68,12 @@ export interface RequestOptions {
   timeout?: number;
   /** Whether the request starts again after the loss of its worker. @defaultValue that of the client */
   retry?: number | boolean;
+  /** The `socketId` of the only worker that may get the request. */
+  workerId?: string;
+  /** A routing key: requests with the same key go to one worker. */
+  key?: string;
+  /** The priority, where 9 precedes 0. @defaultValue 0 */
+  priority?: number;
   [other: string]: unknown;
 }
 

@@ -4,6 +4,21 @@ const { randomUUID } = require('node:crypto');
 const { Worker: Inner } = require('../worker');
 const { Life } = require('./life');
 
+const DEFAULT_CONCURRENCY = 100;
+const MAX_CONCURRENCY = 0x7fffffff;
+
+/**
+ * What PIGATO's broker makes of a concurrency: it compares the number of running requests with it.
+ * @param {any} concurrency
+ * @returns {number} -1 for no limit, 0 for no requests
+ */
+function limitOf(concurrency) {
+  if (concurrency === undefined) return DEFAULT_CONCURRENCY;
+  const limit = Number(concurrency);
+  if (limit === -1) return -1;
+  return limit > 0 ? Math.min(Math.ceil(limit), MAX_CONCURRENCY) : 0;
+}
+
 /** A worker with the API of PIGATO. @extends {Life<Inner>} */
 class Worker extends Life {
   /** @type {Inner | undefined} */
@@ -16,7 +31,7 @@ class Worker extends Life {
    */
   constructor(broker, service, conf) {
     const prefix = `W${randomUUID()}`;
-    super(broker, { heartbeat: 2500, reconnect: 1000, concurrency: 100, prefix }, conf);
+    super(broker, { heartbeat: 2500, reconnect: 1000, concurrency: DEFAULT_CONCURRENCY, prefix }, conf);
     this.service = service;
     let { concurrency } = this.conf;
     Object.defineProperty(this.conf, 'concurrency', {
@@ -24,21 +39,33 @@ class Worker extends Life {
       get: () => concurrency,
       set: (value) => {
         concurrency = value;
-        if (this.#inner !== undefined) this.#inner.concurrency = value;
+        this.#limit();
       },
     });
   }
 
+  /** Applies `conf.concurrency`. */
+  #limit() {
+    const inner = this.#inner;
+    if (inner === undefined) return;
+    const limit = limitOf(this.conf.concurrency);
+    if (limit === 0) return inner.pause();
+    inner.concurrency = limit;
+    inner.resume();
+  }
+
   /** @override @param {string} name */
   create(name) {
-    const { heartbeat, reconnect, concurrency } = this.conf;
-    // PIGATO has patterns without a declaration; here the option is required.
-    const pattern = this.service.indexOf('*') === this.service.length - 1;
-    const inner = new Inner(this.broker, this.service, { name, heartbeat, reconnect, concurrency, pattern });
+    const { heartbeat, reconnect, protocol } = this.conf;
+    // PIGATO has patterns without a declaration; at brokers of this package the option is required.
+    const ends = this.service.indexOf('*') === this.service.length - 1;
+    const pattern = ends && protocol !== 'pigato';
+    const inner = new Inner(this.broker, this.service, { name, heartbeat, reconnect, protocol, pattern });
     inner.on('request', (/** @type {any} */ data, /** @type {any} */ reply, /** @type {any} */ opts) => {
       return this.#handle(data, reply, { ...opts });
     });
     this.#inner = inner;
+    this.#limit();
     return inner;
   }
 

@@ -9,6 +9,7 @@
 
 use crate::proto::Time;
 use crate::wire::ext::Pace as Told;
+use std::time::Duration;
 
 /// Work that may lie at the worker beyond the round trip, in µs. It is long compared with the wake-up of a thread,
 /// and short compared with human perception and with `worker::STALL`, after which the worker returns it.
@@ -24,6 +25,9 @@ const FARTHEST: u64 = 50_000;
 /// A round trip longer than twice the shortest plus this, in µs, is a sign of congestion.
 const CROWDED: u64 = 5_000;
 
+/// Divisor of a change of the average round trip. Reports are few, so it follows within a second.
+const RECENT: i64 = 8;
+
 /// Divisor of the drift: a longer round trip is accepted as the shortest after some sixty reports, of which there are
 /// at least ten a second.
 const DRIFT: u64 = 64;
@@ -32,6 +36,8 @@ const DRIFT: u64 = 64;
 pub(super) struct Pace {
     /// The shortest recent round trip, in µs.
     round_trip: Option<u64>,
+    /// The average of recent round trips, in µs. On a loaded machine it is several times the shortest.
+    usual_trip: u64,
     /// Number of requests that hide the round trip, by the latest report.
     target: usize,
     /// Current limit. It grows by one with each request that ends, so it doubles in each round trip. On a slow path,
@@ -44,6 +50,15 @@ impl Pace {
     pub(super) fn told(&mut self, now: Time, given: Time, told: Told) {
         let travelled = now.since(given).as_micros() as u64;
         let travelled = travelled.saturating_sub(u64::from(told.spent));
+        self.usual_trip = match self.round_trip {
+            // One delay must not make the work of many requests look like transport.
+            Some(_) => {
+                let usual = self.usual_trip as i64;
+                let sample = travelled.min(2 * self.usual_trip + CROWDED) as i64;
+                (usual + (sample - usual) / RECENT) as u64
+            }
+            None => travelled,
+        };
         let shortest = match self.round_trip {
             Some(shortest) if travelled > shortest => shortest + (travelled - shortest) / DRIFT,
             _ => travelled,
@@ -61,6 +76,11 @@ impl Pace {
             // So few that the path clears and the next report shows its true length.
             self.depth = (self.depth.min(self.target) / 4).max(1);
         }
+    }
+
+    /// The part of this time between assignment and end that the worker had the request, as far as its reports tell.
+    pub(super) fn work_in(&self, took: Duration) -> Duration {
+        took.saturating_sub(Duration::from_micros(self.usual_trip))
     }
 
     /// Counts a request that the worker has ended.
@@ -180,6 +200,23 @@ mod tests {
             (0..100).for_each(|_| pace.end());
         }
         assert!(pace.ahead() > 1_800, "{}", pace.ahead());
+    }
+
+    #[test]
+    fn the_usual_round_trip_is_no_work() {
+        let mut pace = Pace::default();
+        let took = Duration::from_micros(10_000);
+        assert_eq!(pace.work_in(took), took);
+        for n in 0..100 {
+            tell(&mut pace, 5_000, if n % 2 == 0 { 3_000 } else { 5_000 }, 0);
+        }
+        let work = pace.work_in(took).as_micros();
+        assert!((5_500..=6_500).contains(&work), "{work}");
+        assert_eq!(pace.work_in(Duration::from_micros(1_000)), Duration::ZERO);
+        // A single delay changes little.
+        tell(&mut pace, 5_000, 9_000_000, 0);
+        let work = pace.work_in(took).as_micros();
+        assert!((4_000..=6_500).contains(&work), "{work}");
     }
 
     /// A path that transfers one request in 4 ms; each additional request under way delays all of them.

@@ -194,7 +194,8 @@ fn count_share<F: Frame>(cx: &mut Context<F>, key: RequestKey, times: Times) {
         && let Some(given) = times.given
         && let Some(worker) = request.worker().and_then(|key| cx.workers.get_mut(key))
     {
-        worker.share += balancer.ended(times.ended - given);
+        let work = worker.pace.work_in(times.ended - given);
+        worker.share += balancer.ended(work);
     }
 }
 

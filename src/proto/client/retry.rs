@@ -16,7 +16,7 @@ pub(super) enum Cause {
     Rejected,
     /// The handler ended it with an error value.
     Error,
-    /// A timeout.
+    /// The timeout or deadline passed, or the worker's limit for its handlers.
     Timeout,
 }
 
@@ -37,7 +37,9 @@ impl Cause {
                 Some(Cause::Lost)
             }
             ReplyKind::OwnError if is(Code::Rejected) => Some(Cause::Rejected),
-            ReplyKind::OwnError if is(Code::ClientTimeout) => Some(Cause::Timeout),
+            ReplyKind::OwnError if is(Code::ClientTimeout) || is(Code::WorkerTimeout) => {
+                Some(Cause::Timeout)
+            }
             _ => None,
         }
     }

@@ -122,7 +122,8 @@ impl Pace {
 impl<F: Frame> Worker<F> {
     /// Records the deliveries that the application has taken, and those that it is about to end.
     pub fn handle_worked(&mut self, worked: Worked) {
-        if let (Some(limit), true) = (self.config.concurrency, self.config.prefetch > 0) {
+        // Without prefetch the broker still counts by it how much each worker has worked.
+        if let Some(limit) = self.config.concurrency {
             let oldest = self.deliveries.first_key_value().map(|(number, _)| *number);
             let load = self.deliveries.len();
             self.pace.worked(worked, oldest, load, limit as u64);

@@ -58,6 +58,24 @@ fn a_worker_slow_by_ten_gets_a_tenth_of_the_work() {
     assert!((85..=115).contains(&counts[0]), "{counts:?}");
 }
 
+/// The way to a worker and back is longer than the quick handler takes, and is no work.
+#[test]
+fn only_the_work_counts_and_not_the_way_to_it() {
+    for prefetch in [1024, 0] {
+        let mut net = Net::new();
+        let b = broker(&mut net, Balance::LeastLoaded);
+        let c = net.client(b);
+        let workers = [ms(1), ms(10)].map(|takes| {
+            let w = net.worker_with(b, "echo", |config| config.prefetch = prefetch);
+            net.serve(w, move |body| Job::echo(body).every(takes));
+            net.run(ms(10));
+            w
+        });
+        let counts = one_at_a_time(&mut net, c, &workers, 220);
+        assert!((15..=26).contains(&counts[1]), "{counts:?}");
+    }
+}
+
 #[test]
 fn the_least_loaded_has_the_fewest_requests() {
     let mut net = Net::near();
