@@ -10,10 +10,10 @@ pub(super) use opening::Failed;
 pub use routing_ids::RoutingIds;
 pub(super) use sharing::Use;
 
+use super::broker_addresses::BrokerAddresses;
 use super::bytes_in_flight::BytesInFlight;
 use super::inbound::Inbound;
 use super::readiness::Readiness;
-use super::route::Route;
 use super::security::ClientSecurity;
 use super::transport::Transport;
 use super::{Address, Error, Message};
@@ -53,7 +53,7 @@ pub(super) struct Connection {
     endpoint: Endpoint,
     /// The number of sockets so far.
     opened: u64,
-    route: Route,
+    addresses: BrokerAddresses,
     transport: Option<Transport>,
     /// How many consecutive handshakes were broken off.
     broken_off: u32,
@@ -100,7 +100,7 @@ impl Connection {
         let freed = Arc::new(Notify::new());
         Connection {
             broker,
-            route: Route::new(endpoint.address.clone(), endpoint.attempts.clone()),
+            addresses: BrokerAddresses::new(endpoint.address.clone(), endpoint.attempts.clone()),
             in_flight: BytesInFlight::new(FEW_LENT, freed.clone()),
             freed,
             congested: false,
@@ -136,16 +136,16 @@ impl Connection {
     pub(super) fn advance(&mut self) -> Option<Error> {
         match self.transport.as_ref()? {
             transport if !transport.is_connecting() => None,
-            Transport::Libzmq(dealer) => self.route.advance(&dealer.socket),
+            Transport::Libzmq(dealer) => self.addresses.advance(&dealer.socket),
             #[cfg(unix)]
-            Transport::Stream(_) => self.route.due(),
+            Transport::Stream(_) => self.addresses.due(),
             Transport::Seat(_) => None,
         }
     }
 
-    /// See [`Route::tells_failure`].
+    /// See [`BrokerAddresses::tells_failure`].
     pub(super) fn tells_failure(&mut self) -> bool {
-        self.route.tells_failure()
+        self.addresses.tells_failure()
     }
 
     /// Counts a message that is about to be sent until libzmq releases it.
@@ -171,7 +171,7 @@ impl Connection {
 
     /// Copies large frames of a sender in this process, so that the originals are released.
     pub(super) fn detach(&self, frames: &mut [Message]) {
-        if self.route.address().is_inproc() {
+        if self.addresses.address().is_inproc() {
             let large = frames.iter_mut().filter(|frame| frame.len() >= LARGE);
             large.for_each(|frame| *frame = Message::from(&frame[..]));
         }
@@ -257,7 +257,7 @@ impl Connection {
                     None => pending().await,
                 }
             } => {}
-            () = self.route.news(), if connecting => {}
+            () = self.addresses.news(), if connecting => {}
             () = self.freed.notified(), if self.congested => {}
             () = self.end_of_wait(), if self.waits => {}
         }

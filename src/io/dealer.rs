@@ -2,8 +2,8 @@
 //! brokers.
 
 mod brokers;
+mod direct_turn;
 mod exit;
-mod inbox;
 mod life;
 mod report;
 mod traffic;
@@ -22,8 +22,8 @@ use std::sync::Arc;
 use tokio::sync::mpsc::unbounded_channel;
 
 pub use super::connection::{Endpoint, Group, RoutingIds};
+pub use direct_turn::Inbox;
 pub use exit::Exit;
-pub use inbox::Inbox;
 
 /// Commands of a driver: those for its machine, and changes of its brokers.
 #[derive(Debug)]

@@ -8,7 +8,7 @@
 
 mod acceptor;
 mod address;
-mod allowance;
+mod broker_addresses;
 mod bytes_in_flight;
 mod clock;
 mod coalescer;
@@ -32,7 +32,6 @@ mod raw;
 mod reactor;
 mod readers;
 mod readiness;
-mod route;
 pub mod router;
 pub mod security;
 mod slots;

@@ -8,7 +8,6 @@ mod report;
 mod traffic;
 
 use super::acceptor::{Acceptor, Listen};
-use super::allowance::Allowance;
 use super::coalescer::Coalescer;
 use super::connections::ConnectionNotice;
 use super::deadline_gate::DeadlineGate;
@@ -24,6 +23,7 @@ use crate::proto::broker::turns::Turns;
 use crate::proto::broker::{
     Broker, BrokerConfig, BrokerStats, Principal, Refusals, RoutingId, Told,
 };
+use crate::proto::event_rate::EventRate;
 use crate::proto::names::Names;
 use crate::proto::table::Table;
 use std::convert::Infallible;
@@ -97,6 +97,9 @@ pub enum Notice {
     Stopped,
 }
 
+/// Maximum of events per second that peers cause before they are authenticated.
+const MAX_EVENTS_PER_SECOND: u32 = 10;
+
 /// Starts a driver on a separate thread. Dropping the sender stops it immediately.
 pub fn start(
     config: BrokerConfig,
@@ -113,11 +116,12 @@ pub fn start(
             patience: config.heartbeat.saturating_mul(config.liveness),
         };
         let mut machine = Broker::new(config);
-        let allowance: Arc<Mutex<Allowance>> = Arc::default();
+        let event_rate: Arc<Mutex<EventRate>> =
+            Arc::new(Mutex::new(EventRate::new(MAX_EVENTS_PER_SECOND)));
         let authentication = match &listen.security {
             Some((_, authenticator)) => {
                 machine.set_access(clock::now(), authenticator.access());
-                match Authentication::new(authenticator.clone(), queue.clone(), allowance.clone())
+                match Authentication::new(authenticator.clone(), queue.clone(), event_rate.clone())
                     .await
                 {
                     Ok(authentication) => Some(authentication),
@@ -139,7 +143,7 @@ pub fn start(
                     authentication,
                     in_process: in_process.map(|principal| principal.to_text()),
                     acceptor,
-                    allowance,
+                    event_rate,
                     earlier,
                     refusals: listen.refusals,
                     names: Names::default(),
@@ -188,13 +192,13 @@ impl Authentication {
     async fn new(
         authenticator: Arc<Authenticator>,
         queue: Arc<NoticeQueue<Notice>>,
-        allowance: Arc<Mutex<Allowance>>,
+        event_rate: Arc<Mutex<EventRate>>,
     ) -> Result<Self, Error> {
         // Questions require an answer, so they are never dropped; the handler limits their number.
         let tell = move |mut notice: AuthNotice| {
             if let AuthNotice::Refused { missed, .. } = &mut notice {
-                let mut allowance = allowance.lock().unwrap_or_else(PoisonError::into_inner);
-                match allowance.take(clock::now()) {
+                let mut event_rate = event_rate.lock().unwrap_or_else(PoisonError::into_inner);
+                match event_rate.take(clock::now()) {
                     Some(others) if queue.len() < MAX_EVENTS => *missed = others,
                     _ => return,
                 }
@@ -218,7 +222,7 @@ struct Driver {
     in_process: Option<String>,
     acceptor: Acceptor,
     /// Limits events that unauthenticated peers cause.
-    allowance: Arc<Mutex<Allowance>>,
+    event_rate: Arc<Mutex<EventRate>>,
     refusals: Arc<Mutex<Refusals>>,
     /// The refusals of earlier lives.
     earlier: Refusals,

@@ -1,7 +1,8 @@
 //! One libzmq socket, owned by one driver.
 
 mod address;
-mod file;
+mod ipc_file;
+mod keepalive;
 mod security;
 mod transfer;
 
@@ -9,9 +10,10 @@ pub(super) use address::Bound;
 #[cfg(unix)]
 pub(super) use address::has_ipv6;
 #[cfg(unix)]
-pub(super) use file::{Identity, make_way};
+pub(super) use ipc_file::{Identity, check_path_is_free};
+pub(super) use keepalive::KEEPALIVE;
 #[cfg(unix)]
-pub(super) use security::probes;
+pub(super) use keepalive::probes;
 pub(super) use transfer::Sent;
 
 use super::Error;
@@ -32,14 +34,6 @@ pub(super) const HIGH_WATER: i32 = 1000;
 const LINGER_MS: c_int = 400;
 #[cfg(unix)]
 pub(super) const LINGER: Duration = Duration::from_millis(LINGER_MS as u64);
-
-/// After how many seconds without an answer the system ends a connection.
-const DEAD_S: c_int = 10;
-
-/// Keep-alive of a broker's connections: idle time, interval between probes (both in seconds), and
-/// number of probes. A waiting client may be silent for any time, so nothing else detects that it
-/// has vanished.
-pub(super) const KEEPALIVE: [c_int; 3] = [60, 10, 6];
 
 /// The maximum number of connections that wait to be accepted.
 pub(super) const LISTEN_BACKLOG: c_int = 1024;

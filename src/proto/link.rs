@@ -75,9 +75,10 @@ pub(super) struct Link {
     broker: KnownBroker,
     action: Option<Action>,
     pauses: Pauses,
-    /// When the last connection with a hello was lost, and when the last one on which another peer had the name.
+    /// When the last connection with a hello was lost.
     lost_at: Option<Time>,
-    aside_since: Time,
+    /// When the broker last refused the name of this peer.
+    name_refused_at: Time,
 }
 
 impl Link {
@@ -91,7 +92,7 @@ impl Link {
             broker: KnownBroker::default(),
             action: None,
             lost_at: None,
-            aside_since: Time::ZERO,
+            name_refused_at: Time::ZERO,
         }
     }
 
@@ -151,10 +152,10 @@ impl Link {
 
     /// Gives the connection up because another peer has the name. It may have left by the next attempt, which disturbs
     /// it if the routing id is the name.
-    pub(super) fn step_aside(&mut self, now: Time) {
+    pub(super) fn name_refused(&mut self, now: Time) {
         if self.lose(now, Loss::NameTaken) {
-            let wait = self.pauses.next_aside();
-            self.aside_since = now;
+            let wait = self.pauses.next_for_name();
+            self.name_refused_at = now;
             // Only an extended broker refuses a name.
             self.broker.sends_hello();
             self.state = State::Backoff { until: now + wait };
@@ -172,18 +173,18 @@ impl Link {
     }
 
     /// Asks for the name again soon, because it is needed now.
-    pub(super) fn hurry(&mut self) {
+    pub(super) fn ask_for_name_soon(&mut self) {
         if let State::Backoff { until } = &mut self.state
-            && let Some(pause) = self.pauses.short_aside()
+            && let Some(pause) = self.pauses.short_for_name()
         {
-            *until = (*until).min(self.aside_since + pause);
+            *until = (*until).min(self.name_refused_at + pause);
         }
     }
 
     /// Ends the pause, because the broker is there, unless another peer has the name.
     pub(super) fn retry_at_once(&mut self, now: Time) {
         if let State::Backoff { until } = &mut self.state
-            && !self.pauses.is_aside()
+            && !self.pauses.name_is_taken()
         {
             *until = (*until).min(now);
         }
@@ -260,7 +261,7 @@ impl Link {
     /// handshake that fails is no such connection: a proxy accepts connections while there is no broker.
     pub(super) fn awaits_hello(&self) -> bool {
         self.broker
-            .awaits_hello(&self.config, self.pauses.is_aside())
+            .awaits_hello(&self.config, self.pauses.name_is_taken())
     }
 
     /// The permitted silence of the last broker.
@@ -299,7 +300,7 @@ impl Link {
 
     /// How long the broker may be silent.
     pub(super) fn patience(&self) -> Option<Duration> {
-        (self.broker).patience(&self.config, self.pauses.is_aside())
+        (self.broker).patience(&self.config, self.pauses.name_is_taken())
     }
 
     pub(super) fn next_deadline(&self) -> Option<Time> {

@@ -13,6 +13,7 @@ pub mod broker;
 pub mod client;
 pub mod code;
 mod deadlines;
+pub mod event_rate;
 pub mod flow;
 pub mod link;
 pub mod machine;

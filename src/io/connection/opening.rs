@@ -103,7 +103,7 @@ impl Connection {
             true => None,
             false => Some(Monitor::new(&socket, Watch::Connecting)?),
         };
-        if let Err(error) = self.route.begin(&socket) {
+        if let Err(error) = self.addresses.begin(&socket) {
             if let Some(monitor) = monitor {
                 monitor.end(&socket);
             }
@@ -128,7 +128,7 @@ impl Connection {
     fn handshake_of_stream(&mut self) -> Option<Failed> {
         while let Some(Transport::Stream(stream)) = &mut self.transport {
             match stream.progress()? {
-                Progress::Failed(error) => self.route.note(error),
+                Progress::Failed(error) => self.addresses.note(error),
                 Progress::BrokenOff => {
                     if self.breaks_off_for_good() {
                         return Some(Failed::ForGood(HandshakeFailure::Closed));
@@ -137,7 +137,7 @@ impl Connection {
                 Progress::Refused(failure) => return Some(Failed::ForGood(failure)),
                 Progress::Ready(ready) => {
                     stream.begin(ready);
-                    self.route.arrived();
+                    self.addresses.arrived();
                     self.broken_off = 0;
                     self.limit = SHORTEST;
                 }
@@ -165,15 +165,15 @@ impl Connection {
             };
             let report = dealer.connecting.as_ref().and_then(Monitor::next)?;
             if report.event == zmq_sys::ZMQ_EVENT_CONNECT_RETRIED {
-                self.route.failed(&dealer.socket);
-                if !self.is_patient && self.route.searches_for_long() {
+                self.addresses.failed(&dealer.socket);
+                if !self.is_patient && self.addresses.searches_for_long() {
                     self.slow_down();
                 }
                 continue;
             }
             let Some(failure) = HandshakeFailure::from_event(report.event, report.value as u32)
             else {
-                self.route.arrived();
+                self.addresses.arrived();
                 self.broken_off = 0;
                 self.limit = SHORTEST;
                 self.is_patient = false;

@@ -63,7 +63,7 @@ impl Connection {
         self.count_apart();
         // A broker over inproc may be bound later, and sends a hello.
         if self.asks
-            && !self.route.address().is_inproc()
+            && !self.addresses.address().is_inproc()
             && let Some(group) = &self.endpoint.group
         {
             group.asked();

@@ -64,11 +64,11 @@ impl Driver {
                     None => {}
                 }
             }
-            let mut allowance = self
-                .allowance
+            let mut event_rate = self
+                .event_rate
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner);
-            if let Some(missed) = allowance.take(clock::now())
+            if let Some(missed) = event_rate.take(clock::now())
                 && self.queue.len() < MAX_EVENTS
             {
                 self.queue.push(Notice::Connection(notice, missed));

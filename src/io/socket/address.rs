@@ -1,6 +1,6 @@
 //! Binding and connecting a socket.
 
-use super::{Socket, file};
+use super::{Socket, ipc_file};
 use crate::io::monitor::{Monitor, Watch};
 use crate::io::{Address, Error};
 use std::ffi::{CStr, CString, c_int};
@@ -18,7 +18,7 @@ pub(in crate::io) struct Bound {
     address: Address,
     /// The file of an ipc endpoint, which is removed with it.
     #[cfg(unix)]
-    file: Option<file::Identity>,
+    file: Option<ipc_file::Identity>,
 }
 
 impl Bound {
@@ -32,7 +32,7 @@ impl Socket {
     pub(in crate::io) fn bind(&self, address: &Address, mode: Option<u32>) -> Result<Bound, Error> {
         let doing = format!("cannot bind {}", address.text());
         address.check(&doing)?;
-        file::make_way(address, &doing)?;
+        ipc_file::check_path_is_free(address, &doing)?;
         if let Some(port) = address.everywhere() {
             self.bind_everywhere(port, &doing)?;
         } else {
@@ -44,7 +44,7 @@ impl Socket {
         let _ = mode;
         Ok(Bound {
             #[cfg(unix)]
-            file: file::Identity::of(&address, mode, &doing)?,
+            file: ipc_file::Identity::of(&address, mode, &doing)?,
             address,
         })
     }

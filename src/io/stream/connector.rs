@@ -124,7 +124,7 @@ pub(super) async fn connect(mut target: Target, mut reserved: Reserved, tell: im
                                     return tell(Progress::Refused(why));
                                 }
                                 // The other side may be about to come back.
-                                Ok(Err(Broken::Off)) if target.attempts.are_hasty() => {}
+                                Ok(Err(Broken::Off)) if target.attempts.are_short() => {}
                                 Ok(Err(Broken::Off)) => tell(Progress::BrokenOff),
                                 Err(_) => {
                                     target.be_patient();

@@ -86,7 +86,6 @@ mod parking;
 mod payload;
 mod pigato;
 mod places;
-mod pulse;
 mod ready;
 mod recall;
 mod recovery;

@@ -1,10 +1,10 @@
 //! The messages and events of the broker, until its owner takes them.
 
 use super::clients::Client;
-use super::pulse::Pulse;
 use super::workers::Worker;
 use super::{BrokerEvent, Outgoing, Transmit};
 use crate::proto::Time;
+use crate::proto::event_rate::EventRate;
 use crate::wire::mdp as wire_mdp;
 use crate::wire::omdp::{ToClient, ToWorker};
 use crate::wire::{Dialect, Frame, pigato};
@@ -20,9 +20,9 @@ pub(super) struct Outbox<F> {
     transmits: Vec<Transmit<F>>,
     events: Vec<BrokerEvent>,
     /// Limits the rate of events about faults and refusals.
-    faults: Pulse,
+    faults: EventRate,
     /// Limits the rate of events about limits that are reached.
-    limits: Pulse,
+    limits: EventRate,
 }
 
 impl<F> Default for Outbox<F> {
@@ -30,8 +30,8 @@ impl<F> Default for Outbox<F> {
         Outbox {
             transmits: Vec::new(),
             events: Vec::new(),
-            faults: Pulse::new(MAX_FAULTS),
-            limits: Pulse::new(MAX_LIMITS),
+            faults: EventRate::new(MAX_FAULTS),
+            limits: EventRate::new(MAX_LIMITS),
         }
     }
 }
@@ -93,12 +93,12 @@ impl<F: Frame> Outbox<F> {
 
     /// Whether one more fault or refusal is to be reported. At most [`MAX_FAULTS`] a second are.
     pub(super) fn may_tell_fault(&mut self, now: Time) -> bool {
-        self.faults.beats(now)
+        self.faults.take(now).is_some()
     }
 
     /// Whether one more limit that was reached is to be reported. At most [`MAX_LIMITS`] a second are.
     pub(super) fn may_tell_limit(&mut self, now: Time) -> bool {
-        self.limits.beats(now)
+        self.limits.take(now).is_some()
     }
 
     pub(super) fn drain_transmits(&mut self) -> std::vec::Drain<'_, Transmit<F>> {

@@ -135,7 +135,7 @@ impl<F: Frame> Client<F> {
         match self.config.link.name.is_empty() {
             // The next connection would take the routing id from the other peer.
             true => self.link.close(),
-            false => self.link.step_aside(now),
+            false => self.link.name_refused(now),
         }
         // Told once, not after each attempt, and also by a client that was not connected.
         self.connected |= !std::mem::replace(&mut self.name_taken, true);

@@ -34,7 +34,7 @@ impl<F: Frame> Client<F> {
                 return self.fail(id, Code::NameTaken);
             }
             // The refusal was that of an earlier hello, and the name may be free by now.
-            self.link.hurry();
+            self.link.ask_for_name_soon();
         }
         let terms = terms.into();
         if terms.stream && self.config.dialect != Dialect::Omdp {

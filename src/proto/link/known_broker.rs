@@ -55,12 +55,12 @@ impl KnownBroker {
         }
     }
 
-    /// The end of that wait.
+    /// When the wait for the hello ends.
     pub(super) fn hello_until(&self) -> Option<Time> {
         self.hello_until
     }
 
-    /// Whether that wait has ended without a hello. Returns true once.
+    /// Whether the wait for the hello has ended without one. Returns true once.
     pub(super) fn hello_is_overdue(&mut self, now: Time) -> bool {
         self.hello_until.take_if(|until| *until <= now).is_some()
     }
@@ -120,19 +120,21 @@ impl KnownBroker {
     }
 
     /// Whether the connection must not be used before the hello; see [`Link::awaits_hello`](super::Link::awaits_hello).
-    /// `is_aside` means that another peer had the name at the last attempt, which only an extended broker reports.
-    pub(super) fn awaits_hello(&self, config: &LinkConfig, is_aside: bool) -> bool {
-        let known = self.lives > 0 || is_aside;
+    /// `name_is_taken` means that another peer had the name at the last attempt, which only an extended broker reports.
+    pub(super) fn awaits_hello(&self, config: &LinkConfig, name_is_taken: bool) -> bool {
+        let known = self.lives > 0 || name_is_taken;
         let expected = config.expect_hello || (known && !self.had_no_hello);
         (expected || self.hello_until.is_some()) && self.hello.is_none()
     }
 
     /// How long the broker may be silent. The longer of the two heartbeat intervals counts, so that peers with
     /// different settings stay connected.
-    pub(super) fn patience(&self, config: &LinkConfig, is_aside: bool) -> Option<Duration> {
+    pub(super) fn patience(&self, config: &LinkConfig, name_is_taken: bool) -> Option<Duration> {
         let beat = match &self.hello {
             Some(hello) => Some(Duration::from_millis(hello.heartbeat_ms)),
-            None if config.expect_beats || config.expect_hello || is_aside => Some(Duration::ZERO),
+            None if config.expect_beats || config.expect_hello || name_is_taken => {
+                Some(Duration::ZERO)
+            }
             None => self.expected,
         };
         let interval = beat?.max(config.heartbeat);

@@ -4,11 +4,11 @@ use super::LinkConfig;
 use std::time::Duration;
 
 /// The first pause of a peer whose name is taken by another one. It doubles each time.
-const ASIDE: Duration = Duration::from_secs(1);
-const MAX_ASIDE: Duration = Duration::from_secs(8);
+const NAME_PAUSE: Duration = Duration::from_secs(1);
+const MAX_NAME_PAUSE: Duration = Duration::from_secs(8);
 
 /// The longest such pause if each attempt disturbs the other peer, because the routing id is the name.
-const MAX_ASIDE_DISTURBING: Duration = Duration::from_secs(60);
+const MAX_NAME_PAUSE_DISTURBING: Duration = Duration::from_secs(60);
 
 /// The longest pause while requests of a lost broker may wait somewhere. A request goes on when its client and its
 /// worker, or all workers that may have had it, have found the same broker, which may not live for long either.
@@ -66,7 +66,7 @@ impl Attempts {
     }
 
     /// Whether the attempts still follow each other faster than by the first configured pause.
-    pub fn are_hasty(&self) -> bool {
+    pub fn are_short(&self) -> bool {
         self.next < self.configured.first
     }
 
@@ -89,13 +89,14 @@ impl Attempts {
 #[derive(Debug)]
 pub(super) struct Pauses {
     configured: Configured,
-    /// The next pause after the end of a connection, while few were in vain since the last one in use.
-    haste: Option<Duration>,
-    longest_aside: Duration,
+    /// The pause after the next end of a connection. `None` after too many connections that were not used since the
+    /// last one that was.
+    next_soon: Option<Duration>,
+    longest_for_name: Duration,
     /// Number of successive connections on which no broker accepted this peer.
     failures: u32,
     /// Number of successive connections on which another peer had the name.
-    asides: u32,
+    name_refusals: u32,
     /// State of the random generator for the jitter; 0 disables the jitter.
     jitter: u64,
 }
@@ -104,13 +105,13 @@ impl Pauses {
     pub(super) fn new(config: &LinkConfig) -> Self {
         Pauses {
             configured: Configured::new(config.soon, config.reconnect, config.reconnect_max),
-            haste: None,
-            longest_aside: match config.name.is_empty() {
-                true => MAX_ASIDE_DISTURBING,
-                false => MAX_ASIDE,
+            next_soon: None,
+            longest_for_name: match config.name.is_empty() {
+                true => MAX_NAME_PAUSE_DISTURBING,
+                false => MAX_NAME_PAUSE,
             },
             failures: 0,
-            asides: 0,
+            name_refusals: 0,
             jitter: config.seed,
         }
     }
@@ -133,7 +134,7 @@ impl Pauses {
 
     /// The pause of a peer about whose name the holder was asked. It doubles until the holder has answered.
     pub(super) fn soon_again(&mut self) -> Option<Duration> {
-        let is_first = self.haste.is_none();
+        let is_first = self.next_soon.is_none();
         self.soon(is_first)
     }
 
@@ -141,10 +142,10 @@ impl Pauses {
     /// broker may live and wait.
     pub(super) fn soon(&mut self, was_in_use: bool) -> Option<Duration> {
         if was_in_use {
-            self.haste = Some(self.configured.soon);
+            self.next_soon = Some(self.configured.soon);
         }
-        let pause = self.haste?;
-        self.haste = pause
+        let pause = self.next_soon?;
+        self.next_soon = pause
             .checked_mul(2)
             .filter(|next| *next < self.configured.first);
         Some(self.vary(pause))
@@ -163,21 +164,21 @@ impl Pauses {
     }
 
     /// The pause of a peer whose name is taken.
-    pub(super) fn next_aside(&mut self) -> Duration {
-        let pause = ASIDE.saturating_mul(1 << self.asides.min(16));
-        self.asides += 1;
-        pause.min(self.longest_aside)
+    pub(super) fn next_for_name(&mut self) -> Duration {
+        let pause = NAME_PAUSE.saturating_mul(1 << self.name_refusals.min(16));
+        self.name_refusals += 1;
+        pause.min(self.longest_for_name)
     }
 
     /// Whether another peer had the name at the last attempt.
-    pub(super) fn is_aside(&self) -> bool {
-        self.asides > 0
+    pub(super) fn name_is_taken(&self) -> bool {
+        self.name_refusals > 0
     }
 
     /// The pause of a peer whose name is taken, and which needs it now. It doubles with each refusal, up to eight times
     /// the first one.
-    pub(super) fn short_aside(&self) -> Option<Duration> {
-        let doublings = self.asides.checked_sub(1)?.min(3);
+    pub(super) fn short_for_name(&self) -> Option<Duration> {
+        let doublings = self.name_refusals.checked_sub(1)?.min(3);
         Some(self.configured.first.saturating_mul(1 << doublings))
     }
 
@@ -193,7 +194,7 @@ impl Pauses {
 
     /// The broker has accepted the name.
     pub(super) fn named(&mut self) {
-        self.asides = 0;
+        self.name_refusals = 0;
     }
 }
 
@@ -271,7 +272,7 @@ mod tests {
         assert_eq!(all, [10, 20, 40, 80, 160, 320, 500, 500]);
         assert_eq!([(); 4].map(|()| pauses(60)), [1000, 2000, 3000, 3000]);
         attempts.begin();
-        assert!(attempts.are_hasty());
+        assert!(attempts.are_short());
         assert_eq!(attempts.pause(SEARCH), ms(10));
     }
 
@@ -285,10 +286,10 @@ mod tests {
     #[test]
     fn a_name_that_is_needed_is_asked_for_sooner() {
         let mut pauses = pauses("n", 0);
-        assert_eq!(pauses.short_aside(), None);
+        assert_eq!(pauses.short_for_name(), None);
         let all = [(); 6].map(|()| {
-            pauses.next_aside();
-            pauses.short_aside()
+            pauses.next_for_name();
+            pauses.short_for_name()
         });
         assert_eq!(
             all,
@@ -308,11 +309,11 @@ mod tests {
     fn a_peer_that_disturbs_the_holder_of_its_name_tries_less_often() {
         for (name, longest) in [("n", 8), ("", 60)] {
             let mut pauses = pauses(name, 0);
-            let all = [(); 8].map(|()| pauses.next_aside().as_secs());
+            let all = [(); 8].map(|()| pauses.next_for_name().as_secs());
             assert_eq!(all[..4], [1, 2, 4, 8]);
             assert_eq!(all[7], longest);
             pauses.named();
-            assert_eq!(pauses.next_aside(), ms(1000));
+            assert_eq!(pauses.next_for_name(), ms(1000));
         }
     }
 }

@@ -69,7 +69,7 @@ impl<F: Frame> Worker<F> {
             }
             return;
         }
-        self.link.step_aside(now);
+        self.link.name_refused(now);
         self.watchdog.end();
         // Told once, not after each attempt, and also by a worker that was not connected.
         self.connected |= !std::mem::replace(&mut self.name_taken, true);

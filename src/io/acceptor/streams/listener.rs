@@ -1,7 +1,7 @@
 //! The endpoints at which a broker accepts connections by itself.
 
 use crate::io::descriptor::Descriptor;
-use crate::io::socket::{Identity, KEEPALIVE, LISTEN_BACKLOG, has_ipv6, make_way};
+use crate::io::socket::{Identity, KEEPALIVE, LISTEN_BACKLOG, check_path_is_free, has_ipv6};
 use crate::io::{Address, Error};
 use socket2::{Domain, SockAddr, Socket, TcpKeepalive, Type};
 use std::fs;
@@ -74,7 +74,7 @@ impl Listener {
     pub(super) fn bind(endpoint: &Address, mode: Option<u32>) -> Result<Self, Error> {
         let doing = format!("cannot bind {}", endpoint.text());
         endpoint.check(&doing)?;
-        make_way(endpoint, &doing)?;
+        check_path_is_free(endpoint, &doing)?;
         let failed = |error: io::Error| match error.raw_os_error() {
             Some(errno) => Error::from_errno(errno, &doing),
             None => Error::from_os(&error, &doing),
@@ -112,7 +112,7 @@ impl Listener {
     fn bind_ipc(endpoint: &Address, path: &str) -> io::Result<Socket> {
         let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
         if endpoint.path().is_some() {
-            // `make_way` has found a file that nobody serves, or none.
+            // `check_path_is_free` has found a file that nobody serves, or none.
             let _ = fs::remove_file(path);
             socket.bind(&SockAddr::unix(path)?)?;
         } else {

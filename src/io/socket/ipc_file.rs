@@ -4,10 +4,10 @@ use crate::io::{Address, Error};
 use std::fs;
 use zmq_sys::errno;
 
-/// Removes the file of a dead broker, and refuses to remove others. Before it binds, libzmq would
-/// remove any file with the path: also one that is no socket, or that belongs to a live broker, which
-/// accepts connections.
-pub(in crate::io) fn make_way(address: &Address, doing: &str) -> Result<(), Error> {
+/// Returns an error if the path of an ipc endpoint is that of a live broker, or of a file that is not a
+/// socket. The file of a dead broker is left to the caller or to libzmq. Before it binds, libzmq removes
+/// any file with the path, also one of the first two kinds.
+pub(in crate::io) fn check_path_is_free(address: &Address, doing: &str) -> Result<(), Error> {
     let Some(path) = address.path() else {
         return Ok(());
     };

@@ -38,7 +38,7 @@ enum State {
     Trying(Address, std::vec::IntoIter<SocketAddr>),
 }
 
-pub(super) struct Route {
+pub(super) struct BrokerAddresses {
     address: Address,
     state: State,
     /// The time of the first failed attempt, and of the next report.
@@ -52,9 +52,9 @@ pub(super) struct Route {
     attempts: Attempts,
 }
 
-impl Route {
+impl BrokerAddresses {
     pub(super) fn new(address: Address, attempts: Attempts) -> Self {
-        Route {
+        BrokerAddresses {
             address,
             attempts,
             state: State::Fixed,
