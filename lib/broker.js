@@ -16,8 +16,8 @@ const { LargeJson } = require('./values');
 const AUTHENTICATE = Kind.Authenticate;
 const AUTHORIZE = Kind.Authorize;
 
-/** The native side does all the work of a broker; this class keeps its endpoints. */
-class Listening {
+/** The role of a broker: its bound endpoints, its rules, and the questions of its callbacks. */
+class BrokerRole {
   /** The bound endpoints, with the ports that wildcards got. @type {readonly string[]} */
   endpoints = Object.freeze([]);
 
@@ -100,7 +100,7 @@ class Listening {
 
 /** Passes requests of clients to the workers of their services. */
 class Broker extends Peer {
-  #listening;
+  #role;
   /** @type {string | undefined} */
   #mechanism;
 
@@ -111,14 +111,14 @@ class Broker extends Peer {
   constructor(endpoint, conf) {
     const endpoints = checkEndpoints(endpoint);
     const { conf: checked, callbacks } = secureServer(checkConf('broker', conf), endpoints);
-    const listening = new Listening(callbacks);
-    super(BrokerCore, { endpoints, ...checked }, listening, shownConf('broker', checked));
-    this.#listening = listening;
+    const role = new BrokerRole(callbacks);
+    super(BrokerCore, { endpoints, ...checked }, role, shownConf('broker', checked));
+    this.#role = role;
     this.#mechanism = checked.security?.mechanism;
   }
 
   get endpoints() {
-    return this.#listening.endpoints;
+    return this.#role.endpoints;
   }
 
   /** @param {unknown} rules */
@@ -127,11 +127,11 @@ class Broker extends Peer {
       throw new TypeError('rules require the option "curveServer" or "plainServer"');
     }
     const checked = checkRules(rules, this.#mechanism, 'rules');
-    this.#listening.allow(checked.rules, checked.callbacks);
+    this.#role.allow(checked.rules, checked.callbacks);
   }
 
   get refusals() {
-    return this.#listening.refusals;
+    return this.#role.refusals;
   }
 }
 

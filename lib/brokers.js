@@ -68,7 +68,7 @@ class Brokers {
   /** @param {string} reason */
   unreachable(reason) {
     this.#reason = reason;
-    this.soon();
+    this.lookUpSoon();
   }
 
   /** A broker has connected. */
@@ -107,8 +107,8 @@ class Brokers {
   }
 
   /** Looks the names up soon, because a broker is unreachable. */
-  soon() {
-    for (const name of this.#names.values()) name.soon();
+  lookUpSoon() {
+    for (const name of this.#names.values()) name.lookUpSoon();
   }
 
   /** Updates the set of names that are looked up. */

@@ -1,6 +1,6 @@
 'use strict';
-// A client without references can be collected while it is idle. Its connections end with it, and a warning
-// says that stop() is missing.
+// A running client without references can be collected while it is idle. Its outbox is then closed, which ends
+// its connections, and a warning says that stop() is missing.
 
 /** @import { Outbox } from './outbox' */
 /** @import { Peer } from './peer' */

@@ -24,7 +24,7 @@ class Costs {
    * @param {number} left the number of parts in the Readable
    * @returns {number} the total cost of the removed entries
    */
-  read(left) {
+  removeRead(left) {
     const end = this.#costs.length - left;
     let read = 0;
     while (this.#first < end) {

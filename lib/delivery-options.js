@@ -9,10 +9,9 @@ const NO_OPTIONS = Object.freeze({ attempt: 1 });
 /** Reads the options of a worker's requests. */
 class DeliveryOptions {
   /**
-   * Of the last request: the text of its options, service and user, the length of the options, and the
-   * attempt.
+   * The last request: the text of its options, service and user; the length of its options; its attempt.
    */
-  #termsText = '';
+  #lastText = '';
   #optionsLength = 0;
   #attempt = 1;
   #options = NO_OPTIONS;
@@ -31,14 +30,14 @@ class DeliveryOptions {
     const length = b + c;
     if (length === 0 && attempt === 1) return NO_OPTIONS;
     if (
-      length !== this.#termsText.length ||
+      length !== this.#lastText.length ||
       attempt !== this.#attempt ||
       b !== this.#optionsLength ||
-      !text.startsWith(this.#termsText, from)
+      !text.startsWith(this.#lastText, from)
     ) {
       const terms = text.slice(from, from + length);
       this.#options = deepFreeze(parseOptions(terms.slice(0, b), terms.slice(b), attempt));
-      this.#termsText = terms;
+      this.#lastText = terms;
       this.#optionsLength = b;
       this.#attempt = attempt;
     }

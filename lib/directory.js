@@ -5,16 +5,18 @@ const { onlyEndpoint } = require('./endpoints');
 const { OmdpError } = require('./errors');
 const { number, object } = require('./checks');
 const { knownAre } = require('./nearest');
+const { MAX_MS } = require('./option-table');
 const { splitVersion } = require('./options');
 const { checkSignal } = require('./request-options');
 
 /** @import { Client } from './client' */
 
-/** The maximum number of services, or of workers of one service, in a page of a broker's list. */
-const PAGE = 512;
-const LARGE_PAGE = 32;
+/** The number of services in a page of `mmi.services`. */
+const SERVICES_PER_PAGE = 512;
+/** The number of workers in a page of `mmi.workers`. */
+const WORKERS_PER_PAGE = 32;
 
-const checkInterval = number(10, 2147483647);
+const checkInterval = number(10, MAX_MS);
 
 /**
  * @param {Client} client
@@ -71,7 +73,7 @@ function workerOf({ since, silent, service, ...rest }) {
 
 /** @param {Client} client @param {any} opts */
 async function services(client, opts) {
-  const entries = await askAll(client, 'mmi.services', (page) => page, PAGE, opts);
+  const entries = await askAll(client, 'mmi.services', (page) => page, SERVICES_PER_PAGE, opts);
   return entries.map(serviceOf);
 }
 
@@ -80,7 +82,7 @@ async function service(client, name, opts) {
   const [entry] = await ask(client, 'mmi.services', { service: name }, opts);
   if (entry === undefined) return null;
   const question = (/** @type {number} */ page) => ({ service: name, page });
-  const workers = await askAll(client, 'mmi.workers', question, LARGE_PAGE, opts);
+  const workers = await askAll(client, 'mmi.workers', question, WORKERS_PER_PAGE, opts);
   return { ...serviceOf(entry), instances: workers.map(workerOf) };
 }
 

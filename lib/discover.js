@@ -42,7 +42,7 @@ function ask(ask, args) {
  */
 async function addresses({ lookup = dns.lookup }, host, port) {
   const [found] = await ask(lookup, [host, { all: true }]);
-  // Also a single address, and texts, as `dns.resolve4` gives them.
+  // A `lookup` of the application may also return a single address, or strings as `dns.resolve4` does.
   const list = typeof found === 'string' || 'address' in Object(found) ? [found] : found;
   if (!Array.isArray(list)) {
     throw new TypeError(`the lookup of ${host} must return an array, got ${given(found)}`);
@@ -134,8 +134,8 @@ class Name {
     clearTimeout(this.#timer);
   }
 
-  /** The last result may be outdated. */
-  soon() {
+  /** Brings the next lookup forward, because the last result may be outdated. */
+  lookUpSoon() {
     const due = Math.max(this.#looked + PAUSE, performance.now());
     if (this.#running && !this.#looking && due < this.#due) this.#lookAt(due);
   }

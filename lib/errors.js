@@ -147,6 +147,20 @@ function throwLater(error) {
 }
 
 /**
+ * Emits `error` if there is a listener. An error that the listener throws is thrown later.
+ * @param {import('node:events').EventEmitter} emitter
+ * @param {unknown} error
+ */
+function emitError(emitter, error) {
+  if (emitter.listenerCount('error') === 0) return;
+  try {
+    emitter.emit('error', error);
+  } catch (thrown) {
+    throwLater(thrown);
+  }
+}
+
+/**
  * Rejects a promise that is resolved with the result. The error is created in a job on which that promise
  * already waits, so that V8 includes the awaiting functions in the stack; a request that succeeds has no
  * cost.
@@ -164,4 +178,5 @@ exports.RemoteError = RemoteError;
 exports.errorValue = errorValue;
 exports.rejection = rejection;
 exports.startError = startError;
+exports.emitError = emitError;
 exports.throwLater = throwLater;

@@ -1,6 +1,6 @@
 'use strict';
-// The end of a process: what its peers were given is sent before. Every deliberate end emits 'exit', and no
-// turn of the event loop follows.
+// The end of a process: everything that the application has submitted is sent before. Every deliberate end emits
+// 'exit', and no turn of the event loop follows.
 
 const { performance } = require('node:perf_hooks');
 const { endPeers } = require('./load');

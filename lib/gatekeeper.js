@@ -1,6 +1,6 @@
 'use strict';
 
-const { throwLater } = require('./errors');
+const { emitError } = require('./errors');
 const { checkUser } = require('./security');
 
 /** @import { Callbacks } from './security' */
@@ -60,7 +60,7 @@ class Gatekeeper {
       otherwise();
       this.#report(error);
     };
-    // The rules have changed in the meantime, and the answer is not needed any more.
+    // Undefined if the rules have changed since the question; then the answer is not needed.
     if (callback === undefined) return otherwise();
     /** @param {unknown} said */
     const answer = (said) => {
@@ -98,12 +98,7 @@ function verdictOf(said) {
  */
 function reporter(emitter) {
   return (/** @type {unknown} */ error) => {
-    if (emitter.listenerCount('error') === 0) return;
-    try {
-      emitter.emit('error', error);
-    } catch (thrown) {
-      throwLater(thrown);
-    }
+    emitError(emitter, error);
   };
 }
 

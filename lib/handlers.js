@@ -1,6 +1,6 @@
 'use strict';
 
-const { OmdpError, throwLater } = require('./errors');
+const { OmdpError, emitError } = require('./errors');
 const { cancelled, fail, handlerBegan, handlerEnded } = require('./reply');
 
 /** @import { Peer } from './peer' */
@@ -68,13 +68,7 @@ class Handlers {
 
   /** @param {unknown} error */
   report(error) {
-    const peer = this.#peer;
-    if (peer.listenerCount('error') === 0) return;
-    try {
-      peer.emit('error', error);
-    } catch (thrown) {
-      throwLater(thrown);
-    }
+    emitError(this.#peer, error);
   }
 }
 

@@ -278,7 +278,7 @@ class Peer extends EventEmitter {
       this.emit('connect', first);
     } else if (kind === DISCONNECT) {
       this.#role.connected?.(false);
-      this.#brokers?.soon();
+      this.#brokers?.lookUpSoon();
       this.emit('disconnect', first, second);
     } else if (kind === EVENT) this.#event(first, second);
     else if (kind === STATS) this.#snapshots.take(id, first);

@@ -108,7 +108,7 @@ class RequestData extends Readable {
 
   /** Counts parts that have left the Readable as read. */
   #countRead() {
-    const read = this.#costs.read(this.readableLength);
+    const read = this.#costs.removeRead(this.readableLength);
     if (read > 0) this.#count(read);
   }
 

@@ -107,7 +107,7 @@ class RequestStream extends LazyReadable {
 
   /** Counts parts that have left the Readable as read. */
   #countRead() {
-    const read = this.#costs.read(this.readableLength);
+    const read = this.#costs.removeRead(this.readableLength);
     if (read === 0) return;
     this.#unread -= read;
     if (this.#over) return;

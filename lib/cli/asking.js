@@ -11,13 +11,13 @@ const { onSignals } = require('./signals');
 const PATIENCE = 5000;
 
 /** @type {import('./settings').Options} */
-const ASKING = {
+const QUERY_OPTIONS = {
   broker: { type: 'string', short: 'b', value: 'tcp://127.0.0.1:5555' },
   ...settingsOf('client'),
   json: { type: 'flag', short: 'j', value: false },
 };
 
-const ASKING_HELP =
+const QUERY_HELP =
   helpLine('b', 'broker', 'URL', 'the endpoint of the broker (tcp://127.0.0.1:5555)') +
   helpFor('client', { timeout: PATIENCE }) +
   helpLine('j', 'json', '', 'print JSON') +
@@ -90,8 +90,8 @@ async function askBroker(client, signal, service, data = null) {
 const PASSING = new Set(['C_TIMEOUT', 'B_LOST', 'C_SLOW']);
 
 /**
- * The questions of a command that goes on while the broker is away, as when it is started again. Only the
- * first question fails then.
+ * The queries of a command that continues while the broker is away, as during a restart. Only a failure of the
+ * first query ends the command.
  */
 class Follower {
   #client;
@@ -127,8 +127,8 @@ class Follower {
   }
 }
 
-exports.ASKING = ASKING;
-exports.ASKING_HELP = ASKING_HELP;
+exports.QUERY_OPTIONS = QUERY_OPTIONS;
+exports.QUERY_HELP = QUERY_HELP;
 exports.Follower = Follower;
 exports.askBroker = askBroker;
 exports.withClient = withClient;

@@ -1,7 +1,7 @@
 'use strict';
 
 const { createHistogram } = require('node:perf_hooks');
-const { ASKING, ASKING_HELP, withClient } = require('./asking');
+const { QUERY_OPTIONS, QUERY_HELP, withClient } = require('./asking');
 const { Usage } = require('./failure');
 const { confOf, helpLine } = require('./options');
 const { printJson, printable } = require('./output');
@@ -12,11 +12,11 @@ const help = `Usage: zmq-omdp bench SERVICE [OPTION…]
 Makes requests for SERVICE, a constant number at a time. Prints the requests per second, their times, and the number of
 failures. The exit code is 1 if all requests fail.
 
-${helpLine(undefined, 'clients', 'N', 'the number of clients, all in this process (1)')}${helpLine(undefined, 'in-flight', 'N', 'the number of outstanding requests of each client (64)')}${helpLine(undefined, 'size', 'BYTES', 'the size of the data, which is a string (16)')}${helpLine(undefined, 'seconds', 'N', 'the duration (10)')}${ASKING_HELP}`;
+${helpLine(undefined, 'clients', 'N', 'the number of clients, all in this process (1)')}${helpLine(undefined, 'in-flight', 'N', 'the number of outstanding requests of each client (64)')}${helpLine(undefined, 'size', 'BYTES', 'the size of the data, which is a string (16)')}${helpLine(undefined, 'seconds', 'N', 'the duration (10)')}${QUERY_HELP}`;
 
 /** @type {import('./settings').Options} */
 const OPTIONS = {
-  ...ASKING,
+  ...QUERY_OPTIONS,
   clients: { type: 'number', value: 1 },
   inFlight: { type: 'number', value: 64 },
   size: { type: 'number', value: 16 },

@@ -1,7 +1,7 @@
 'use strict';
 
 const { setTimeout: wait } = require('node:timers/promises');
-const { ASKING, ASKING_HELP, Follower, withClient } = require('./asking');
+const { QUERY_OPTIONS, QUERY_HELP, Follower, withClient } = require('./asking');
 const { Usage } = require('./failure');
 const { helpLine } = require('./options');
 const { jsonOf, printJson } = require('./output');
@@ -12,11 +12,11 @@ const help = `Usage: zmq-omdp events [OPTION…]
 Prints the events of a broker with their times, one per line, until Ctrl-C. With --all it begins with the latest 256
 events. After a restart of the broker the command continues with the events since then.
 
-${helpLine('a', 'all', '', 'begin with the latest 256 events')}${helpLine(undefined, 'count', 'N', 'the number of events after which to end')}${ASKING_HELP}`;
+${helpLine('a', 'all', '', 'begin with the latest 256 events')}${helpLine(undefined, 'count', 'N', 'the number of events after which to end')}${QUERY_HELP}`;
 
 /** @type {import('./settings').Options} */
 const OPTIONS = {
-  ...ASKING,
+  ...QUERY_OPTIONS,
   all: { type: 'flag', short: 'a', value: false },
   count: { type: 'number' },
 };

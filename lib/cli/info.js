@@ -1,6 +1,6 @@
 'use strict';
 
-const { ASKING, ASKING_HELP, askBroker, withClient } = require('./asking');
+const { QUERY_OPTIONS, QUERY_HELP, askBroker, withClient } = require('./asking');
 const { Failure, Usage } = require('./failure');
 const { duration, printJson, printable, sumOf, table } = require('./output');
 const { readSettings } = require('./settings');
@@ -9,11 +9,11 @@ const help = `Usage: zmq-omdp info SERVICE [WORKER] [OPTION…]
 
 Prints the state of a service and its workers, or of one worker. The exit code is 1 if there is no such service or worker.
 
-${ASKING_HELP}`;
+${QUERY_HELP}`;
 
 /** @param {string[]} args @returns {Promise<number>} */
 async function run(args) {
-  const { settings, positionals } = readSettings(ASKING, args);
+  const { settings, positionals } = readSettings(QUERY_OPTIONS, args);
   const [name, worker, extra] = positionals;
   if (name === undefined) throw new Usage('info needs a SERVICE');
   if (extra !== undefined) throw new Usage(`info takes a SERVICE and a WORKER, but also got "${extra}"`);
@@ -78,5 +78,5 @@ function workerTable(workers) {
 }
 
 exports.help = help;
-exports.options = ASKING;
+exports.options = QUERY_OPTIONS;
 exports.run = run;

@@ -1,6 +1,6 @@
 'use strict';
 
-const { ASKING, ASKING_HELP, askBroker, withClient } = require('./asking');
+const { QUERY_OPTIONS, QUERY_HELP, askBroker, withClient } = require('./asking');
 const { Failure, Usage } = require('./failure');
 const { printJson, table } = require('./output');
 const { readSettings } = require('./settings');
@@ -9,13 +9,13 @@ const help = `Usage: zmq-omdp ls [OPTION…]
 
 Lists the services of a broker that have a worker or a request. The exit code is 1 if there are none.
 
-${ASKING_HELP}`;
+${QUERY_HELP}`;
 
 /** @typedef {{ name: string, workers: number, queued: number, running: number }} Listed */
 
 /** @param {string[]} args @returns {Promise<number>} */
 async function run(args) {
-  const { settings, positionals } = readSettings(ASKING, args);
+  const { settings, positionals } = readSettings(QUERY_OPTIONS, args);
   if (positionals.length > 0) throw new Usage(`ls takes no argument, got "${positionals[0]}"`);
   const services = await withClient(settings, listAll);
   if (services === undefined) return 1;
@@ -46,5 +46,5 @@ async function listAll(client, signal) {
 }
 
 exports.help = help;
-exports.options = ASKING;
+exports.options = QUERY_OPTIONS;
 exports.run = run;

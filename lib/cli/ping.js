@@ -1,6 +1,6 @@
 'use strict';
 
-const { ASKING, ASKING_HELP, askBroker, withClient } = require('./asking');
+const { QUERY_OPTIONS, QUERY_HELP, askBroker, withClient } = require('./asking');
 const { Usage } = require('./failure');
 const { duration, printJson, printable } = require('./output');
 const { readSettings } = require('./settings');
@@ -10,11 +10,11 @@ const help = `Usage: zmq-omdp ping SERVICE [OPTION…]
 Asks the broker whether a worker serves SERVICE, and prints the round trip. The exit code is 1 if no worker does. The
 workers get no request.
 
-${ASKING_HELP}`;
+${QUERY_HELP}`;
 
 /** @param {string[]} args @returns {Promise<number>} */
 async function run(args) {
-  const { settings, positionals } = readSettings(ASKING, args);
+  const { settings, positionals } = readSettings(QUERY_OPTIONS, args);
   const [service, extra] = positionals;
   if (service === undefined) throw new Usage('ping needs a SERVICE');
   if (extra !== undefined) throw new Usage(`ping takes one SERVICE, but also got "${extra}"`);
@@ -36,5 +36,5 @@ async function run(args) {
 }
 
 exports.help = help;
-exports.options = ASKING;
+exports.options = QUERY_OPTIONS;
 exports.run = run;

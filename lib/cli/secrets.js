@@ -25,7 +25,7 @@ function readSecret(file, flag) {
 }
 
 /**
- * Settings for the log: without secrets, and with nothing but the users' names of the rules.
+ * The settings to log: no secrets, and of the rules only the names of the users.
  * @param {Record<string, any>} settings
  * @returns {Record<string, any>}
  */

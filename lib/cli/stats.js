@@ -1,6 +1,6 @@
 'use strict';
 
-const { ASKING, ASKING_HELP, askBroker, withClient } = require('./asking');
+const { QUERY_OPTIONS, QUERY_HELP, askBroker, withClient } = require('./asking');
 const { Failure, Usage } = require('./failure');
 const { duration, printJson, sumOf, table } = require('./output');
 const { readSettings } = require('./settings');
@@ -9,7 +9,7 @@ const help = `Usage: zmq-omdp stats [SERVICE] [OPTION…]
 
 Prints counts and times of all services, or of one. The exit code is 1 if there is no such service.
 
-${ASKING_HELP}`;
+${QUERY_HELP}`;
 
 /** @typedef {import('../../index').BrokerStats['services'][number]} Service */
 
@@ -35,7 +35,7 @@ function rowOf({ name, workers, queued, running, counters, latency }) {
 
 /** @param {string[]} args @returns {Promise<number>} */
 async function run(args) {
-  const { settings, positionals } = readSettings(ASKING, args);
+  const { settings, positionals } = readSettings(QUERY_OPTIONS, args);
   const [name, extra] = positionals;
   if (extra !== undefined) throw new Usage(`stats takes one SERVICE, but also got "${extra}"`);
   const stats = await withClient(settings, (client, signal) => askBroker(client, signal, 'mmi.metrics'));
@@ -50,5 +50,5 @@ async function run(args) {
 }
 
 exports.help = help;
-exports.options = ASKING;
+exports.options = QUERY_OPTIONS;
 exports.run = run;

@@ -1,7 +1,7 @@
 'use strict';
 
 const { setTimeout: wait } = require('node:timers/promises');
-const { ASKING, ASKING_HELP, Follower, withClient } = require('./asking');
+const { QUERY_OPTIONS, QUERY_HELP, Follower, withClient } = require('./asking');
 const { Usage } = require('./failure');
 const { helpLine } = require('./options');
 const { duration, printJson, sumOf, table } = require('./output');
@@ -11,11 +11,11 @@ const help = `Usage: zmq-omdp top [OPTION…]
 
 Shows the services of a broker, the busiest first, until Ctrl-C or q.
 
-${helpLine(undefined, 'interval', 'MS', 'the time between two updates (1000)')}${helpLine(undefined, 'count', 'N', 'the number of updates after which to end')}${ASKING_HELP}`;
+${helpLine(undefined, 'interval', 'MS', 'the time between two updates (1000)')}${helpLine(undefined, 'count', 'N', 'the number of updates after which to end')}${QUERY_HELP}`;
 
 /** @type {import('./settings').Options} */
 const OPTIONS = {
-  ...ASKING,
+  ...QUERY_OPTIONS,
   interval: { type: 'number', value: 1000 },
   count: { type: 'number' },
 };

@@ -25,7 +25,7 @@ pub(super) enum Acceptor {
     Streams(Box<Streams>),
 }
 
-/// What is there of a large message that is not complete.
+/// The received part of a large message.
 pub(super) struct Unfinished {
     pub(super) connection: RoutingId,
     /// Zero when the message is complete, or the connection has ended.

@@ -5,7 +5,7 @@
 
 use super::address::Address;
 use super::jitter::jittered;
-use super::lookup::{AGAIN, Resolved, look_up};
+use super::lookup::{RETRY_PAUSE, Resolved, look_up};
 use super::socket::Socket;
 use super::{Error, clock};
 use crate::proto::Time;
@@ -21,11 +21,11 @@ use tokio::sync::oneshot::{self, Receiver};
 use tokio::time::sleep_until;
 
 /// Time from the first failed attempt to its report; then the longest interval between reports.
-const TELL: Duration = Duration::from_secs(1);
-const MAX_TELL: Duration = Duration::from_secs(60);
+const REPORT_INTERVAL: Duration = Duration::from_secs(1);
+const MAX_REPORT_INTERVAL: Duration = Duration::from_secs(60);
 
 /// Maximum duration of a probe of why attempts fail.
-const PROBE: Duration = Duration::from_secs(2);
+const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
 
 enum State {
     /// Not a name: libzmq makes all attempts.
@@ -98,7 +98,7 @@ impl BrokerAddresses {
     fn is_due(&mut self, now: Time) -> bool {
         match &mut self.failing {
             Some((since, tell)) if *tell <= now => {
-                *tell = now + (now - *since).clamp(TELL, MAX_TELL);
+                *tell = now + (now - *since).clamp(REPORT_INTERVAL, MAX_REPORT_INTERVAL);
                 true
             }
             _ => false,
@@ -106,7 +106,7 @@ impl BrokerAddresses {
     }
 
     fn begins_to_fail(&mut self, now: Time) {
-        self.failing.get_or_insert((now, now + TELL));
+        self.failing.get_or_insert((now, now + REPORT_INTERVAL));
     }
 
     fn look_up(&mut self) {
@@ -116,7 +116,7 @@ impl BrokerAddresses {
         let answered = self.answered.clone();
         self.state = match look_up(host, port, move || answered.notify_one()) {
             Some(inbox) => State::Looking(inbox),
-            None => State::Resting(clock::now() + AGAIN),
+            None => State::Resting(clock::now() + RETRY_PAUSE),
         };
     }
 
@@ -181,11 +181,11 @@ impl BrokerAddresses {
                 Ok(result) => {
                     self.reason = result.err();
                     self.begins_to_fail(now);
-                    self.state = State::Resting(now + AGAIN);
+                    self.state = State::Resting(now + RETRY_PAUSE);
                 }
                 Err(oneshot::error::TryRecvError::Empty) => {}
                 Err(oneshot::error::TryRecvError::Closed) => {
-                    self.state = State::Resting(now + AGAIN)
+                    self.state = State::Resting(now + RETRY_PAUSE)
                 }
             }
         }
@@ -220,7 +220,7 @@ impl BrokerAddresses {
 
     fn try_first(&mut self, socket: &Socket, found: Vec<SocketAddr>) {
         let mut found = found.into_iter();
-        self.state = State::Resting(clock::now() + AGAIN);
+        self.state = State::Resting(clock::now() + RETRY_PAUSE);
         while let Some(first) = found.next() {
             let first = Address::from(first);
             match socket.connect(&first) {
@@ -267,6 +267,6 @@ fn why(address: &Address) -> Option<Error> {
         // The scope names no interface.
         Err(error) => return Some(Error::not_found(&error, &doing)),
     };
-    let tried = TcpStream::connect_timeout(&number, PROBE);
+    let tried = TcpStream::connect_timeout(&number, PROBE_TIMEOUT);
     tried.err().map(|error| Error::from_os(&error, &doing))
 }

@@ -38,13 +38,13 @@ use std::time::Duration;
 pub(super) const LOOK: Duration = Duration::from_millis(100);
 
 /// Interval between checks otherwise, on systems that report received bytes.
-const CALM: Duration = Duration::from_millis(500);
+const CALM_CHECK_INTERVAL: Duration = Duration::from_millis(500);
 
 /// How often a busy driver takes reports.
-const ASK: Duration = Duration::from_millis(10);
+const REPORT_INTERVAL: Duration = Duration::from_millis(10);
 
 /// The maximum number of connections in one check: each takes some system calls.
-pub(super) const MOST: usize = 512;
+pub(super) const MAX_CHECKED: usize = 512;
 
 /// A handshake that takes longer makes room for others.
 pub(super) const SLOW: Duration = Duration::from_secs(1);
@@ -139,7 +139,7 @@ impl Connections {
         let soon = !self.quiet.is_empty() || !self.given_up.is_empty() || self.shortage.is_there();
         let soon = soon || self.endless.listens();
         let ever = cfg!(target_os = "linux") && !self.of_address.is_empty();
-        (soon || ever).then(|| self.looked + if soon { LOOK } else { CALM })
+        (soon || ever).then(|| self.looked + if soon { LOOK } else { CALM_CHECK_INTERVAL })
     }
 
     pub(super) fn drain_notices(&mut self) -> std::vec::Drain<'_, ConnectionNotice> {
@@ -149,7 +149,7 @@ impl Connections {
     /// Takes libzmq's reports, and ends connections that were silent for too long.
     pub(super) fn update(&mut self, now: Time) {
         // A busy driver does not wait for reports, and asking costs as much as a message.
-        if !self.has_news.take() && now.since(self.asked) < ASK {
+        if !self.has_news.take() && now.since(self.asked) < REPORT_INTERVAL {
             return;
         }
         self.asked = now;
@@ -181,7 +181,7 @@ impl Connections {
 
     /// Reports that all received messages have been taken.
     pub(super) fn drained(&mut self) {
-        for fd in self.endless.judge() {
+        for fd in self.endless.take_exceeding() {
             self.end(fd, "a message without an end");
         }
     }

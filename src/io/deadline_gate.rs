@@ -12,8 +12,8 @@ use std::time::Duration;
 /// enough for tens of thousands of messages.
 const HOLD_UP: Duration = Duration::from_millis(100);
 
-/// A thread that runs this long after a deadline was suspended.
-const ASLEEP: Duration = Duration::from_millis(500);
+/// A process whose thread runs this much later than its deadline was suspended.
+const SUSPENDED: Duration = Duration::from_millis(500);
 
 /// The state of a machine's next deadline.
 #[derive(Debug, Default)]
@@ -31,8 +31,8 @@ impl DeadlineGate {
             return false;
         };
         let (seen, until) = *self.since.get_or_insert((now, now + HOLD_UP));
-        let asleep = seen.since(at) >= ASLEEP;
-        let due = now >= until || (drained && !asleep);
+        let suspended = seen.since(at) >= SUSPENDED;
+        let due = now >= until || (drained && !suspended);
         if due {
             self.since = None;
         }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::sync::oneshot::{self, Receiver};
 
 /// Pause after a failed lookup.
-pub(super) const AGAIN: Duration = Duration::from_secs(1);
+pub(super) const RETRY_PAUSE: Duration = Duration::from_secs(1);
 
 /// The result of a lookup.
 pub(super) type Resolved = Result<Vec<SocketAddr>, Error>;

@@ -162,7 +162,7 @@ impl Outbound {
             peer.waiting.clear();
             self.total -= peer.bytes;
             peer.bytes = 0;
-            peer.forgive();
+            peer.clear_overflow();
         }
         if peer.bytes > peer.most {
             frames.clear();
@@ -189,7 +189,7 @@ impl Outbound {
     }
 
     /// Reports that the machine drops this peer. Limits the further messages to it.
-    pub(super) fn condemn(&mut self, peer: &[u8]) {
+    pub(super) fn limit_to_reserve(&mut self, peer: &[u8]) {
         if let Some(peer) = self.peers.get_mut(peer) {
             peer.most = peer.bytes.saturating_add(RESERVE);
         }
@@ -294,7 +294,7 @@ impl Peer {
         kind != Kind::Windowed || !takes || bytes > limits.peer.saturating_mul(SLACK)
     }
 
-    fn forgive(&mut self) {
+    fn clear_overflow(&mut self) {
         self.overflowed = false;
         self.most = usize::MAX;
     }

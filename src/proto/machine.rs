@@ -41,7 +41,7 @@ pub trait Machine {
     /// The action that is due on the socket.
     fn poll_action(&mut self, broker: usize) -> Option<Action>;
 
-    /// Whether it needs reports about its messages that wait in libzmq.
+    /// Whether it needs reports about its messages that the transport has not sent.
     fn watches_congestion(&self, _broker: usize) -> bool {
         false
     }
@@ -49,7 +49,7 @@ pub trait Machine {
     fn channels(&self, _broker: usize) -> Option<u16> {
         None
     }
-    /// Handles that too many of its messages wait in libzmq (`congested`), or no longer do.
+    /// Handles that the transport has too many of its unsent messages (`congested`), or no longer do.
     fn handle_congestion(&mut self, _broker: usize, _congested: bool) {}
     /// Number of requests and replies that would be lost if the process ended now, because they wait for a broker.
     fn unflushed(&self) -> usize;

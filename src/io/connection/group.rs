@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// How long the others wait for the hello. A broker of 0.0.92 sends none.
-const ANSWER: Duration = Duration::from_secs(1);
+const ANSWER_TIME: Duration = Duration::from_secs(1);
 
 /// The services of one worker at one endpoint.
 #[derive(Clone, Default)]
@@ -80,7 +80,7 @@ impl Group {
     /// Handles that the first service is connected.
     pub(super) fn asked(&self) {
         if let Sharing::Asking(until) = &mut *self.state() {
-            *until = Some(clock::now() + ANSWER);
+            *until = Some(clock::now() + ANSWER_TIME);
         }
     }
 

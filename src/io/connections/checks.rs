@@ -1,7 +1,7 @@
 //! Regular checks of the connections, which end those that are silent or send too much.
 
 use super::entry::Stage;
-use super::{Connections, MOST};
+use super::{Connections, MAX_CHECKED};
 use crate::proto::Time;
 
 /// The maximum number of bytes that a connection receives before the end of its handshake.
@@ -16,7 +16,7 @@ impl Connections {
         self.look_at_bytes();
         self.shortage.look(now);
         let mut ended = Vec::new();
-        for (since, fd) in self.quiet.next(MOST) {
+        for (since, fd) in self.quiet.next(MAX_CHECKED) {
             let Some(entry) = self.open.get(&fd) else {
                 continue;
             };
@@ -59,7 +59,7 @@ impl Connections {
         if self.round.is_empty() {
             self.round.extend(self.open.keys());
         }
-        let rest = self.round.len().saturating_sub(MOST);
+        let rest = self.round.len().saturating_sub(MAX_CHECKED);
         let mut turn = self.round.split_off(rest);
         turn.extend(self.endless.suspects());
         for fd in turn {

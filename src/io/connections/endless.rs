@@ -10,7 +10,7 @@ use std::collections::HashMap;
 
 /// A connection that receives more bytes than this between two checks has to be watched for
 /// messages.
-const MUCH: u64 = 1 << 20;
+const SUSPICIOUS_BYTES: u64 = 1 << 20;
 
 /// Tolerance for bytes that were under way or buffered at the first check.
 const SLACK: u64 = 2 << 20;
@@ -25,7 +25,7 @@ pub(super) struct Endless {
     /// since.
     suspects: HashMap<Fd, u64>,
     /// Suspects beyond the limit, which may still have an unread message.
-    condemned: Vec<Fd>,
+    exceeding: Vec<Fd>,
 }
 
 impl Endless {
@@ -34,7 +34,7 @@ impl Endless {
             most: message.saturating_add(SLACK),
             seen: HashMap::new(),
             suspects: HashMap::new(),
-            condemned: Vec::new(),
+            exceeding: Vec::new(),
         }
     }
 
@@ -56,16 +56,16 @@ impl Endless {
     /// Reports the number of bytes received over this connection.
     pub(super) fn look(&mut self, fd: Fd, received: u64) {
         if let Some(&since) = self.suspects.get(&fd) {
-            if received.saturating_sub(since) > self.most && !self.condemned.contains(&fd) {
-                self.condemned.push(fd);
+            if received.saturating_sub(since) > self.most && !self.exceeding.contains(&fd) {
+                self.exceeding.push(fd);
             }
             return;
         }
         let before = self.seen.insert(fd, received);
-        if received.saturating_sub(before.unwrap_or(0)) <= MUCH {
+        if received.saturating_sub(before.unwrap_or(0)) <= SUSPICIOUS_BYTES {
             return;
         }
-        // All bytes before the first check count: a message among them is heard before `judge`.
+        // All bytes before the first check count: a message among them is heard before `take_exceeding`.
         self.suspects.insert(fd, before.map_or(0, |_| received));
         if before.is_none() {
             self.look(fd, received);
@@ -74,10 +74,10 @@ impl Endless {
 
     /// Returns the connections that certainly exceed the limit. Call it when all received messages
     /// have been taken.
-    pub(super) fn judge(&mut self) -> Vec<Fd> {
+    pub(super) fn take_exceeding(&mut self) -> Vec<Fd> {
         let suspects = &self.suspects;
-        let guilty = self.condemned.drain(..);
-        guilty.filter(|fd| suspects.contains_key(fd)).collect()
+        let exceeding = self.exceeding.drain(..);
+        exceeding.filter(|fd| suspects.contains_key(fd)).collect()
     }
 
     pub(super) fn forget(&mut self, fd: Fd) {
@@ -95,20 +95,20 @@ mod tests {
     #[test]
     fn bytes_without_a_message_are_too_many_at_some_time() {
         let mut endless = Endless::new(MESSAGE);
-        endless.look(7, MUCH);
+        endless.look(7, SUSPICIOUS_BYTES);
         assert!(!endless.listens());
-        endless.look(7, 3 * MUCH);
+        endless.look(7, 3 * SUSPICIOUS_BYTES);
         assert_eq!(endless.suspects(), [7]);
-        endless.look(7, 3 * MUCH + MESSAGE + SLACK);
-        assert!(endless.judge().is_empty());
-        endless.look(7, 3 * MUCH + MESSAGE + SLACK + 1);
-        assert_eq!(endless.judge(), [7]);
+        endless.look(7, 3 * SUSPICIOUS_BYTES + MESSAGE + SLACK);
+        assert!(endless.take_exceeding().is_empty());
+        endless.look(7, 3 * SUSPICIOUS_BYTES + MESSAGE + SLACK + 1);
+        assert_eq!(endless.take_exceeding(), [7]);
         endless.forget(7);
-        assert!(!endless.listens() && endless.judge().is_empty());
+        assert!(!endless.listens() && endless.take_exceeding().is_empty());
     }
 
     #[test]
-    fn whoever_says_something_is_no_suspect() {
+    fn a_connection_with_messages_is_no_suspect() {
         let mut endless = Endless::new(MESSAGE);
         let mut received = 0;
         for _ in 0..10 {
@@ -121,7 +121,7 @@ mod tests {
         endless.look(7, received + MESSAGE);
         endless.look(7, received + 4 * MESSAGE);
         endless.heard(7);
-        assert!(endless.judge().is_empty());
+        assert!(endless.take_exceeding().is_empty());
     }
 
     #[test]
@@ -130,6 +130,6 @@ mod tests {
         endless.look(7, MESSAGE + SLACK + 1);
         endless.look(8, MESSAGE + SLACK + 1);
         endless.heard(8);
-        assert_eq!(endless.judge(), [7]);
+        assert_eq!(endless.take_exceeding(), [7]);
     }
 }

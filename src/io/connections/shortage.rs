@@ -5,7 +5,7 @@ use crate::proto::Time;
 use std::time::Duration;
 
 /// Interval between reports that descriptors run out.
-const TELL: Duration = Duration::from_secs(1);
+const REPORT_INTERVAL: Duration = Duration::from_secs(1);
 
 /// A reserve of descriptors lets libzmq accept the connection, and one connection is ended in its place.
 #[derive(Debug)]
@@ -41,7 +41,9 @@ impl Shortage {
     pub(in crate::io) fn begins(&mut self, now: Time, connections: usize) -> bool {
         self.reserve.release();
         self.room.get_or_insert((connections, now)).1 = now;
-        let tells = self.told.is_none_or(|told| now.since(told) >= TELL);
+        let tells = self
+            .told
+            .is_none_or(|told| now.since(told) >= REPORT_INTERVAL);
         if tells {
             self.told = Some(now);
         }
@@ -54,7 +56,7 @@ impl Shortage {
             return;
         };
         self.reserve.fill();
-        if now.since(since) >= TELL {
+        if now.since(since) >= REPORT_INTERVAL {
             self.room = None;
         }
     }
@@ -80,16 +82,16 @@ mod tests {
     #[test]
     fn a_shortage_is_told_once_a_second_and_ends_by_itself() {
         let mut shortage = Shortage::new();
-        let begin = Time::ZERO + TELL;
+        let begin = Time::ZERO + REPORT_INTERVAL;
         assert_eq!(shortage.room(), usize::MAX);
         assert!(shortage.begins(begin, 5) && !shortage.begins(begin, 4));
         assert_eq!(shortage.room(), 5);
-        shortage.look(begin + TELL / 2);
+        shortage.look(begin + REPORT_INTERVAL / 2);
         assert!(shortage.is_there());
-        assert!(shortage.begins(begin + TELL, 5));
-        shortage.look(begin + TELL);
+        assert!(shortage.begins(begin + REPORT_INTERVAL, 5));
+        shortage.look(begin + REPORT_INTERVAL);
         assert!(shortage.is_there());
-        shortage.look(begin + 2 * TELL);
+        shortage.look(begin + 2 * REPORT_INTERVAL);
         assert!(!shortage.is_there());
     }
 }

@@ -14,11 +14,11 @@ use tokio::sync::mpsc::UnboundedSender;
 
 /// The maximum number of commands in a turn on the application's thread. More of them are a load
 /// that two threads should share.
-const FEW: usize = 4;
+const MAX_DIRECT_COMMANDS: usize = 4;
 
 /// The maximum number of bytes that the application's thread copies to the system. The driver's
 /// thread copies more of them while the application goes on.
-const FEW_BYTES: usize = 64 * 1024;
+const MAX_DIRECT_BYTES: usize = 64 * 1024;
 
 /// Takes commands for a driver. Dropping it stops the driver immediately.
 pub struct Inbox<M: DynamicBrokers<Frame = Message>> {
@@ -44,7 +44,7 @@ impl<M: DynamicBrokers<Frame = Message>> Inbox<M> {
     /// Carries out a command that consists of `count` commands: on this thread if that is likely to
     /// be faster, otherwise on the driver's. Returns false if the driver has ended.
     pub fn submit(&self, command: M::Command, count: usize) -> bool {
-        if count > FEW {
+        if count > MAX_DIRECT_COMMANDS {
             return self.send(command.into());
         }
         let mut command = Some(command);
@@ -83,7 +83,7 @@ impl<M: DynamicBrokers<Frame = Message>> Driver<M> {
     pub(super) fn has_received(&mut self, messages: usize) {
         self.direct = match messages {
             0 => self.direct,
-            1..=FEW => (self.direct + messages).min(FEW),
+            1..=MAX_DIRECT_COMMANDS => (self.direct + messages).min(MAX_DIRECT_COMMANDS),
             _ => 0,
         };
     }
@@ -104,7 +104,7 @@ impl<M: DynamicBrokers<Frame = Message>> Driver<M> {
         self.retract(now);
         let mut is_done = true;
         for at in 0..self.connections.len() {
-            is_done &= !self.send(at, now) && self.connections[at].flush_few(FEW_BYTES);
+            is_done &= !self.send(at, now) && self.connections[at].flush_few(MAX_DIRECT_BYTES);
             let action = self.machine.poll_action(self.connections[at].broker);
             is_done &= action.is_none();
             self.connections[at].action = action;

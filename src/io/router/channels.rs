@@ -60,7 +60,7 @@ impl Driver {
             // The DISCONNECT of one peer does not replace the messages that wait for the others.
             self.outbound.forget(connection);
         }
-        self.outbound.condemn(connection);
+        self.outbound.limit_to_reserve(connection);
         for peer in self.names.peers(connection) {
             self.machine.handle_overflow(now, &peer);
         }

@@ -6,7 +6,7 @@ use super::output::Output;
 use super::socket::StreamSocket;
 use crate::io::descriptor::Descriptor;
 use crate::io::jitter::jittered;
-use crate::io::lookup::{AGAIN, Resolved, look_up};
+use crate::io::lookup::{RETRY_PAUSE, Resolved, look_up};
 use crate::io::{Address, Error, clock, security::HandshakeFailure};
 use crate::proto::link::Attempts;
 use crate::wire::zmtp::{self, GREETING, Greeting};
@@ -140,7 +140,7 @@ pub(super) async fn connect(mut target: Target, mut reserved: Reserved, tell: im
             }
             Err(error) => {
                 tell(Progress::Failed(error));
-                sleep(AGAIN).await;
+                sleep(RETRY_PAUSE).await;
             }
         }
     }

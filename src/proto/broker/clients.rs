@@ -40,7 +40,7 @@ pub(super) struct Client {
     /// Whether the client is gone while its many requests still end, which takes several turns.
     pub(super) leaving: bool,
     /// Whether it did not answer in time when it was asked to release parked requests.
-    pub(super) is_mute: bool,
+    pub(super) did_not_release: bool,
     /// Whether messages to it wait at the transport, because it takes less than it is sent.
     pub(super) congested: bool,
     /// Cost of all parts that it has not read, over all its requests.
@@ -162,7 +162,7 @@ impl Clients {
             pinged: None,
             cut_off: false,
             leaving: false,
-            is_mute: false,
+            did_not_release: false,
             congested: false,
             unread: 0,
             account,

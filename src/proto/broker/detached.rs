@@ -14,11 +14,11 @@ use super::Departure;
 use super::absence::{Absence, LINGER, Unclaimed};
 use super::claims::Claims;
 use super::context::Context;
-use super::displaced::life;
 use super::heartbeats::Heartbeats;
 use super::keys::{ClientKey, WorkerKey};
 use super::reply_log::ReplyLogs;
 use super::requests::Request;
+use super::session::life;
 use crate::wire::{Frame, Hello};
 use std::collections::HashSet;
 use std::time::Duration;
@@ -175,7 +175,7 @@ impl<F: Frame> Context<F> {
             if !client.log_is_incomplete {
                 client.started.get_or_insert_default();
             }
-            client.is_mute = false;
+            client.did_not_release = false;
             client.congested = false;
             client.beats = beats;
         }

@@ -101,6 +101,7 @@ mod roster;
 mod routing;
 mod running;
 mod services;
+mod session;
 mod snapshot;
 mod stats;
 mod tally;

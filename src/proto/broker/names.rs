@@ -2,8 +2,8 @@
 //! here when a connection says a name.
 
 use super::context::Context;
-use super::displaced::{is_earlier, life};
 use super::keys::{ClientKey, WorkerKey};
+use super::session::{is_earlier, life};
 use super::{Outgoing, RoutingId, Transmit};
 use crate::proto::Time;
 use crate::wire::omdp::{ToClient, ToWorker};
@@ -40,11 +40,11 @@ pub enum NameClaim {
 }
 
 /// How long a holder's answer counts, so that it is not asked for each hello.
-const FRESH: Duration = Duration::from_secs(1);
+const ANSWER_VALID: Duration = Duration::from_secs(1);
 
 /// How long a holder may take for its answer if it has nothing to lose. One with requests may be busy with large
 /// bodies, and sends heartbeats in any case.
-const ANSWER: Duration = Duration::from_secs(1);
+const ANSWER_TIME: Duration = Duration::from_secs(1);
 
 /// Maximum of workers that go on under another name and are recognized on a new connection.
 const MAX_CEDED: u16 = 64;
@@ -55,9 +55,9 @@ fn other_name(name: &[u8], n: u16) -> Vec<u8> {
     [kept, b"~", n.to_string().as_bytes()].concat()
 }
 
-/// The knowledge of the life of a holder.
+/// Whether the holder of a name lives, as far as is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Sign {
+enum HolderState {
     Dead,
     Asked,
     /// It has to be asked now.
@@ -65,7 +65,7 @@ enum Sign {
     Alive,
 }
 
-impl Sign {
+impl HolderState {
     /// `pinged` is the time of the last PING to the holder, and is set if another one is due; `silence` is the time
     /// since its last message.
     fn read(
@@ -76,20 +76,20 @@ impl Sign {
         silence: Duration,
     ) -> Self {
         let Some(hello) = hello.filter(|hello| hello.pings) else {
-            return Sign::Alive;
+            return HolderState::Alive;
         };
         let patience = match is_idle {
-            true => ANSWER,
-            false => ANSWER + Duration::from_millis(hello.heartbeat_ms),
+            true => ANSWER_TIME,
+            false => ANSWER_TIME + Duration::from_millis(hello.heartbeat_ms),
         };
         let asked = pinged.map(|at| now.since(at));
         match asked {
-            Some(asked) if silence < asked && asked < FRESH => Sign::Alive,
-            Some(asked) if silence >= asked && asked < patience => Sign::Asked,
-            Some(asked) if silence >= asked => Sign::Dead,
+            Some(asked) if silence < asked && asked < ANSWER_VALID => HolderState::Alive,
+            Some(asked) if silence >= asked && asked < patience => HolderState::Asked,
+            Some(asked) if silence >= asked => HolderState::Dead,
             _ => {
                 *pinged = Some(now);
-                Sign::Unasked
+                HolderState::Unasked
             }
         }
     }
@@ -185,24 +185,36 @@ impl<F: Frame> Context<F> {
             let worker = self.workers.get_mut(key)?;
             let (hello, is_idle) = (worker.hello.as_ref(), worker.running.is_empty());
             let silence = worker.beats.silence(now);
-            Some(Sign::read(now, hello, is_idle, &mut worker.pinged, silence))
+            Some(HolderState::read(
+                now,
+                hello,
+                is_idle,
+                &mut worker.pinged,
+                silence,
+            ))
         });
         let of_client = holders.1.and_then(|key| {
             let client = self.clients.get_mut(key)?;
             let (hello, is_idle) = (client.hello.as_ref(), client.requests.is_empty());
             let silence = client.beats.silence(now);
-            Some(Sign::read(now, hello, is_idle, &mut client.pinged, silence))
+            Some(HolderState::read(
+                now,
+                hello,
+                is_idle,
+                &mut client.pinged,
+                silence,
+            ))
         });
-        if let (Some(key), Some(Sign::Unasked)) = (holders.0, of_worker) {
+        if let (Some(key), Some(HolderState::Unasked)) = (holders.0, of_worker) {
             self.send_worker(key, ToWorker::Ping);
         }
-        if let (Some(key), Some(Sign::Unasked)) = (holders.1, of_client) {
+        if let (Some(key), Some(HolderState::Unasked)) = (holders.1, of_client) {
             self.send_client(key, ToClient::Ping);
         }
-        match of_worker.max(of_client).unwrap_or(Sign::Dead) {
-            Sign::Alive => Some(NameClaim::Refused),
-            Sign::Asked | Sign::Unasked => Some(NameClaim::Asked),
-            Sign::Dead => None,
+        match of_worker.max(of_client).unwrap_or(HolderState::Dead) {
+            HolderState::Alive => Some(NameClaim::Refused),
+            HolderState::Asked | HolderState::Unasked => Some(NameClaim::Asked),
+            HolderState::Dead => None,
         }
     }
 

@@ -32,8 +32,8 @@ use crate::wire::omdp::{ToClient, rids_to_frames};
 use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::time::Duration;
 
-/// How long a request waits before it is parked, and how long a client may take to release one. Long compared with a
-/// queue that only evens out a burst, short compared with human patience.
+/// How long a request waits before it is parked, and how long a client may take to release one. Longer
+/// than requests wait in a burst; shorter than a delay that a person notices.
 pub const PARK: Duration = Duration::from_millis(50);
 
 /// Interval between two scans; a client is told of many requests at once.
@@ -81,7 +81,8 @@ impl Parking {
         queued.since = cx.now;
         let service = cx.services.get_mut(request.service);
         let token = cx.requests.token(key);
-        // The service has no worker and had none recently.
+        // The depth is 0 only if no worker took requests recently; otherwise a worker that returns would have to ask the
+        // client first.
         if service.workers == 0 && service.depth(cx.now) == 0 {
             self.fresh.push((cx.now, token));
             return self.look_at(cx, cx.now);
@@ -178,7 +179,7 @@ impl Parking {
             }
             ParkState::Asked => {
                 if let Some(client) = cx.clients.get_mut(request.client) {
-                    client.is_mute = true;
+                    client.did_not_release = true;
                 }
                 let asked = queued.since;
                 service.queue.set_aside(key, asked, &mut cx.requests);
@@ -326,10 +327,15 @@ mod tests {
         bench.wait();
         assert_eq!(parking.due(&mut bench), [service]);
         assert_eq!(bench.requests.park(keys[0]), None);
-        assert!(bench.clients.get(client).is_some_and(|c| c.is_mute));
+        assert!(bench.clients.get(client).is_some_and(|c| c.did_not_release));
         let released = parking.release(&mut bench, client, &frame_of(&["1"]));
         assert_eq!(released.back, [keys[0]]);
-        assert!(bench.clients.get(client).is_some_and(|c| !c.is_mute));
+        assert!(
+            bench
+                .clients
+                .get(client)
+                .is_some_and(|c| !c.did_not_release)
+        );
     }
 
     #[test]

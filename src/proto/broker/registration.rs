@@ -1,10 +1,10 @@
-//! Registration and removal of workers and clients.
+//! Registration of workers and clients.
 
 use super::accounts::{ENTRY, OverLimit};
 use super::context::Context;
-use super::displaced::{is_same_life, life};
 use super::heartbeats::Heartbeats;
 use super::keys::{ClientKey, WorkerKey};
+use super::session::{is_same_life, life};
 use super::workers::Worker;
 use super::{Broker, BrokerEvent, Departure, Outgoing, RoutingId, Transmit};
 use crate::wire::omdp::{ToClient, ToWorker};

@@ -60,7 +60,7 @@ impl Parking {
                 continue;
             };
             let client = request.client;
-            let mute = cx.clients.get(client).is_some_and(|c| c.is_mute);
+            let mute = cx.clients.get(client).is_some_and(|c| c.did_not_release);
             told.entry(client).or_default().push(request.rid.clone());
             let queue = &mut cx.services.get_mut(service).queue;
             if mute {
@@ -84,7 +84,7 @@ impl Parking {
         frame: &[u8],
     ) -> Released {
         if let Some(client) = cx.clients.get_mut(client) {
-            client.is_mute = false;
+            client.did_not_release = false;
         }
         let mut released = Released::default();
         for rid in rids(frame) {

@@ -6,7 +6,7 @@
 //! in time. A request that was not sent before its broker was lost, or was parked with the client, goes to another
 //! broker with what is left of its time.
 //!
-//! Without any broker, requests wait in the *lobby*, a member without a broker, in order. A broker that leaves gets
+//! Without any broker, requests wait in the *unassigned*, a member without a broker, in order. A broker that leaves gets
 //! no new requests; those that have not started go to the others, and the goodbye follows when the rest has ended.
 
 mod machine;
@@ -18,15 +18,15 @@ use crate::wire::Frame;
 use std::collections::HashMap;
 use std::ops::ControlFlow;
 
-/// The number of the broker in notices about requests in the lobby.
-const NOBODY: usize = usize::MAX;
+/// The number of the broker in notices about requests in the unassigned.
+const NO_BROKER: usize = usize::MAX;
 
 /// The client machine of several brokers.
 #[derive(Debug)]
 pub struct ClientOfSeveral<F> {
     members: Members<Client<F>>,
-    lobby: Client<F>,
-    /// The broker of each request that has not ended; [`NOBODY`] for those in the lobby.
+    unassigned: Client<F>,
+    /// The broker of each request that has not ended; [`NO_BROKER`] for those in the unassigned.
     brokers: HashMap<u64, usize>,
     /// The broker of the latest request.
     last: usize,
@@ -39,9 +39,9 @@ impl<F: Frame> ClientOfSeveral<F> {
     pub fn new(config: ClientConfig) -> Self {
         ClientOfSeveral {
             members: Members::new(),
-            lobby: Client::new(config),
+            unassigned: Client::new(config),
             brokers: HashMap::new(),
-            last: NOBODY,
+            last: NO_BROKER,
             exiting: false,
         }
     }
@@ -49,7 +49,7 @@ impl<F: Frame> ClientOfSeveral<F> {
     /// The member that has a request.
     fn of_request(&mut self, id: u64) -> Option<&mut Client<F>> {
         let broker = *self.brokers.get(&id)?;
-        Some(self.members.get_mut(broker).unwrap_or(&mut self.lobby))
+        Some(self.members.get_mut(broker).unwrap_or(&mut self.unassigned))
     }
 
     fn member(&mut self, broker: usize, now: Time, change: impl FnOnce(&mut Client<F>)) {
@@ -68,7 +68,7 @@ impl<F: Frame> ClientOfSeveral<F> {
     }
 
     fn all(&self) -> impl Iterator<Item = &Client<F>> {
-        self.members.machines().chain([&self.lobby])
+        self.members.machines().chain([&self.unassigned])
     }
 
     pub(in crate::proto) fn outstanding(&self) -> usize {
@@ -82,7 +82,7 @@ impl<F: Frame> ClientOfSeveral<F> {
         let any = self.members.iter().any(takes);
         let waits = |member: &Member<Client<F>>| !takes(member) && member.machine.has_waiting();
         assert!(!any || !self.members.iter().any(waits), "there is a broker");
-        assert!(!any || !self.lobby.has_waiting(), "there is a broker");
+        assert!(!any || !self.unassigned.has_waiting(), "there is a broker");
         for member in self.members.iter().filter(|member| member.leaving) {
             assert!(!member.machine.has_waiting(), "it is for others");
             assert!(member.ended || member.machine.outstanding() > 0);
@@ -94,13 +94,13 @@ impl<F: Frame> ClientOfSeveral<F> {
         self.members.len()
     }
 
-    /// Chooses the broker of the next request; [`NOBODY`] if none is connected.
+    /// Chooses the broker of the next request; [`NO_BROKER`] if none is connected.
     fn choose(&mut self) -> usize {
         let takers = self.members.after(self.last).filter(|each| takes(each));
         // `min_by_key` returns the first of equal members.
         let chosen = takers.min_by_key(|member| member.machine.outstanding());
         match chosen {
-            None => NOBODY,
+            None => NO_BROKER,
             Some(member) => {
                 self.last = member.broker;
                 member.broker
@@ -113,7 +113,7 @@ impl<F: Frame> ClientOfSeveral<F> {
         let needs = |member: &Member<Client<F>>| {
             member.leaving || (!member.machine.ready() && member.machine.has_waiting())
         };
-        if self.lobby.has_waiting() || self.members.iter().any(needs) {
+        if self.unassigned.has_waiting() || self.members.iter().any(needs) {
             self.move_waiting(now);
         }
     }
@@ -127,7 +127,7 @@ impl<F: Frame> ClientOfSeveral<F> {
         };
         let mut moved = Vec::new();
         if is_there {
-            moved.append(&mut self.lobby.give_waiting());
+            moved.append(&mut self.unassigned.give_waiting());
         }
         for member in self.members.iter_mut() {
             if gives(&*member) {
@@ -141,7 +141,7 @@ impl<F: Frame> ClientOfSeveral<F> {
         for (id, request) in moved {
             let broker = self.choose();
             self.brokers.insert(id, broker);
-            let client = self.members.get_mut(broker).unwrap_or(&mut self.lobby);
+            let client = self.members.get_mut(broker).unwrap_or(&mut self.unassigned);
             client.admit(now, id, request);
         }
     }

@@ -3,7 +3,7 @@
 use super::Streams;
 use super::connection::Broken;
 use crate::io::acceptor::Unfinished;
-use crate::io::connections::{ConnectionNotice, LOOK, MOST};
+use crate::io::connections::{ConnectionNotice, LOOK, MAX_CHECKED};
 use crate::proto::Time;
 
 impl Streams {
@@ -38,7 +38,7 @@ impl Streams {
                 listener.is_pending = true;
             }
         }
-        for (since, index) in self.quiet.next(MOST) {
+        for (since, index) in self.quiet.next(MAX_CHECKED) {
             let Some(connection) = self.connections.get(index) else {
                 continue;
             };

@@ -1,6 +1,6 @@
 //! The contract of the machines, for a client of several brokers.
 
-use super::{ClientOfSeveral, NOBODY};
+use super::{ClientOfSeveral, NO_BROKER};
 use crate::proto::Time;
 use crate::proto::client::{Client, ClientCommand, ClientConfig, ClientNotice};
 use crate::proto::link::Action;
@@ -38,7 +38,7 @@ impl<F: Frame> Machine for ClientOfSeveral<F> {
             ClientCommand::Request { id, .. } => {
                 let broker = self.choose();
                 self.brokers.insert(id, broker);
-                let client = self.members.get_mut(broker).unwrap_or(&mut self.lobby);
+                let client = self.members.get_mut(broker).unwrap_or(&mut self.unassigned);
                 client.handle_command(now, command)?;
             }
             ClientCommand::Heartbeat(_) => {
@@ -47,7 +47,7 @@ impl<F: Frame> Machine for ClientOfSeveral<F> {
             }
             ClientCommand::Stop => {
                 self.brokers.clear();
-                self.lobby.stop();
+                self.unassigned.stop();
                 self.members.machines_mut().for_each(Client::stop);
                 return ControlFlow::Break(());
             }
@@ -95,7 +95,7 @@ impl<F: Frame> Machine for ClientOfSeveral<F> {
     }
 
     fn handle_timeout(&mut self, now: Time) {
-        for member in self.members.machines_mut().chain([&mut self.lobby]) {
+        for member in self.members.machines_mut().chain([&mut self.unassigned]) {
             if member.next_deadline().is_some_and(|at| at <= now) {
                 member.handle_timeout(now);
             }
@@ -113,7 +113,7 @@ impl<F: Frame> Machine for ClientOfSeveral<F> {
         }
     }
 
-    /// Notices about requests in the lobby have the broker [`NOBODY`].
+    /// Notices about requests in the unassigned have the broker [`NO_BROKER`].
     fn drain_notices(&mut self, mut report: impl FnMut(usize, Self::Notice)) -> ControlFlow<()> {
         let brokers = &mut self.brokers;
         let mut report = |broker, notice| {
@@ -133,8 +133,8 @@ impl<F: Frame> Machine for ClientOfSeveral<F> {
                 report(member.broker, notice);
             }
         }
-        for notice in self.lobby.drain_notices() {
-            report(NOBODY, notice);
+        for notice in self.unassigned.drain_notices() {
+            report(NO_BROKER, notice);
         }
         self.check_exit()
     }
