@@ -40,7 +40,7 @@ struct Driver {
 
 const LAST: u32 = 3;
 
-/// The rule of `src/io/dealer/inbox.rs`: a command goes to the driver's thread unless the driver is lent and has executed
+/// The rule of `src/io/dealer/direct_turn.rs`: a command goes to the driver's thread unless the driver is lent and has executed
 /// all earlier commands that were sent to that thread.
 #[test]
 fn commands_are_executed_once_and_in_order() {

@@ -12,9 +12,9 @@ mod attempts;
 #[cfg(any(test, feature = "fuzz"))]
 mod audit;
 mod connection;
+mod data_stream;
 mod exit;
 mod incoming;
-mod input;
 mod machine;
 mod notice;
 mod pending;
@@ -24,7 +24,6 @@ mod resume;
 mod retire;
 mod retry;
 mod roster;
-mod stream;
 
 pub use machine::ClientCommand;
 pub use notice::ClientNotice;
@@ -229,11 +228,11 @@ impl<F: Frame> Client<F> {
         if !self.link.is_up() {
             return self.outstanding();
         }
-        let inputs = self
+        let streams = self
             .requests
             .values()
-            .filter_map(|request| request.input.as_ref());
-        self.waiting() + inputs.filter(|input| input.keeps_the_end()).count()
+            .filter_map(|request| request.data_stream.as_ref());
+        self.waiting() + streams.filter(|stream| stream.keeps_the_end()).count()
     }
 
     /// Number of requests that have not ended.

@@ -37,7 +37,8 @@ impl<F: Frame> Context<F> {
         if hello.is_some_and(|hello| !hello.takes(entry.content.body.bytes.len())) {
             return Some(Code::RequestTooLarge);
         }
-        let lacks_streams = entry.input.is_some() && !hello.is_some_and(|hello| hello.streams);
+        let lacks_streams =
+            entry.data_stream.is_some() && !hello.is_some_and(|hello| hello.streams);
         lacks_streams.then_some(Code::NoStreams)
     }
 
@@ -207,7 +208,7 @@ impl<F: Frame> Broker<F> {
             opts: opts.unwrap_or_else(|| F::from(&[][..])),
             token: self.cx.requests.token(request),
             retried: entry.retried,
-            stream: entry.input.is_some(),
+            stream: entry.data_stream.is_some(),
             left_ms: entry.left_ms(self.cx.now).filter(|_| hello.deadlines),
             user: self.authorizer.user_frame(client).map(Box::new),
             service: entry.routing.as_ref().and_then(|routing| {

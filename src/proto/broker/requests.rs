@@ -1,12 +1,12 @@
 //! The table of requests that have not ended.
 
-mod input;
+mod data_stream;
 mod queue;
 mod routing;
 mod state;
 mod waiting;
 
-pub(super) use input::Input;
+pub(super) use data_stream::DataStream;
 pub(super) use queue::{Cursors, Queue};
 pub(super) use routing::{Lane, MAX_LEVEL, Part, Routing, Who};
 pub(super) use state::{Assigned, Deadline, Gathering, ParkState, Queued, Recalled, Search, State};
@@ -40,7 +40,7 @@ pub(super) struct Request<F> {
     /// Whether it ends at once when its service has no worker.
     fail_fast: bool,
     /// Present if its data are a stream.
-    pub(super) input: Option<Box<Input>>,
+    pub(super) data_stream: Option<Box<DataStream>>,
     /// The bytes it counts in the queue and at its worker: body and options.
     bytes: usize,
     /// Bytes that its client's account was charged.
@@ -234,7 +234,7 @@ impl<F> Requests<F> {
     pub(super) fn is_bound(&self, key: RequestKey) -> bool {
         self.get(key).is_some_and(|request| match &request.state {
             State::Assigned(assigned) => {
-                assigned.parts > 0 || assigned.begun && request.input.is_some()
+                assigned.parts > 0 || assigned.begun && request.data_stream.is_some()
             }
             _ => false,
         })
@@ -342,7 +342,7 @@ impl<F: Frame> Requests<F> {
             retried,
             uncertain: false,
             fail_fast: terms.fail_fast,
-            input: terms.stream.then(Box::default),
+            data_stream: terms.stream.then(Box::default),
             bytes,
             charged,
             arrived: now,

@@ -27,9 +27,9 @@ impl<F: Frame> Client<F> {
                 "with a broker that is there"
             );
             assert!(!matches!(request.stage, Stage::Parked) || request.received == 0);
-            assert_eq!(request.input.is_some(), request.terms.stream);
-            if let Some(input) = &request.input {
-                input.audit();
+            assert_eq!(request.data_stream.is_some(), request.terms.stream);
+            if let Some(stream) = &request.data_stream {
+                stream.audit();
             }
         }
         let waiting = |id| self.requests.contains_key(id);
@@ -46,7 +46,8 @@ impl<F: Frame> Client<F> {
             assert!(matches!(stage, Stage::Unknown { until: at } if at == *until));
         }
         let idle = self.ready() && self.under_way.is_none();
-        let awaits_hello = |id| self.link.peer().is_none() && self.requests[id].input.is_some();
+        let awaits_hello =
+            |id| self.link.peer().is_none() && self.requests[id].data_stream.is_some();
         assert!(
             !idle || self.waiting.iter().all(awaits_hello),
             "nobody waits for nothing"

@@ -1,8 +1,8 @@
 //! A request that has not ended: its stage, its id, and its form for a broker.
 
 use super::Client;
+use super::data_stream::DataStream;
 use super::retry::Retry;
-use super::stream::Input;
 use crate::proto::deadlines::TimerKey;
 use crate::proto::link::BrokerLife;
 use crate::proto::{Terms, Time};
@@ -48,7 +48,7 @@ pub(in crate::proto) struct Pending<F> {
     pub(super) deadline: Time,
     pub(super) timer: Option<TimerKey>,
     /// Present if its data are a stream.
-    pub(super) input: Option<Box<Input<F>>>,
+    pub(super) data_stream: Option<Box<DataStream<F>>>,
 }
 
 /// Maximum of the time before the timeout at which the broker is asked for the request's place.

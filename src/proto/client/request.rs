@@ -1,8 +1,8 @@
 //! The life of a request at the client: submitted, sent when a broker is connected, forgotten at its end.
 
+use super::data_stream::DataStream;
 use super::pending::{Pending, Stage};
 use super::retry::Retry;
-use super::stream::Input;
 use super::{Client, ClientNotice};
 use crate::proto::code::Code;
 use crate::proto::link::Loss;
@@ -64,7 +64,7 @@ impl<F: Frame> Client<F> {
             latest: terms.deadline.map(|left| now + left),
             deadline: timeout.map_or(now, |timeout| now + timeout),
             timer: None,
-            input: terms.stream.then(|| Box::new(Input::new())),
+            data_stream: terms.stream.then(|| Box::new(DataStream::new())),
         };
         self.admit(now, id, request);
     }
@@ -163,7 +163,7 @@ impl<F: Frame> Client<F> {
         let Some(request) = self.requests.get_mut(&id) else {
             return;
         };
-        if request.input.is_some() && !peer.is_some_and(|broker| broker.streams) {
+        if request.data_stream.is_some() && !peer.is_some_and(|broker| broker.streams) {
             return self.hold_stream(id);
         }
         request.stage = Stage::Sent;
@@ -198,7 +198,7 @@ impl<F: Frame> Client<F> {
     pub(super) fn give_up_streams(&mut self) {
         for id in std::mem::take(&mut self.waiting) {
             let request = self.requests.get(&id);
-            if request.is_some_and(|request| request.input.is_some()) {
+            if request.is_some_and(|request| request.data_stream.is_some()) {
                 self.forget(id, Tell::Nothing);
                 self.fail(id, Code::NoStreams);
             } else {

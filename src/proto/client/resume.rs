@@ -66,8 +66,8 @@ impl<F: Frame> Client<F> {
         request.may_have_run |= request.terms.retry > 0;
         let (received, read) = (request.received, request.read);
         let here = request.broker.is_some() && request.broker == self.link.broker();
-        if let Some(input) = &mut request.input {
-            input.close();
+        if let Some(stream) = &mut request.data_stream {
+            stream.close();
         }
         let (data, ext) = request.payload(now, self.link.peer(), false);
         // Workers reconnect at their own intervals, so a new broker is given time.

@@ -1,6 +1,6 @@
 //! A delivery: one request at the worker, from its arrival to the end of the reply or its cancellation.
 
-use super::input::Input;
+use super::data_stream::DataStream;
 use super::{Worker, WorkerNotice};
 use crate::proto::Time;
 use crate::proto::code::Code;
@@ -32,7 +32,7 @@ pub(super) struct Delivery<F> {
     /// The excess of the cost as counted by the application.
     pub(super) surplus: i64,
     /// Present if its data are a stream.
-    pub(super) input: Option<Box<Input>>,
+    pub(super) data_stream: Option<Box<DataStream>>,
 }
 
 impl<F> Delivery<F> {
@@ -57,7 +57,7 @@ impl<F> Delivery<F> {
             spent: 0,
             granted: 0,
             surplus: 0,
-            input: None,
+            data_stream: None,
         }
     }
 }
@@ -87,7 +87,7 @@ impl<F: Frame> Worker<F> {
         self.last_delivery += 1;
         let number = self.last_delivery;
         let returnable = delivery.token.is_some();
-        let stream = delivery.input.is_some();
+        let stream = delivery.data_stream.is_some();
         if let Some(token) = delivery.token {
             self.by_token.insert(token, number);
         }

@@ -57,7 +57,7 @@ impl<F: Frame> Worker<F> {
                 let stream = extra.as_ref().is_some_and(|extra| extra.stream);
                 let user = extra.as_ref().and_then(|extra| extra.user.clone());
                 let mut delivery = Delivery::new(now, client, rid, token, user);
-                delivery.input = stream.then(Box::default);
+                delivery.data_stream = stream.then(Box::default);
                 self.on_request(now, delivery, body, extra);
             }
             ToWorker::Cancel { token } => {

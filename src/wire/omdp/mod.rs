@@ -5,15 +5,17 @@
 //! in the form of 0.0.92 and, if the extension adds something, in an extended form with one more
 //! frame; a decoder distinguishes the forms by the number of frames. PROTOCOL.md has the tables.
 
+mod data_stream;
 mod from_client;
 mod from_worker;
 mod resume;
 mod roster;
-mod stream;
 mod to_broker;
 mod to_client;
 mod to_worker;
 
+use data_stream::Chunk;
+pub use data_stream::{ChunkExt, Need};
 pub use from_client::ClientMessage;
 pub use from_worker::{WorkerMessage, tokens};
 pub use resume::{Ack, ClaimExt, ClaimState, Past, ResumeExt, rids, rids_to_frame, rids_to_frames};
@@ -21,8 +23,6 @@ pub use roster::{
     MAX_LIVES, Question, Recall, RosterHead, lives, lives_to_frame, mix, questions, roster,
     roster_to_frame,
 };
-use stream::Chunk;
-pub use stream::{ChunkExt, Need};
 pub use to_broker::{PeerMessage, hello_of};
 pub use to_client::{Place, ToClient};
 pub use to_worker::{RequestExtra, ToWorker};

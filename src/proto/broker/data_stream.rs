@@ -25,7 +25,10 @@ impl<F: Frame> Context<F> {
         let key = self.clients.request(client, rid, &self.requests)?;
         let request = self.requests.get_mut(key)?;
         let worker = request.worker()?;
-        let input = request.input.as_mut().filter(|input| input.is_next(at))?;
+        let input = request
+            .data_stream
+            .as_mut()
+            .filter(|input| input.is_next(at))?;
         let entry = self.workers.get(worker)?;
         // The chunk cannot arrive there. The worker states where to continue when it returns.
         if entry.absence.is_some() {
@@ -71,7 +74,7 @@ impl<F: Frame> Context<F> {
     pub(super) fn on_ask_need(&mut self, client: ClientKey, rid: &[u8]) {
         if let Some(key) = self.clients.request(client, rid, &self.requests)
             && let Some(request) = self.requests.get(key)
-            && request.input.is_some()
+            && request.data_stream.is_some()
             && let Some(worker) = request.worker()
         {
             let token = self.requests.token(key);
@@ -88,7 +91,7 @@ impl<F: Frame> Context<F> {
             self.counters.refusals.strays += 1;
             return;
         };
-        let Some(input) = &mut request.input else {
+        let Some(input) = &mut request.data_stream else {
             return;
         };
         input.need(need);

@@ -3,14 +3,14 @@
 use crate::wire::omdp::Need;
 
 #[derive(Debug, Default)]
-pub(in crate::proto::broker) struct Input {
+pub(in crate::proto::broker) struct DataStream {
     /// The offset of the next chunk. `None` before the worker has stated it, and after the worker needs no more.
     next: Option<u64>,
     /// The offset up to which the worker has asked for data.
     limit: u64,
 }
 
-impl Input {
+impl DataStream {
     /// Whether a chunk at this offset follows the last one that was passed on.
     pub(in crate::proto::broker) fn is_next(&self, at: u64) -> bool {
         self.next == Some(at)
@@ -57,7 +57,7 @@ mod tests {
 
     #[test]
     fn chunks_are_passed_on_without_a_gap_as_far_as_the_worker_asks() {
-        let mut input = Input::default();
+        let mut input = DataStream::default();
         assert!(!input.is_next(0) && !input.was_asked_for(0));
         input.need(need(0, 100, true));
         assert!(input.is_next(0) && input.was_asked_for(99) && !input.was_asked_for(100));
@@ -69,7 +69,7 @@ mod tests {
 
     #[test]
     fn after_a_pause_the_worker_states_where_to_continue() {
-        let mut input = Input::default();
+        let mut input = DataStream::default();
         input.need(need(0, 100, true));
         input.pause();
         input.pass(60);
@@ -82,7 +82,7 @@ mod tests {
 
     #[test]
     fn a_worker_that_needs_no_more_gets_no_more() {
-        let mut input = Input::default();
+        let mut input = DataStream::default();
         input.need(need(0, 100, true));
         input.need(Need {
             enough: true,

@@ -12,7 +12,7 @@ use crate::wire::{Body, Frame};
 
 /// State of a stream.
 #[derive(Debug, Default)]
-pub(super) struct Input {
+pub(super) struct DataStream {
     /// Cost of all chunks that have arrived, and of those that the application has read.
     have: u64,
     read: u64,
@@ -32,7 +32,7 @@ impl<F: Frame> Worker<F> {
             return;
         };
         let delivery = self.deliveries.get_mut(&number);
-        let Some(input) = delivery.and_then(|delivery| delivery.input.as_mut()) else {
+        let Some(input) = delivery.and_then(|delivery| delivery.data_stream.as_mut()) else {
             return;
         };
         if input.ended || input.enough {
@@ -66,7 +66,7 @@ impl<F: Frame> Worker<F> {
     pub fn read(&mut self, delivery: u64, bytes: u32) {
         let number = delivery;
         let delivery = self.deliveries.get_mut(&number);
-        let Some(input) = delivery.and_then(|delivery| delivery.input.as_mut()) else {
+        let Some(input) = delivery.and_then(|delivery| delivery.data_stream.as_mut()) else {
             return;
         };
         input.read = input.have.min(input.read + u64::from(bytes));
@@ -78,7 +78,7 @@ impl<F: Frame> Worker<F> {
     pub fn enough(&mut self, delivery: u64) {
         let number = delivery;
         let delivery = self.deliveries.get_mut(&number);
-        let Some(input) = delivery.and_then(|delivery| delivery.input.as_mut()) else {
+        let Some(input) = delivery.and_then(|delivery| delivery.data_stream.as_mut()) else {
             return;
         };
         input.open = true;
@@ -92,7 +92,7 @@ impl<F: Frame> Worker<F> {
         let Some(delivery) = self.deliveries.get(&number) else {
             return;
         };
-        let Some((token, input)) = delivery.token.zip(delivery.input.as_ref()) else {
+        let Some((token, input)) = delivery.token.zip(delivery.data_stream.as_ref()) else {
             return;
         };
         if !input.open {

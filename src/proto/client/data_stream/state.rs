@@ -27,7 +27,7 @@ impl<F: Frame> Chunk<F> {
 
 /// The state of the stream.
 #[derive(Debug)]
-pub(in crate::proto) struct Input<F> {
+pub(in crate::proto) struct DataStream<F> {
     /// Chunks that the worker may not have, the oldest first.
     kept: VecDeque<Chunk<F>>,
     /// The offset of the first kept chunk.
@@ -48,9 +48,9 @@ pub(in crate::proto) struct Input<F> {
     enough: bool,
 }
 
-impl<F: Frame> Input<F> {
-    pub(super) fn new() -> Self {
-        Input {
+impl<F: Frame> DataStream<F> {
+    pub(in crate::proto::client) fn new() -> Self {
+        DataStream {
             kept: VecDeque::new(),
             first: 0,
             sent: 0,
@@ -65,7 +65,7 @@ impl<F: Frame> Input<F> {
     }
 
     /// Waits for the next statement of the worker, after the connection was lost or the request is searched for.
-    pub(super) fn close(&mut self) {
+    pub(in crate::proto::client) fn close(&mut self) {
         self.open = false;
     }
 
@@ -84,7 +84,7 @@ impl<F: Frame> Input<F> {
     }
 
     /// The next chunk that may be sent, or the end (without a body), with its offset.
-    pub(super) fn next(&mut self) -> Option<(u64, Option<Body<F>>)> {
+    pub(in crate::proto::client) fn next(&mut self) -> Option<(u64, Option<Body<F>>)> {
         if !self.open || self.enough || self.end_sent {
             return None;
         }
@@ -102,33 +102,33 @@ impl<F: Frame> Input<F> {
     }
 
     /// Whether the application may add chunks: neither side has ended the stream.
-    pub(super) fn goes_on(&self) -> bool {
+    pub(in crate::proto::client) fn goes_on(&self) -> bool {
         !self.ended && !self.enough
     }
 
     /// Adds a chunk; `counted` is its cost as counted by the application.
-    pub(super) fn add(&mut self, body: Body<F>, counted: u32) {
+    pub(in crate::proto::client) fn add(&mut self, body: Body<F>, counted: u32) {
         self.kept.push_back(Chunk { body, counted });
     }
 
     /// The application has ended the stream.
-    pub(super) fn end(&mut self) {
+    pub(in crate::proto::client) fn end(&mut self) {
         self.ended = true;
     }
 
     /// Whether the application has ended the stream, and the end could not be sent yet.
-    pub(super) fn keeps_the_end(&self) -> bool {
+    pub(in crate::proto::client) fn keeps_the_end(&self) -> bool {
         self.ended && !self.end_sent && !self.enough
     }
 
     /// Whether the worker needs no more.
-    pub(super) fn needs_no_more(&self) -> bool {
+    pub(in crate::proto::client) fn needs_no_more(&self) -> bool {
         self.enough
     }
 
     /// Applies NEED. Returns the credit for the application, if any; the outer `None` means that the offset is
     /// invalid.
-    pub(super) fn take(&mut self, need: Need) -> Option<Option<u64>> {
+    pub(in crate::proto::client) fn take(&mut self, need: Need) -> Option<Option<u64>> {
         if need.have > self.at && !need.again {
             return None;
         }
@@ -163,7 +163,7 @@ impl<F: Frame> Input<F> {
     }
 
     #[cfg(any(test, feature = "fuzz"))]
-    pub(super) fn audit(&self) {
+    pub(in crate::proto::client) fn audit(&self) {
         let costs = |chunks: usize| -> u64 { self.kept.iter().take(chunks).map(Chunk::cost).sum() };
         assert!(self.sent <= self.kept.len());
         assert_eq!(self.at, self.first + costs(self.sent));
@@ -189,8 +189,8 @@ mod tests {
     }
 
     /// A stream of three chunks.
-    fn stream() -> Input<Vec<u8>> {
-        let mut input = Input::new();
+    fn stream() -> DataStream<Vec<u8>> {
+        let mut input = DataStream::new();
         for _ in 0..3 {
             input.add(Body::json(vec![b'1'; 10]), COUNTED);
         }
@@ -198,7 +198,7 @@ mod tests {
     }
 
     /// The offsets of what may be sent now.
-    fn offsets(input: &mut Input<Vec<u8>>) -> Vec<u64> {
+    fn offsets(input: &mut DataStream<Vec<u8>>) -> Vec<u64> {
         let sent = std::iter::from_fn(|| input.next())
             .map(|(at, _)| at)
             .collect();

@@ -1,7 +1,11 @@
 //! The stream that is a request's data, on the client's side.
 //!
-//! [`stream`](super::stream) has its state. A stream whose broker was lost continues where it was: when the request has
+//! [`state`] has its state. A stream whose broker was lost continues where it was: when the request has
 //! been found, this side asks for NEED again and sends what follows.
+
+mod state;
+
+pub(in crate::proto) use state::DataStream;
 
 use super::pending::Stage;
 use super::request::Tell;
@@ -23,7 +27,7 @@ impl<F: Frame> Client<F> {
             return;
         };
         request.extend(now);
-        let Some(input) = request.input.as_mut().filter(|input| input.goes_on()) else {
+        let Some(input) = request.data_stream.as_mut().filter(|input| input.goes_on()) else {
             return;
         };
         if !takes {
@@ -37,7 +41,7 @@ impl<F: Frame> Client<F> {
     /// Ends the stream of a request's data.
     pub fn end_input(&mut self, now: Time, id: u64) {
         if let Some(request) = self.requests.get_mut(&id)
-            && let Some(input) = request.input.as_mut()
+            && let Some(input) = request.data_stream.as_mut()
         {
             input.end();
             request.extend(now);
@@ -57,7 +61,7 @@ impl<F: Frame> Client<F> {
         else {
             return;
         };
-        let Some(input) = request.input.as_mut() else {
+        let Some(input) = request.data_stream.as_mut() else {
             return self.notices.push(ClientNotice::Fault(Malformed::Extension));
         };
         let knew = input.needs_no_more();
@@ -90,7 +94,7 @@ impl<F: Frame> Client<F> {
     /// Asks where to continue after the request was found again.
     pub(super) fn ask_need(&mut self, id: u64) {
         if let Some(request) = self.requests.get_mut(&id)
-            && let Some(input) = request.input.as_mut()
+            && let Some(input) = request.data_stream.as_mut()
         {
             input.close();
             let rid = self.rid(id);
@@ -103,7 +107,7 @@ impl<F: Frame> Client<F> {
         let Some(request) = self.requests.get_mut(&id) else {
             return;
         };
-        let Some(input) = request.input.as_mut() else {
+        let Some(input) = request.data_stream.as_mut() else {
             return;
         };
         if !matches!(request.stage, Stage::Sent) {
