@@ -11,9 +11,10 @@ use crate::wire::omdp::ReplyKind;
 use crate::wire::{Body, Frame};
 use std::collections::BTreeMap;
 
-/// Maximum of ended replies, and of bytes of all replies.
+/// Maximum of ended replies, and of bytes of all replies. A worker without a connection gets no requests, so these are
+/// the replies to those that it had.
 const MAX_ENDED: usize = 65_536;
-pub(super) const MAX_BYTES: usize = 256 * 1024 * 1024;
+pub(super) const MAX_BYTES: usize = 1024 * 1024 * 1024;
 
 /// The number of parts before a reply that is lost. No client has received so many.
 const LOST: u32 = u32::MAX;

@@ -24,10 +24,23 @@ const MAX_WORDS: usize = 1000;
 /// Bytes of a generation before the next begins. The last part may exceed it by any size.
 const MAX_BYTES: usize = 8 * 1024 * 1024;
 
-/// Maximum of generations, and of bytes of all. Most of the bytes of large replies wait at the transport too, which
-/// shares them.
-const MAX_GENERATIONS: usize = 64;
-const MAX_TOTAL: usize = super::detached::MAX_BYTES;
+/// Maximum of parts in all closed generations.
+const MAX_ALL_WORDS: usize = 64 * MAX_WORDS;
+
+/// The maxima of bytes.
+#[derive(Debug, Clone, Copy)]
+struct Most {
+    /// While the oldest replies are acknowledged. They are needed only if the broker dies.
+    acknowledged: usize,
+    /// While they are not. Most of their bytes wait at the transport too, which shares them, so it would save little
+    /// to drop them.
+    unacknowledged: usize,
+}
+
+const MOST: Most = Most {
+    acknowledged: 256 * 1024 * 1024,
+    unacknowledged: super::detached::MAX_BYTES,
+};
 
 /// Maximum of replies that are known to have ended, without their bodies.
 const MAX_DROPPED: usize = 65_536;
@@ -144,11 +157,17 @@ pub(super) struct Log<F> {
     dropped: VecDeque<(u64, u64, Finished<F>)>,
     /// Whether more of these were dropped than are remembered.
     overflowed: bool,
+    most: Most,
 }
 
 impl<F> Log<F> {
     pub(super) const fn new() -> Self {
+        Log::with(MOST)
+    }
+
+    const fn with(most: Most) -> Self {
         Log {
+            most,
             youngest: Generation::new(),
             closed: VecDeque::new(),
             spare: None,
@@ -232,8 +251,19 @@ impl<F: Frame> Log<F> {
     #[cold]
     fn turn(&mut self, now: Time) {
         self.age(now);
-        let bytes = |log: &Self| log.closed.iter().map(Generation::bytes).sum::<usize>();
-        while self.closed.len() >= MAX_GENERATIONS || bytes(self) > MAX_TOTAL {
+        let mut bytes: usize = self.closed.iter().map(Generation::bytes).sum();
+        let mut words: usize = self.closed.iter().map(|each| each.words.len()).sum();
+        while let Some(oldest) = self.closed.front() {
+            let is_acknowledged = self.forgotten + oldest.words.len() as u64 <= self.acknowledged;
+            let most = match is_acknowledged {
+                true => self.most.acknowledged,
+                false => self.most.unacknowledged,
+            };
+            if bytes <= most && words < MAX_ALL_WORDS {
+                return;
+            }
+            bytes -= oldest.bytes();
+            words -= oldest.words.len();
             self.note_dropped();
             self.forget_oldest();
         }
@@ -395,7 +425,7 @@ mod tests {
     fn a_broker_that_acknowledges_nothing_is_told_that_something_is_missing() {
         let mut log: Log<Vec<u8>> = Log::new();
         let body = Body::json(b"1".to_vec());
-        let most = MAX_GENERATIONS * MAX_WORDS;
+        let most = MAX_ALL_WORDS;
         for number in 0..(most + MAX_DROPPED + 2 * MAX_WORDS) as u64 {
             log.end(Time::ZERO, number, END, &body);
         }
@@ -410,9 +440,12 @@ mod tests {
 
     #[test]
     fn a_large_reply_that_was_dropped_is_known_to_have_ended_until_it_is_acknowledged() {
-        let mut log: Log<Vec<u8>> = Log::new();
+        let mut log: Log<Vec<u8>> = Log::with(Most {
+            acknowledged: MAX_BYTES,
+            unacknowledged: 4 * MAX_BYTES,
+        });
         let body = Body::json(vec![b'1'; MAX_BYTES]);
-        let count = 2 + (MAX_TOTAL / MAX_BYTES) as u64 + 1;
+        let count = 2 + 4 + 1;
         for number in 0..count {
             log.part(Time::ZERO, number, &Body::json(b"1".to_vec()));
             log.end(Time::ZERO, number, END, &body);
@@ -430,6 +463,31 @@ mod tests {
             (*token, &*reply.client, &*reply.rid),
             (7, &b"C"[..], &b"r"[..])
         );
+    }
+
+    #[test]
+    fn of_large_replies_those_are_dropped_that_the_broker_has() {
+        let mut log: Log<Vec<u8>> = Log::with(Most {
+            acknowledged: 2 * MAX_BYTES + MAX_BYTES / 2,
+            unacknowledged: 8 * MAX_BYTES,
+        });
+        let body = Body::json(vec![b'1'; MAX_BYTES]);
+        for number in 0..6 {
+            log.end(Time::ZERO, number, END, &body);
+        }
+        assert_eq!(log.len(), 6, "none is acknowledged");
+        log.acknowledge(5);
+        log.end(Time::ZERO, 6, END, &body);
+        assert_eq!(log.len(), 3);
+        let Said {
+            finished, complete, ..
+        } = log.take(Time::ZERO);
+        assert!(complete);
+        let kept: Vec<_> = finished
+            .iter()
+            .map(|(n, (_, r))| (*n, r.is_lost()))
+            .collect();
+        assert_eq!(kept, [(4, false), (5, false), (6, false)]);
     }
 
     #[test]
