@@ -230,6 +230,7 @@ class Client extends ConnectingPeer {
       partials: 0,
       replySize: 0,
       rid: undefined,
+      attempt: 1,
       startTime: performance.now(),
       duration: undefined,
     };

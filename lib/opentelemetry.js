@@ -13,7 +13,7 @@ const {
   ValueType,
 } = require('@opentelemetry/api');
 const { InstrumentationBase } = require('@opentelemetry/instrumentation');
-const { handlings, partials, requests } = require('./tracing');
+const { handlings, partials, requests, retries } = require('./tracing');
 const { version } = require('../package.json');
 
 /** @import { Attributes, Context, Histogram, Span } from '@opentelemetry/api' */
@@ -65,10 +65,12 @@ class ZmqOmdpInstrumentation extends InstrumentationBase {
       error: (/** @type {Message} */ message) => failed(message),
     };
     const partial = (/** @type {any} */ message) => partialCame(message);
-    this._subscribers = { request, handling, partial };
+    const retry = (/** @type {any} */ message) => retried(message);
+    this._subscribers = { request, handling, partial, retry };
     requests.subscribe(request);
     handlings.subscribe(handling);
     partials.subscribe(partial);
+    retries.subscribe(retry);
   }
 
   /** @override */
@@ -78,6 +80,7 @@ class ZmqOmdpInstrumentation extends InstrumentationBase {
     requests.unsubscribe(this._subscribers.request);
     handlings.unsubscribe(this._subscribers.handling);
     partials.unsubscribe(this._subscribers.partial);
+    retries.unsubscribe(this._subscribers.retry);
     this._subscribers = undefined;
   }
 
@@ -217,6 +220,13 @@ function partialCame(message) {
     'zmq_omdp.partial.number': message.partials,
     'zmq_omdp.reply.size': message.replySize,
   });
+}
+
+/** @param {Message} message */
+function retried(message) {
+  /** @type {Open | undefined} */
+  const open = message[OPEN];
+  open?.span.addEvent('retry', { 'zmq_omdp.attempt': message.attempt });
 }
 
 /** @param {Message} message @param {Histogram | undefined} durations */

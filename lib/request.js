@@ -6,7 +6,7 @@ const { OVERHEAD } = require('./flow');
 const { Kind } = require('./load');
 const { finish, push } = require('./response');
 const { SchemaError } = require('./schema');
-const { finish: finishTrace, partials, requests: channel } = require('./tracing');
+const { finish: finishTrace, partials, requests: channel, retries } = require('./tracing');
 
 /** @import { Requests } from './requests' */
 /** @import { RequestStream } from './response' */
@@ -161,6 +161,10 @@ class Request {
   madeAgain(attempt) {
     this.attempt = attempt;
     this.place = undefined;
+    const { scope, trace } = this;
+    if (trace === undefined) return;
+    trace.attempt = attempt;
+    if (retries.hasSubscribers) scope?.runInAsyncScope(retries.publish, retries, trace);
   }
 
   /** The failure with a code, as it is now. @param {string} code @param {unknown} [cause] */

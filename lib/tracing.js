@@ -16,6 +16,8 @@ const { LargeJson, LongString } = require('./values');
 const requests = tracingChannel('zmq-omdp.request');
 /** Each part of a reply, at the client, with the message of its request. */
 const partials = channel('zmq-omdp.request:partial');
+/** Each further attempt by a retry policy, at the client. */
+const retries = channel('zmq-omdp.request:retry');
 const handlings = tracingChannel('zmq-omdp.handle');
 
 /**
@@ -163,5 +165,6 @@ exports.handlings = handlings;
 exports.isTraced = isTraced;
 exports.partials = partials;
 exports.requests = requests;
+exports.retries = retries;
 exports.sizeOf = sizeOf;
 exports.sizeOfData = sizeOfData;

@@ -158,6 +158,41 @@ describe('what goes on', () => {
     assert.doesNotMatch(tmux('capture-pane', '-p'), /SERVICE/);
   });
 
+  test('top keeps to the width of the terminal, whatever names are long or wide', {
+    skip: noTmux,
+  }, async (t) => {
+    const { client, peers } = await loaded(t);
+    const long = 'n'.repeat(255);
+    const services = [long, '日本語', 'e\u0301t\u0301'];
+    for (const service of services) await peers.worker((data, reply) => reply.end(data), { service }).start();
+    await client.call(long, 1);
+    const socket = path.join(fs.mkdtempSync(path.join(os.tmpdir(), 'omdp-tmux-')), 'socket');
+    const tmux = (...args) => execFileSync('tmux', ['-u', '-S', socket, ...args], { encoding: 'utf8' });
+    t.after(() => spawnSync('tmux', ['-S', socket, 'kill-server']));
+    const bin = path.join(__dirname, '..', '..', 'bin', 'zmq-omdp.js');
+    const command = `'${process.execPath}' '${bin}' top --interval 100 -b '${peers.endpoint}'`;
+    tmux('-f', '/dev/null', 'new-session', '-d', '-x', '100', '-y', '24', command);
+    const lines = await until(() => {
+      const shown = tmux('capture-pane', '-p').split('\n');
+      return shown.some((line) => line.startsWith('日本語')) && shown;
+    });
+    const rows = lines.filter((line) => line.includes(' ms'));
+    assert.equal(rows.length, 4);
+    assert.match(
+      rows.find((line) => line.startsWith('n')),
+      /^n+… /,
+    );
+    // A wide character takes two columns, a mark none.
+    const columns = (line) =>
+      [...line].reduce((sum, c) => sum + (c > '\u2fff' ? 2 : c === '\u0301' ? 0 : 1), 0);
+    for (const row of rows) assert.equal(columns(row), columns(rows[0]), row);
+    tmux('resize-window', '-x', '40', '-y', '8');
+    await until(() => {
+      const shown = tmux('capture-pane', '-p').split('\n');
+      return shown[2]?.startsWith('SERVICE') && shown.every((line) => columns(line) <= 40);
+    });
+  });
+
   test('events, as they happen and from before', async (t) => {
     const before = Date.now();
     const { peers, run } = await loaded(t);

@@ -64,6 +64,7 @@ test('a request and its handling', async (t) => {
     partials: 2,
     replySize: 14,
     rid: '1',
+    attempt: 1,
   });
   const [{ startTime: began, duration: took, ...handling }] = handlings.messages;
   assert.ok(began > startTime && took > 0 && took < duration);
@@ -145,6 +146,27 @@ test('errors, with their codes', async (t) => {
       [undefined, undefined],
     ],
   );
+});
+
+test('the further attempts of a retry policy, in the context of the caller', async (t) => {
+  const attempts = [];
+  const storage = new AsyncLocalStorage();
+  const { client } = await peersFor(t).trio((_data, reply, { attempt }) => {
+    if (attempt < 3) reply.error('not yet');
+    else reply.end(attempt);
+  });
+  const requests = listen(t, 'zmq-omdp.request');
+  const onRetry = ({ attempt }) => attempts.push([attempt, storage.getStore()]);
+  subscribe('zmq-omdp.request:retry', onRetry);
+  t.after(() => unsubscribe('zmq-omdp.request:retry', onRetry));
+  const retry = { attempts: 3, on: ['error'], delay: 1 };
+  assert.equal(await storage.run('ann', () => client.call(SERVICE, 1, { retry })), 3);
+  assert.deepEqual(attempts, [
+    [2, 'ann'],
+    [3, 'ann'],
+  ]);
+  assert.deepEqual(requests.log, ['start', 'end', 'asyncStart', 'asyncEnd']);
+  assert.equal(requests.messages[0].attempt, 3);
 });
 
 test('a handling whose client has gone ends with why', async (t) => {

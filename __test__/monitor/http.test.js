@@ -145,6 +145,33 @@ describe('metrics', () => {
     assert.equal(sum('omdp_replies_total'), stats.counters.replies);
   });
 
+  test('codes that alerts are about are there before they occur, bounds have no rounding errors', async (t) => {
+    const { client, get } = await monitored(t);
+    await load(client);
+    const { text } = await get('/metrics');
+    for (const code of [
+      'B_DENIED',
+      'B_QUEUE_FULL',
+      'C_TIMEOUT',
+      'W_LOST',
+      'W_NONE',
+      'W_REJECTED',
+      'W_TIMEOUT',
+    ])
+      assert.equal(sampleOf(text, `omdp_errors_total{service="${SERVICE}",code="${code}"}`), 0, code);
+    const bounds = new Set([...text.matchAll(/,le="([^"+]+)"/g)].map(([, bound]) => bound));
+    const powers = Array.from({ length: 21 }, (_, n) => String(2 ** (n + 6) / 1e6));
+    assert.deepEqual([...bounds], powers);
+  });
+
+  test('the start of the process does not change', async (t) => {
+    const { get } = await monitored(t);
+    const seen = new Set();
+    for (let n = 0; n < 5; n += 1)
+      seen.add(sampleOf((await get('/metrics')).text, 'process_start_time_seconds'));
+    assert.equal(seen.size, 1);
+  });
+
   test('the alert rules are right, by promtool', { skip: noPromtool }, () => {
     const file = path.join(ROOT, 'deploy', 'prometheus', 'alerts.yml');
     const checked = spawnSync('promtool', ['check', 'rules', file], { encoding: 'utf8' });
@@ -219,6 +246,25 @@ describe('who may look', () => {
     assert.equal(await withHost(remote.base, 'broker.example'), 200);
   });
 
+  test('other machines are refused behind a proxy of this machine, too', async (t) => {
+    const local = await monitored(t);
+    for (const [name, value, status] of [
+      ['X-Forwarded-For', '192.0.2.1', 403],
+      ['X-Forwarded-For', '127.0.0.1, 192.0.2.1', 403],
+      ['X-Forwarded-For', 'unknown', 403],
+      ['X-Real-IP', '192.0.2.1', 403],
+      ['Forwarded', 'proto=https;for=192.0.2.1', 403],
+      ['Forwarded', 'for=127.0.0.1, For="[2001:db8::1]:80"', 403],
+      ['X-Forwarded-For', '127.0.0.1, ::1', 200],
+      ['Forwarded', 'for="[::1]:4711";proto=http, for=127.0.0.1', 200],
+      ['Forwarded', 'by=192.0.2.1', 200],
+    ]) {
+      assert.equal((await local.get('/metrics', { [name]: value })).status, status, `${name}: ${value}`);
+    }
+    const remote = await monitored(t, () => ({ remote: true }));
+    assert.equal((await remote.get('/metrics', { 'X-Forwarded-For': '192.0.2.1' })).status, 200);
+  });
+
   test('every answer forbids scripts of others and framing', async (t) => {
     const { get } = await monitored(t);
     for (const where of ['/', '/metrics', '/nothing']) {
@@ -247,6 +293,34 @@ describe('who may look', () => {
       assert.equal((await get(where)).status, 404, where);
     }
   });
+});
+
+test('mounted by a framework: the page without its last slash is redirected to its folder', async (t) => {
+  const { broker } = await monitored(t);
+  const monitor = createMonitor(broker);
+  // As express and middie do.
+  const server = http.createServer((req, res) => {
+    req.originalUrl = req.url;
+    req.url = req.url.replace(/^\/a\/omdp/, '') || '/';
+    monitor(req, res);
+  });
+  await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
+  t.after(() => {
+    monitor.close();
+    server.closeAllConnections();
+    server.close();
+  });
+  const base = `http://127.0.0.1:${server.address().port}`;
+  for (const [url, folder] of [
+    ['/a/omdp', '/a/omdp/'],
+    ['/a/omdp?x=/1', '/a/omdp/?x=/1'],
+  ]) {
+    const response = await fetch(base + url, { redirect: 'manual' });
+    assert.equal(response.status, 302);
+    assert.equal(new URL(response.headers.get('location'), base + url).href, base + folder);
+  }
+  for (const url of ['/a/omdp/', '/', '/a/omdp/style.css'])
+    assert.equal((await fetch(base + url, { redirect: 'manual' })).status, 200, url);
 });
 
 describe('test requests', () => {
@@ -338,7 +412,7 @@ test('events are told as they happen', async (t) => {
       const parts = text.split('\n\n');
       text = parts.pop();
       for (const part of parts) {
-        const [, event, data] = /^event: (.*)\ndata: (.*)$/.exec(part);
+        const [, event, data] = /^event: ([^\n]*)\ndata: ([^\n]*)$/.exec(part);
         told.push([event, JSON.parse(data)]);
       }
     }
@@ -359,6 +433,8 @@ test('bad arguments', async (t) => {
   assert.throws(() => createMonitor(), /broker must be a Broker/);
   for (const [options, message] of [
     [{ token: '' }, /"token" must be a non-empty string, got string/],
+    [{ token: 'schlüssel' }, /"token" must consist of visible characters of ASCII$/],
+    [{ token: 'in two' }, /"token" must consist of visible characters of ASCII$/],
     [{ remote: 1 }, /"remote" must be a boolean/],
     [{ client: {} }, /"client" must be a Client/],
     [{ interval: 1 }, /"interval" must be an integer of 100 or more/],

@@ -199,6 +199,27 @@ test('the second start of a request', async (t) => {
   assert.deepEqual(events, [['retry', { 'zmq_omdp.attempt': 2 }]]);
 });
 
+test('the further attempts of a retry policy are events of one span of the client', async (t) => {
+  const peers = peersFor(t, 'tcp');
+  const { endpoint } = peers;
+  await peers.broker().start();
+  const worker = runChild(t, runWorker, { endpoint, service: SERVICE });
+  await worker.said('ready');
+  const calls = [[SERVICE, 'fail', { retry: { attempts: 3, on: ['error'], delay: 1 } }]];
+  const { value } = await runChild(t, runClient, { endpoint, calls }).said('done');
+  const [request, ...others] = value.spans.filter(({ kind }) => kind === 'CLIENT');
+  assert.deepEqual(others, []);
+  assert.deepEqual(
+    request.events,
+    [2, 3].map((attempt) => ['retry', { 'zmq_omdp.attempt': attempt }]),
+  );
+  const [handlings] = await spansOf(worker);
+  assert.deepEqual(
+    handlings.map(({ parent, events }) => [parent, events.length]),
+    [0, 1, 1].map((events) => [request.id, events]),
+  );
+});
+
 describe('where the context does not travel', () => {
   test('under MDP nothing is added to what goes over the wire', async (t) => {
     const peers = peersFor(t, 'tcp');

@@ -28,9 +28,9 @@ const FLAGS = [
 ];
 
 const MARKUP = '<img src=x onerror="document.title=\'harm\'">"&';
-const HOSTILE = `${MARKUP}\u202e\u061c\u0007`;
-/** Characters that reverse the direction of the text around them are shown as escapes. */
-const SHOWN = `${MARKUP}\\u202e\\u061c\\u0007`;
+const HOSTILE = `${MARKUP}\u202e\u061c\u0007\u2028\u200b`;
+/** Characters that reverse the direction of the text around them, or are not seen, are shown as escapes. */
+const SHOWN = `${MARKUP}\\u202e\\u061c\\u0007\\u2028\\u200b`;
 
 const LONG = 'a-name-of-255-bytes'.padEnd(255, '-');
 

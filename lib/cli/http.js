@@ -2,6 +2,7 @@
 // The monitor of `zmq-omdp broker --http`.
 
 const http = require('node:http');
+const { BlockList, isIP } = require('node:net');
 const { Usage } = require('./failure');
 const { checkOptions } = require('../monitor/options');
 const { kebab } = require('./names');
@@ -36,9 +37,16 @@ function httpSettings(settings) {
   return { host: inBrackets ?? plain, port, monitor };
 }
 
+/** Addresses of this machine in every form, such as 0:0:0:0:0:0:0:1, and its name. */
+const LOOPBACK = new BlockList();
+LOOPBACK.addSubnet('127.0.0.0', 8, 'ipv4');
+LOOPBACK.addAddress('::1', 'ipv6');
+
 /** @param {string} host */
 function isLoopback(host) {
-  return host === 'localhost' || host === '::1' || host.startsWith('127.');
+  const version = isIP(host);
+  if (version === 0) return host.toLowerCase() === 'localhost';
+  return LOOPBACK.check(host, version === 6 ? 'ipv6' : 'ipv4');
 }
 
 /** The endpoint for a client on this machine. @param {string} endpoint */

@@ -79,18 +79,21 @@ function parse(options, args) {
       ...(short === undefined ? {} : { short }),
     };
   }
+  const names = [...Object.keys(flags), 'help'].map((name) => `--${name}`);
+  const joined = joinValues(flags, args);
+  // For parseArgs a short flag with the rest of the word as its value, which nobody means.
+  const single = joined.map((arg) => arg.replace(/=.*$/s, '')).find((arg) => names.includes(`-${arg}`));
+  if (single !== undefined) throw new Usage(`unknown option "${single}"${didYouMean(`-${single}`, names)}`);
   try {
-    const joined = joinValues(flags, args);
     return parseArgs({ args: joined, options: flags, allowPositionals: true, strict: true });
   } catch (error) {
     const { message } = /** @type {Error} */ (error);
-    const names = [...Object.keys(flags), 'help'].map((name) => `--${name}`);
     const [, unknown] = /^Unknown option '(--?[^'=]+)/.exec(message) ?? [];
     // Several letters after one dash are as many flags, but mostly meant as one.
     const isLetter = unknown !== undefined && !unknown.startsWith('--') && !args.includes(unknown);
     const word = args.find((arg) => isLetter && /^-[a-z][a-z-]+$/i.test(arg) && arg.includes(unknown[1]));
     if (word !== undefined) throw new Usage(`unknown option "${word}"${didYouMean(`-${word}`, names)}`);
-    const [, lacking] = /^Option '.*(--[\w-]+).*' argument missing/.exec(message) ?? [];
+    const [, lacking] = /^Option '.*(--[\w-]+).*' argument (?:missing|is ambiguous)/.exec(message) ?? [];
     const [, bare] = /^Option '.*(--[\w-]+)' does not take an argument/.exec(message) ?? [];
     if (bare !== undefined) throw new Usage(`${bare} takes no value`);
     if (lacking !== undefined) throw new Usage(`${lacking} needs a value`);

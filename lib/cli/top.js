@@ -4,7 +4,7 @@ const { setTimeout: wait } = require('node:timers/promises');
 const { QUERY_OPTIONS, QUERY_HELP, Follower, withClient } = require('./asking');
 const { Usage } = require('./failure');
 const { helpLine } = require('./options');
-const { duration, printJson, sumOf, table } = require('./output');
+const { cut, duration, printJson, sumOf, table } = require('./output');
 const { readSettings } = require('./settings');
 
 const help = `Usage: zmq-omdp top [OPTION…]
@@ -66,16 +66,21 @@ function ratesOf(stats, before, seconds) {
   return rows.sort((a, b) => b.rate - a.rate || b.queued - a.queued || (a.name < b.name ? -1 : 1));
 }
 
-/** @param {Stats} stats @param {ReturnType<typeof ratesOf>} rates @param {number} height */
-function screen(stats, rates, height) {
+/**
+ * @param {Stats} stats
+ * @param {ReturnType<typeof ratesOf>} rates
+ * @param {number} [height] of the terminal
+ * @param {number} [width]
+ */
+function screen(stats, rates, height = Number.POSITIVE_INFINITY, width = Number.POSITIVE_INFINITY) {
   const total = rates.reduce((sum, { rate }) => sum + rate, 0);
   const head = `${new Date().toLocaleTimeString()}  ${stats.clients} clients, ${stats.workers.length} workers, ${stats.queued} waiting, ${stats.running} running, ${total.toFixed(0)} requests/s`;
-  const rows = rates.slice(0, height).map((row) => {
+  const rows = rates.slice(0, Math.max(1, height - 4)).map((row) => {
     const { name, rate, failed, queued, oldest, running, workers, idle, p50, p99 } = row;
     const numbers = [queued, duration(oldest), running, workers, idle, duration(p50), duration(p99)];
     return [name, rate.toFixed(rate < 10 ? 1 : 0), failed.toFixed(failed < 10 ? 1 : 0), ...numbers];
   });
-  return `${head}\n\n${table(TITLES, rows)}`;
+  return `${cut(head, width)}\n\n${table(TITLES, rows, width)}`;
 }
 
 /** @param {string[]} args @returns {Promise<number>} */
@@ -118,7 +123,9 @@ async function run(args) {
           });
         else
           process.stdout.write(
-            `${isScreen ? HOME : ''}${screen(stats, rates, (process.stdout.rows ?? 1000) - 4)}`,
+            isScreen
+              ? HOME + screen(stats, rates, process.stdout.rows, process.stdout.columns)
+              : screen(stats, rates),
           );
         before = stats;
         at = now;

@@ -36,12 +36,27 @@ function hasToken(req, token) {
 }
 
 /**
- * Whether the connection comes from this machine and uses a name of this machine: a page of another site,
- * whose own name points here, must not read anything.
+ * The addresses for which proxies have made the request, as far as they tell.
+ * @param {IncomingMessage['headers']} headers
+ * @returns {string[]}
+ */
+function originsOf({ forwarded = '', ...headers }) {
+  const lists = [headers['x-forwarded-for'], headers['x-real-ip']].flatMap((value) => value ?? []);
+  const plain = lists.flatMap((list) => list.split(',')).map((each) => each.trim());
+  const named = [...forwarded.matchAll(/(?:^|[;,\s])for=("[^"]*"|[^;,\s]*)/gi)].map(([, value]) =>
+    value.replace(/^"?\[?|\]?(?::\d+)?"?$/g, ''),
+  );
+  return [...plain.filter((each) => each !== ''), ...named];
+}
+
+/**
+ * Whether the connection comes from this machine, also by what a proxy says, and uses a name of this machine: a page of
+ * another site, whose own name points here, must not read anything.
  * @param {IncomingMessage} req
  */
 function isLocal(req) {
   if (!isLoopback(req.socket.remoteAddress)) return false;
+  if (!originsOf(req.headers).every(isLoopback)) return false;
   const name = hostName(req.headers.host);
   return name === 'localhost' || name === '[::1]' || isLoopback(name);
 }

@@ -4,10 +4,13 @@
 /** @import { Latency } from '../../index' */
 
 /**
- * Upper bounds in ms that are bounds of a log-linear histogram, too: powers of two in µs minus one, from 64
- * µs to 67 s.
+ * Buckets whose bounds are bounds of a log-linear histogram, too: the values below a power of two in µs, from 64 µs to
+ * 67 s. The largest value in ms, and the label in s.
  */
-const BOUNDS = Array.from({ length: 21 }, (_, n) => (2 ** (n + 6) - 1) / 1000);
+const BOUNDS = Array.from({ length: 21 }, (_, n) => {
+  const micros = 2 ** (n + 6);
+  return { largest: (micros - 1) / 1000, le: String(micros / 1e6) };
+});
 
 /** @typedef {Record<string, string>} Labels */
 /** @typedef {{ help: string, type: 'counter' | 'gauge' | 'histogram', unit?: string, lines: string[] }} Family */
@@ -77,13 +80,11 @@ class Exposition {
     const lines = this.#lines(name, 'histogram', help);
     let at = 0;
     let seen = 0;
-    for (const bound of BOUNDS) {
-      while (at < buckets.length && buckets[at][0] <= bound) {
+    for (const { largest, le } of BOUNDS) {
+      while (at < buckets.length && buckets[at][0] <= largest) {
         seen += buckets[at][1];
         at += 1;
       }
-      // The buckets up to `bound` contain the values below the power of two.
-      const le = String((bound + 0.001) / 1000);
       lines.push(`${name}_bucket${labelsText({ ...labels, le })} ${seen}`);
     }
     lines.push(`${name}_bucket${labelsText({ ...labels, le: '+Inf' })} ${count}`);

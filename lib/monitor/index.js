@@ -93,6 +93,11 @@ class Monitor {
     }
     if (pathname === '/healthz') return this.#healthz(res);
     if (pathname === '/readyz') return this.#readyz(res);
+    const folder = pathname === '/' ? folderOf(req) : undefined;
+    if (folder !== undefined) {
+      res.setHeader('Location', folder);
+      return send(res, 302, TEXT, 'the page is in a folder\n');
+    }
     // The files contain no data of the broker: the page asks for the token and sends it.
     if (Object.hasOwn(FILES, pathname)) return file(res, FILES[pathname]);
     if (!hasToken(req, token)) {
@@ -168,6 +173,16 @@ class Monitor {
 /** The path of a request's target, without the query. @param {string} url */
 function pathOf(url) {
   return url.replace(/^https?:\/\/[^/?#]*/i, '').replace(/[?#].*$/s, '') || '/';
+}
+
+/**
+ * The page refers to its files relative to its own folder, so that a framework may mount it anywhere.
+ * @param {IncomingMessage & { originalUrl?: unknown }} req with the URL before the framework cut its prefix off
+ * @returns {string | undefined} the folder, relative to the request, if its last slash is missing
+ */
+function folderOf({ originalUrl }) {
+  const [, name, query] = /^[^?]*\/([^/?]+)(\?.*)?$/s.exec(String(originalUrl ?? '')) ?? [];
+  return name === undefined ? undefined : `./${name}/${query ?? ''}`;
 }
 
 /**

@@ -21,6 +21,9 @@ function checkOptions(options) {
     else if (key === 'token') {
       if (typeof value !== 'string' || value === '')
         throw new TypeError(`${what} must be a non-empty string, got ${typeof value}`);
+      // Browsers and scrapers send others in different ways, or not at all. The error must not tell the token.
+      if (!/^[\x21-\x7e]+$/.test(value))
+        throw new TypeError(`${what} must consist of visible characters of ASCII`);
       result.token = value;
     } else if (key === 'client') {
       if (typeof value?.requestStream !== 'function')

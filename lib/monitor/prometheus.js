@@ -11,6 +11,18 @@ const { WorkerSeries } = require('./worker-series');
 /** The label of services and workers without their own rows. */
 const OTHER = 'other';
 
+/** The codes that are shown before they occur, because Prometheus sees no increase in the first value of a series. */
+const EXPECTED_CODES = [
+  'B_DENIED',
+  'B_QUEUE_FULL',
+  'C_TIMEOUT',
+  'W_LOST',
+  'W_NONE',
+  'W_REJECTED',
+  'W_TIMEOUT',
+];
+const NO_ERRORS = Object.fromEntries(EXPECTED_CODES.map((code) => [code, 0]));
+
 /** @param {Exposition} out @param {ServiceNumbers} numbers @param {string} service */
 function serviceNumbers(out, { counters, latency }, service) {
   const labels = { service };
@@ -28,7 +40,7 @@ function serviceNumbers(out, { counters, latency }, service) {
   out.counter('omdp_rejections', 'Rejections by workers.', counters.rejected, labels);
   out.counter('omdp_request_bytes', 'Data and options of requests.', counters.bytesIn, labels);
   out.counter('omdp_reply_bytes', 'Parts and finals of replies.', counters.bytesOut, labels);
-  for (const [code, count] of Object.entries(counters.errors)) {
+  for (const [code, count] of Object.entries({ ...NO_ERRORS, ...counters.errors })) {
     out.counter('omdp_errors', 'Requests that ended with a code.', count, { service, code });
   }
   out.histogram('omdp_queue_duration_seconds', 'Time until a worker had the request.', latency.queue, labels);
@@ -79,13 +91,15 @@ function descriptors(out) {
   }
 }
 
+/** In seconds since 1970. Computed once: a sample that differs would mean that the process was started again. */
+const STARTED = Date.now() / 1000 - process.uptime();
+
 /** @param {Exposition} out */
 function processNumbers(out) {
   const { user, system } = process.cpuUsage();
   out.counter('process_cpu_seconds', 'Processor time of the process.', (user + system) / 1e6);
   out.gauge('process_resident_memory_bytes', 'Resident memory of the process.', process.memoryUsage.rss());
-  const started = Date.now() / 1000 - process.uptime();
-  out.gauge('process_start_time_seconds', 'Start time of the process, in seconds since 1970.', started);
+  out.gauge('process_start_time_seconds', 'Start time of the process, in seconds since 1970.', STARTED);
   descriptors(out);
 }
 

@@ -12,9 +12,11 @@
   let events = [];
   let known = '';
 
-  // Replaces control characters, and characters that reverse the direction of text, by the escapes of JSON.
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: the expression replaces control characters
-  const HIDDEN = /[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u206f]/g;
+  // Replaces control characters, and characters that reverse the direction of text or are not seen, by the escapes of
+  // JSON.
+  const HIDDEN =
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: the expression replaces control characters
+    /[\u0000-\u001f\u007f-\u009f\u00ad\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff]/g;
   const visible = (value) =>
     String(value).replace(HIDDEN, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`);
   const visibleLines = (text) => text.split('\n').map(visible).join('\n');
@@ -250,7 +252,8 @@
       if (done) return true;
       text += value;
       for (let end = text.indexOf('\n\n'); end !== -1; end = text.indexOf('\n\n')) {
-        const [, event, data] = /^event: (.*)\ndata: (.*)$/.exec(text.slice(0, end)) ?? [];
+        // A dot would not match U+2028, which may be in a name.
+        const [, event, data] = /^event: ([^\n]*)\ndata: ([^\n]*)$/.exec(text.slice(0, end)) ?? [];
         text = text.slice(end + 2);
         if (event !== undefined) handlers[event]?.(JSON.parse(data));
       }
