@@ -121,6 +121,25 @@ describe('what is there', () => {
     assert.deepEqual([code, lines], [1, ['zmq-omdp: C_TIMEOUT: the broker does not answer']]);
   });
 
+  test('an endpoint that cannot be, in one line', async (t) => {
+    for (const args of [['ls'], ['ping', SERVICE], ['top'], ['events'], ['bench', SERVICE]]) {
+      const { code, lines } = await cli(t, [...args, '-b', 'nonsense']).ended;
+      assert.deepEqual([code, lines.length], [1, 1], args[0]);
+      assert.match(lines[0], /^zmq-omdp: cannot connect to nonsense: Invalid argument/);
+    }
+  });
+
+  test('a count that cannot be', async (t) => {
+    for (const [command, count] of [
+      ['events', '-1'],
+      ['top', '0'],
+      ['events', '1.5'],
+    ]) {
+      const { code, lines } = await cli(t, [command, '--count', count]).ended;
+      assert.deepEqual([code, lines], [2, [`zmq-omdp: --count must be an integer from 1, got "${count}"`]]);
+    }
+  });
+
   test('a name that cannot be looked up', async (t) => {
     const args = ['ls', '-b', 'tcp://brokers.invalid:5555', '--discover', 'all', '-t', '5000'];
     const { code, lines } = await cli(t, args).ended;

@@ -329,6 +329,17 @@ describe('the broker', () => {
       assert.match(lines[0], message);
     }
 
+    const token = path.join(folderFor(t), 'token');
+    fs.writeFileSync(token, 'in two');
+    const wrong = 'must consist of visible characters of ASCII';
+    for (const [args, env, where] of [
+      [['--http-token-file', token], {}, 'the content of the file of --http-token-file'],
+      [[], { ZMQ_OMDP_HTTP_TOKEN: 'in two' }, 'ZMQ_OMDP_HTTP_TOKEN'],
+    ]) {
+      const { code, lines } = await cli(t, [...plain, '--http', '127.0.0.1:0', ...args], { env }).ended;
+      assert.deepEqual([code, lines], [2, [`zmq-omdp: ${where} ${wrong}`]]);
+    }
+
     for (const [value, code, message] of [
       ['9464', 2, /--http must be HOST:PORT/],
       ['127.0.0.1:99999', 2, /--http must be HOST:PORT/],

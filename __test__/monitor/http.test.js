@@ -238,10 +238,19 @@ describe('who may look', () => {
 
   test('a name of another machine is refused, unless it is told otherwise', async (t) => {
     const local = await monitored(t);
-    for (const host of ['evil.example', '127.evil.example', '127.0.0.1.evil.example', '127.1'])
+    for (const host of [
+      'evil.example',
+      '127.evil.example',
+      '127.0.0.1.evil.example',
+      '127.1',
+      '[::2]',
+      '[localhost]x',
+      '::1',
+    ])
       assert.equal(await withHost(local.base, host), 403, host);
     assert.equal(await withHost(local.base, '127.0.0.2:80'), 200);
-    assert.equal(await withHost(local.base, 'localhost:1'), 200);
+    for (const host of ['localhost:1', 'LOCALHOST', '[::1]:80', '[0:0:0:0:0:0:0:1]', '[::ffff:127.0.0.1]'])
+      assert.equal(await withHost(local.base, host), 200, host);
     const remote = await monitored(t, () => ({ remote: true }));
     assert.equal(await withHost(remote.base, 'broker.example'), 200);
   });

@@ -49,6 +49,8 @@ async function withClient(settings, work) {
       reject(new Failure(reason === undefined ? message : `${code}: ${reason}`));
     });
   });
+  // A start that fails rejects both promises, and is reported before anybody waits for this one.
+  refused.catch(() => {});
   try {
     await client.start();
     return await Promise.race([work(client, controller.signal), refused]);

@@ -5,7 +5,7 @@ const { QUERY_OPTIONS, QUERY_HELP, Follower, withClient } = require('./asking');
 const { Usage } = require('./failure');
 const { helpLine } = require('./options');
 const { jsonOf, printJson } = require('./output');
-const { readSettings } = require('./settings');
+const { checkCount, readSettings } = require('./settings');
 
 const help = `Usage: zmq-omdp events [OPTION…]
 
@@ -29,6 +29,7 @@ async function run(args) {
   const { settings, positionals } = readSettings(OPTIONS, args);
   if (positionals.length > 0) throw new Usage(`events takes no argument, got "${positionals[0]}"`);
   const { count = Number.POSITIVE_INFINITY } = settings;
+  checkCount(settings.count);
   await withClient(settings, async (client, signal) => {
     /** @type {number | null} */
     let last = settings.all ? 0 : null;

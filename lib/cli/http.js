@@ -2,11 +2,12 @@
 // The monitor of `zmq-omdp broker --http`.
 
 const http = require('node:http');
-const { BlockList, isIP } = require('node:net');
 const { Usage } = require('./failure');
+const { isThisMachine } = require('../monitor/access');
 const { checkOptions } = require('../monitor/options');
 const { kebab } = require('./names');
 const { readSecret } = require('./secrets');
+const { writtenAs } = require('./settings');
 
 /** @typedef {{ host: string, port: number, monitor: Record<string, unknown> }} Settings */
 
@@ -32,21 +33,17 @@ function httpSettings(settings) {
     checkOptions(monitor);
   } catch (error) {
     const { message } = /** @type {Error} */ (error);
-    throw new Usage(message.replace(/option "(\w+)"/, (_all, name) => `--http-${kebab(name)}`));
+    const ofToken =
+      settings.httpTokenFile === undefined
+        ? writtenAs('httpToken')
+        : 'the content of the file of --http-token-file';
+    throw new Usage(
+      message.replace(/option "(\w+)"/, (_all, name) =>
+        name === 'token' ? ofToken : `--http-${kebab(name)}`,
+      ),
+    );
   }
   return { host: inBrackets ?? plain, port, monitor };
-}
-
-/** Addresses of this machine in every form, such as 0:0:0:0:0:0:0:1, and its name. */
-const LOOPBACK = new BlockList();
-LOOPBACK.addSubnet('127.0.0.0', 8, 'ipv4');
-LOOPBACK.addAddress('::1', 'ipv6');
-
-/** @param {string} host */
-function isLoopback(host) {
-  const version = isIP(host);
-  if (version === 0) return host.toLowerCase() === 'localhost';
-  return LOOPBACK.check(host, version === 6 ? 'ipv6' : 'ipv4');
 }
 
 /** The endpoint for a client on this machine. @param {string} endpoint */
@@ -64,7 +61,7 @@ function reachable(endpoint) {
 function prepareHttp(broker, { host, port, monitor: options }, conf) {
   const { Client } = require('../client');
   const { createMonitor } = require('../monitor');
-  const remote = !isLoopback(host);
+  const remote = !isThisMachine(host);
   // Test requests of the page have no user: not permitted with security, nor from other machines without a
   // token.
   const mayRequest = !conf.curveServer && !conf.plainServer && (!remote || options.token !== undefined);

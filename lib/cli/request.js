@@ -6,7 +6,7 @@ const { Failure, Usage } = require('./failure');
 const { confOf, helpFor, helpLine, settingsOf } = require('./options');
 const { jsonOf } = require('./output');
 const { onReaderGone } = require('./reader');
-const { checked, readSettings } = require('./settings');
+const { checkCount, checked, readSettings } = require('./settings');
 const { onSignals } = require('./signals');
 
 const help = `Usage: zmq-omdp request SERVICE [DATA|-] [OPTION…]
@@ -58,7 +58,7 @@ async function run(args) {
   if (service === undefined) throw new Usage('request needs a SERVICE');
   if (extra !== undefined) throw new Usage(`request takes a SERVICE and DATA, but also got "${extra}"`);
   const { count } = settings;
-  if (!Number.isInteger(count) || count < 1) throw new Usage(`--count must be 1 or more, got "${count}"`);
+  checkCount(count);
   const headers = readHeaders(settings.header);
   const { stream } = settings;
   const data = await readData(text ?? (stream ? '-' : undefined), settings.json);

@@ -250,6 +250,13 @@ function checked(make) {
   }
 }
 
+/** @param {number | undefined} count that of --count, if given */
+function checkCount(count) {
+  if (count === undefined || (Number.isInteger(count) && count >= 1)) return;
+  throw new Usage(`${writtenAs('count')} must be an integer from 1, got "${count}"`);
+}
+
+exports.checkCount = checkCount;
 exports.checked = checked;
 exports.ofText = ofText;
 exports.readSettings = readSettings;

@@ -5,7 +5,7 @@ const { QUERY_OPTIONS, QUERY_HELP, Follower, withClient } = require('./asking');
 const { Usage } = require('./failure');
 const { helpLine } = require('./options');
 const { cut, duration, printJson, sumOf, table } = require('./output');
-const { readSettings } = require('./settings');
+const { checkCount, readSettings } = require('./settings');
 
 const help = `Usage: zmq-omdp top [OPTION…]
 
@@ -88,6 +88,7 @@ async function run(args) {
   const { settings, positionals } = readSettings(OPTIONS, args);
   if (positionals.length > 0) throw new Usage(`top takes no argument, got "${positionals[0]}"`);
   const { interval, count = Number.POSITIVE_INFINITY, json } = settings;
+  checkCount(settings.count);
   if (!(interval >= 50)) throw new Usage(`--interval must be a number from 50, got "${interval}"`);
   const isScreen = process.stdout.isTTY === true && !json;
   const quit = new AbortController();

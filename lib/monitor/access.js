@@ -2,22 +2,31 @@
 // Access control of the monitor: a bearer token, loopback addresses, and no pages of other sites.
 
 const { createHash, timingSafeEqual } = require('node:crypto');
-const { isIPv4 } = require('node:net');
+const { BlockList, isIP } = require('node:net');
 
 /** @import { IncomingMessage } from 'node:http' */
 
+/** The addresses of this machine in every form, such as ::ffff:127.0.0.1. */
+const LOOPBACK = new BlockList();
+LOOPBACK.addSubnet('127.0.0.0', 8, 'ipv4');
+LOOPBACK.addAddress('::1', 'ipv6');
+
 /** @param {string | undefined} address */
-function isLoopback(address) {
-  if (address === undefined) return false;
-  const plain = address.startsWith('::ffff:') ? address.slice(7) : address;
+function isLoopback(address = '') {
+  const version = isIP(address);
   // A name such as 127.example.org belongs to somebody else.
-  return plain === '::1' || (isIPv4(plain) && plain.startsWith('127.'));
+  return version !== 0 && LOOPBACK.check(address, version === 6 ? 'ipv6' : 'ipv4');
 }
 
-/** The name in a Host header, without the port. @param {string | undefined} host */
+/** @param {string} host a name or an address */
+function isThisMachine(host) {
+  return host.toLowerCase() === 'localhost' || isLoopback(host);
+}
+
+/** The name or address in a Host header, without the port. @param {string | undefined} host */
 function hostName(host = '') {
-  const [name] = /^(\[[^\]]*\]|[^:]*)/.exec(host) ?? [''];
-  return name.toLowerCase();
+  const [, address, name = ''] = /^(?:\[([^\]]*)\]|([^:]*))(?::\d*)?$/.exec(host) ?? [];
+  return address ?? name;
 }
 
 /** @param {string} text */
@@ -57,8 +66,7 @@ function originsOf({ forwarded = '', ...headers }) {
 function isLocal(req) {
   if (!isLoopback(req.socket.remoteAddress)) return false;
   if (!originsOf(req.headers).every(isLoopback)) return false;
-  const name = hostName(req.headers.host);
-  return name === 'localhost' || name === '[::1]' || isLoopback(name);
+  return isThisMachine(hostName(req.headers.host));
 }
 
 /** Whether the request does not come from a page of another site. @param {IncomingMessage} req */
@@ -77,3 +85,4 @@ function isSameOrigin(req) {
 exports.hasToken = hasToken;
 exports.isLocal = isLocal;
 exports.isSameOrigin = isSameOrigin;
+exports.isThisMachine = isThisMachine;
