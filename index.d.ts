@@ -948,8 +948,8 @@ export interface PeerStats {
     /** Requests that ended with a code of this package, by code. Worker: cancelled requests. */
     readonly errors: { readonly [code: string]: number };
     /**
-     * Worker: requests that had an earlier attempt at another worker. Client: 0, because the broker starts
-     * further attempts.
+     * Worker: requests that had an earlier attempt. Client: further attempts of retry policies; those of a number
+     * `retry` are started by the broker.
      */
     readonly retried: number;
     /** Bytes of received data. Worker: of requests. Client: of replies. */

@@ -161,6 +161,7 @@ class Request {
   madeAgain(attempt) {
     this.attempt = attempt;
     this.place = undefined;
+    this.requests.meter.retried += 1;
     const { scope, trace } = this;
     if (trace === undefined) return;
     trace.attempt = attempt;

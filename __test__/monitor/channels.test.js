@@ -167,6 +167,7 @@ test('the further attempts of a retry policy, in the context of the caller', asy
   ]);
   assert.deepEqual(requests.log, ['start', 'end', 'asyncStart', 'asyncEnd']);
   assert.equal(requests.messages[0].attempt, 3);
+  assert.equal((await client.stats()).counters.retried, 2);
 });
 
 test('a handling whose client has gone ends with why', async (t) => {

@@ -1,6 +1,7 @@
 'use strict';
 // What a worker and a client have done, of a load whose counts are known.
 const assert = require('node:assert/strict');
+const { Readable } = require('node:stream');
 const { describe, test } = require('node:test');
 const { Histogram } = require('../../lib/meter');
 const { runChild } = require('../support/child');
@@ -88,6 +89,20 @@ describe('a worker and a client', () => {
       assert.ok(done.latency.max >= 49);
     });
   }
+
+  test('the parts of a stream that is the data are counted', async (t) => {
+    const { broker, client, worker } = await peersFor(t).trio(async (data, reply) => {
+      for await (const _part of data);
+      reply.end();
+    });
+    const parts = [Buffer.alloc(50_000), Buffer.alloc(7)];
+    await client.call(SERVICE, Readable.from(parts));
+    const { bytesOut } = (await client.stats()).counters;
+    const { bytesIn } = (await worker.stats()).counters;
+    assert.deepEqual([bytesOut, bytesIn], [50_007, 50_007]);
+    const options = '{"timeout":60000}'.length;
+    assert.equal((await broker.stats()).services[0].counters.bytesIn, 50_007 + options);
+  });
 
   test('a request whose reply nobody waits for is counted by its code', async (t) => {
     const { client, worker } = await peersFor(t).trio((_data, reply) => {

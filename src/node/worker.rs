@@ -187,6 +187,9 @@ impl WorkerCore {
                             false => taken.take(*delivery, size, at),
                         }
                     }
+                    Notice::Machine(_, WorkerNotice::Chunk { body, .. }) => {
+                        taken.bytes += body.bytes.len() as u64;
+                    }
                     _ => {}
                 }
                 peer::report(
