@@ -68,6 +68,48 @@ test('the metrics that the dashboard and the alerts ask for are there', async (t
   for (const name of names) assert.ok(has.has(name), name);
 });
 
+test('the first loss of a worker is an alert, as is a queue without workers', {
+  skip: missing('promtool'),
+}, (t) => {
+  const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'omdp-alerts-'));
+  t.after(() => fs.rmSync(folder, { recursive: true }));
+  const series = (name, values) => ({ series: name, values });
+  const none = (alertname, minutes) => ({ eval_time: `${minutes}m`, alertname, exp_alerts: [] });
+  const fires = (alertname, minutes, exp_labels, summary) => {
+    return {
+      eval_time: `${minutes}m`,
+      alertname,
+      exp_alerts: [{ exp_labels, exp_annotations: { summary } }],
+    };
+  };
+  const lost = { service: 's', code: 'W_LOST', severity: 'warning' };
+  const waiting = { service: 'q', severity: 'critical' };
+  const rules = {
+    rule_files: [path.join(DEPLOY, 'prometheus', 'alerts.yml')],
+    evaluation_interval: '1m',
+    tests: [
+      {
+        interval: '1m',
+        input_series: [
+          series('omdp_errors_total{service="s",code="W_LOST"}', '0 0 0 1 1 1 1'),
+          series('omdp_service_workers{service="q"}', '1 1 0 0 0 0 0'),
+          series('omdp_queue_requests{service="q"}', '5 5 5 5 5 5 5'),
+        ],
+        alert_rule_test: [
+          none('OmdpWorkersLost', 2),
+          fires('OmdpWorkersLost', 4, lost, 'Workers of s were lost with requests.'),
+          none('OmdpNoWorker', 1),
+          fires('OmdpNoWorker', 4, waiting, 'Requests for q wait, and it has no worker.'),
+        ],
+      },
+    ],
+  };
+  const file = path.join(folder, 'test.yml');
+  fs.writeFileSync(file, JSON.stringify(rules));
+  const { status, stdout, stderr } = spawnSync('promtool', ['test', 'rules', file], { encoding: 'utf8' });
+  assert.equal(status, 0, stdout + stderr);
+});
+
 test('promtool takes the queries of the dashboard', { skip: missing('promtool') }, (t) => {
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'omdp-rules-'));
   t.after(() => fs.rmSync(folder, { recursive: true }));
