@@ -418,6 +418,49 @@ const SCENARIOS = {
       }
     },
   },
+  'workers that are named': {
+    about: 'requests with 1000 workers named in turn, in frames of many, beside one worker that is idle',
+    async run(connect, scale) {
+      const [one, other] = [connect(), connect()];
+      for (let n = 1; n <= 500; n += 1)
+        for (const [at, socket] of [one, other].entries())
+          await socket.send(ready(n, 'named', { name: `named${at}-${n}`, session: `named${at}-${n}.1` }));
+      await connect('idle').send(['W', '1', 'named', HELLO]);
+      await new Promise((resolve) => setTimeout(resolve, 200));
+      const opts = (n) => `{"worker":"named${n % 2}-${1 + ((n % 1000) >> 1)}","timeout":-1}`;
+      const asks = (from) =>
+        Array.from({ length: 1000 }, (_, n) =>
+          part('C', '2', 'named', `r${from + n}`, '1', opts(from + n)),
+        );
+      // 10,000 of each client, which then end with it.
+      for (let round = 0; round < 5 * scale; round += 1) {
+        const client = connect();
+        await client.send(['C', '1', HELLO]);
+        for (let from = 0; from < 10_000; from += 1000) await client.send([batch(...asks(from))]);
+        await new Promise((resolve) => setTimeout(resolve, 300));
+        client.close();
+      }
+    },
+  },
+  'connections with much that end at once': {
+    about: '400 connections with 700 waiting requests each, which end together',
+    // So much that there is room for all of them.
+    broker: { maxHeld: 256 * MIB, maxHeldPerAddress: 256 * MIB },
+    async run(connect, scale) {
+      const frames = Array.from({ length: 4 }, (_, at) =>
+        batch(...Array.from({ length: 700 }, (_, n) => part('C', '2', `nobody${at}`, `r${n}`, '1', '{}'))),
+      );
+      for (let round = 0; round < 5 * scale; round += 1) {
+        const sockets = Array.from({ length: 400 }, () => connect());
+        for (const [at, socket] of sockets.entries()) {
+          await socket.send(['C', '1', HELLO]);
+          await socket.send([frames[at % 4]]);
+        }
+        await new Promise((resolve) => setTimeout(resolve, 300));
+        for (const socket of sockets) socket.close();
+      }
+    },
+  },
   'requests to all workers': {
     about: 'requests to 200 workers each, none of which answers',
     async run(connect, scale) {

@@ -292,22 +292,14 @@ impl<F: Frame> Broker<F> {
         self.cx.route(request);
         let entry = self.cx.services.get_mut(service);
         let bytes = entry.queue.push_back(request, &mut self.cx.requests);
-        let lanes = entry.queue.lanes();
         if COUNTS {
             entry.meter.requested(bytes);
             self.cx.counters.requests += 1;
-        }
-        if lanes > 0 {
-            // Each may have the next request to start.
-            self.cx.count_work(lanes / COMPARED);
         }
         self.dispatch(service);
         self.parking.watch(&mut self.cx, request);
     }
 }
-
-/// Lanes that are compared in one unit of work.
-const COMPARED: usize = 16;
 
 /// Bytes that are converted between dialects in one unit of work.
 const CONVERTED: usize = 1024;

@@ -7,9 +7,10 @@
 use super::context::Context;
 use super::flow::Overrun;
 use super::keys::{RequestKey, WorkerKey};
+use super::leaving::PIECE;
 use super::metrics::COUNTS;
 use super::outcome::{End, text_of};
-use super::requests::State;
+use super::requests::{Request, State};
 use super::{Broker, BrokerEvent, Departure};
 use crate::proto::code::Code;
 use crate::proto::flow;
@@ -90,33 +91,6 @@ impl<F: Frame> Broker<F> {
         self.cx.counters.retried += 1;
         self.requeue(key);
         true
-    }
-
-    /// Takes back the requests of a worker that is gone, given in order. Those that had not started
-    /// go back to the front of the queue, the others are retried or end. Returns the number of
-    /// those that may have started.
-    pub(super) fn reclaim(
-        &mut self,
-        worker: WorkerKey,
-        running: impl DoubleEndedIterator<Item = RequestKey> + Clone,
-        not_started: bool,
-    ) -> usize {
-        let mut lost = 0;
-        // In reverse, so that the first request ends up at the front.
-        for request in running.clone().rev() {
-            if not_started && !self.cx.requests.has_begun(request) {
-                self.requeue(request);
-            } else {
-                lost += 1;
-                self.retry(request);
-            }
-        }
-        for request in running.rev() {
-            if self.cx.requests.worker(request) == Some(worker) {
-                self.end(request, End::Failed(Code::WorkerLost));
-            }
-        }
-        lost
     }
 
     /// Handles the error `W_LOST` of a worker that had to stop before its request ended, or `B_LOST` of one that no
@@ -321,6 +295,8 @@ impl<F: Frame> Broker<F> {
     pub(super) fn on_return(&mut self, key: WorkerKey, tokens: impl Iterator<Item = u64>) {
         let tokens: Vec<u64> = tokens.collect();
         self.cx.count_work(tokens.len() / 4);
+        let is_much = tokens.len() > PIECE;
+        let mut returned = Vec::new();
         // In reverse, so that the first request ends up at the front.
         for token in tokens.into_iter().rev() {
             let Some(request) = self.cx.requests.by_token(token) else {
@@ -334,8 +310,18 @@ impl<F: Frame> Broker<F> {
                 self.on_started_return(key);
                 continue;
             }
+            let is_copy = self.cx.requests.get(request).is_some_and(Request::is_copy);
+            if is_much && !is_copy {
+                returned.push((request, false));
+                continue;
+            }
             self.cx.free_slot(key, request);
             self.requeue(request);
+        }
+        if !returned.is_empty() {
+            returned.reverse();
+            // One that was named twice is there once.
+            self.take_back(key, returned);
         }
         if let Some(worker) = self.cx.workers.get_mut(key) {
             worker.pace.stall();

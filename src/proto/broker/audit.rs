@@ -5,6 +5,7 @@ use super::keys::{ClientKey, RequestKey, ServiceKey, WorkerKey};
 use super::leaving::Task;
 use super::ready::Line;
 use super::requests::{ParkState, State};
+use super::services::has_room;
 use super::workers::Worker;
 use crate::proto::deadlines::TimerKey;
 use crate::wire::Frame;
@@ -157,6 +158,10 @@ impl<F: Frame> Broker<F> {
                 let open = copies.filter(|&&token| self.cx.requests.by_token(token).is_some());
                 assert_eq!(open.count(), gathering.open);
             }
+            State::Reclaimed(_) => {
+                let token = self.cx.requests.token(key);
+                assert!(self.is_about_to_go_back(token), "a task has it");
+            }
             State::Searching(search) => timers.push(search.timer),
             State::Assigned(assigned) => {
                 let worker = self.cx.workers.get(assigned.worker);
@@ -172,6 +177,14 @@ impl<F: Frame> Broker<F> {
     fn is_about_to_end(&self, token: u64) -> bool {
         self.leaving.tasks().any(|task| match task {
             Task::Ends { tokens, .. } => tokens.contains(&token),
+            _ => false,
+        })
+    }
+
+    /// Whether a task will put the request back to its queue.
+    fn is_about_to_go_back(&self, token: u64) -> bool {
+        self.leaving.tasks().any(|task| match task {
+            Task::Back { tokens } => tokens.contains(&token),
             _ => false,
         })
     }
@@ -220,7 +233,7 @@ impl<F: Frame> Broker<F> {
             client
                 .unresumed
                 .iter()
-                .all(|&key| self.cx.requests.get(key).is_some())
+                .all(|key| self.cx.requests.get(key).is_some())
         );
         if client.is_registered() {
             assert!(client.timer.is_some(), "its silence will be noticed");
@@ -285,8 +298,12 @@ impl<F: Frame> Broker<F> {
         });
         // The first request of a lane is open or asked for, so that those behind it wait no longer than its client
         // may take.
-        if service.queue.has_lanes() && !self.cx.services.is_relocating(key) {
-            for head in service.firsts_with_workers(&self.cx.workers) {
+        if let Some(lanes) = service.queue.lanes() {
+            lanes.audit(&self.cx.requests, has_room(&self.cx.workers));
+        }
+        let is_left = self.leaving.looks_for(key, &service.name);
+        if service.queue.has_lanes() && !is_left && !self.cx.services.is_relocating(key) {
+            for head in service.firsts_with_workers(&self.cx.requests, &self.cx.workers) {
                 match self.cx.requests.park(head) {
                     Some(ParkState::Parked) => assert!(self.stopping, "nobody waits unasked"),
                     Some(ParkState::Asked) => is_open = false,

@@ -42,7 +42,7 @@ impl Bench {
         let worker = Worker::new(id, service, Dialect::Omdp, None, now, beats, account);
         let key = self.workers.insert(worker);
         self.services.add_worker(service);
-        let position = self.services.line_up(service, Line::Idle, key);
+        let position = (self.services).line_up(service, Line::Idle, key, &self.requests);
         let worker = self.workers.get_mut(key).expect("it is new");
         worker.position = Some(position);
         key

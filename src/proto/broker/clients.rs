@@ -13,7 +13,7 @@ use crate::proto::table::Table;
 use crate::wire::{Dialect, Frame, Hello};
 use foldhash::quality::FixedState;
 use slab::Slab;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::hash::BuildHasher;
 use std::time::Duration;
 
@@ -50,8 +50,11 @@ pub(super) struct Client {
     pub(super) charged: usize,
     /// Present while it is detached.
     pub(super) absence: Option<Absence>,
-    /// Requests that it has not resumed yet since its return.
-    pub(super) unresumed: HashSet<RequestKey>,
+    /// Requests that it has not resumed yet since its return, and copies of fan-outs, which go on with them. A copy of
+    /// `requests` at its return, which is made without a look at each of them.
+    pub(super) unresumed: Rids,
+    /// The number of its latest return, or zero.
+    pub(super) returned: u64,
     /// The reply log has been dropped: too much was not acknowledged.
     pub(super) log_is_incomplete: bool,
     /// Requests of this life that may have started before the client was given up. `None` if this
@@ -104,6 +107,8 @@ pub(super) struct Clients {
     hasher: FixedState,
     /// How many are gone and have requests that are still to be ended.
     leaving: usize,
+    /// Number of returns of all clients.
+    returns: u64,
 }
 
 impl Clients {
@@ -113,6 +118,7 @@ impl Clients {
             ids: Table::default(),
             hasher: FixedState::with_seed(seed),
             leaving: 0,
+            returns: 0,
         }
     }
 
@@ -168,7 +174,8 @@ impl Clients {
             account,
             charged: 0,
             absence: None,
-            unresumed: HashSet::new(),
+            unresumed: Rids::default(),
+            returned: 0,
             log_is_incomplete: false,
             started: None,
             heard: None,
@@ -205,6 +212,45 @@ impl Clients {
         }
     }
 
+    /// Whether a request is one that its client has not resumed yet since its return.
+    #[cold]
+    pub(super) fn is_unresumed<F: Frame>(
+        &self,
+        request: RequestKey,
+        requests: &Requests<F>,
+    ) -> bool {
+        let Some(entry) = requests.get(request).filter(|entry| !entry.is_copy()) else {
+            return false;
+        };
+        let hash = self.hasher.hash_one(&*entry.rid);
+        let client = self.slab.get(entry.client.0);
+        client.is_some_and(|client| client.unresumed.find(hash, |key| key == request).is_some())
+    }
+
+    /// Notes that its client has resumed a request. Returns false if it was not to be resumed.
+    pub(super) fn resume<F: Frame>(
+        &mut self,
+        key: ClientKey,
+        request: RequestKey,
+        requests: &Requests<F>,
+    ) -> bool {
+        let Some(entry) = requests.get(request).filter(|entry| !entry.is_copy()) else {
+            return false;
+        };
+        let hash = self.hasher.hash_one(&*entry.rid);
+        let client = self.slab.get_mut(key.0);
+        client.is_some_and(|client| client.unresumed.remove(hash, request))
+    }
+
+    /// Notes that a client has returned: it may resume each of its requests.
+    pub(super) fn begin_return(&mut self, key: ClientKey) {
+        self.returns += 1;
+        if let Some(client) = self.slab.get_mut(key.0) {
+            client.unresumed = client.requests.clone();
+            client.returned = self.returns;
+        }
+    }
+
     /// Removes an ended request from its client. A client of 0.0.92 is removed with its last
     /// request, because it never says goodbye.
     pub(super) fn remove_request(
@@ -216,7 +262,7 @@ impl Clients {
         let hash = self.hasher.hash_one(rid);
         let client = self.slab.get_mut(key.0)?;
         if !client.unresumed.is_empty() {
-            client.unresumed.remove(&request);
+            client.unresumed.remove(hash, request);
         }
         client.requests.remove(hash, request);
         self.release(key)

@@ -50,7 +50,7 @@ impl<F: Frame> Context<F> {
             services: Services::new(config.measured_services, config.policies.spreads),
             workers: Workers::default(),
             clients: Clients::new(config.seed),
-            requests: Requests::new(),
+            requests: Requests::new(config.policies.ageing),
             accounts: Accounts::new(config.held),
             addresses: Addresses::default(),
             deadlines: Deadlines::new(),

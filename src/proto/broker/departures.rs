@@ -18,6 +18,9 @@ use std::time::Duration;
 /// Maximum of requests that end at once with their client.
 const AT_ONCE: usize = 32;
 
+/// Requests of an absent client that are examined in one unit of work, at the end of its grace time.
+const EXAMINED: usize = 8;
+
 impl<F: Frame> Broker<F> {
     /// Removes a worker, and requeues or ends its requests.
     pub(super) fn remove_worker(&mut self, key: WorkerKey, why: Departure) {
@@ -218,14 +221,28 @@ impl<F: Frame> Broker<F> {
                 }
                 !requests.is_empty()
             }
+            Task::Unresumed {
+                client,
+                returned,
+                requests,
+                running,
+            } => self.end_unresumed(*client, *returned, requests, running),
             Task::Ends { tokens, ending } => {
                 for token in take_piece(tokens).rev() {
                     self.end_one_of(token, *ending);
                 }
                 !tokens.is_empty()
             }
+            Task::Back { tokens } => {
+                self.put_back_some(tokens);
+                !tokens.is_empty()
+            }
             Task::FanOut(fan_out) => self.fan_out(fan_out),
             Task::Relocation(relocation) => self.relocate_more(relocation),
+            Task::Look { service, name } => {
+                self.look_on(*service, name);
+                false
+            }
         }
     }
 
@@ -342,8 +359,12 @@ impl<F: Frame> Broker<F> {
         };
         client.timer = None;
         if let Some(absence) = client.absence {
-            if absence.until <= now && !self.lets_linger(key) {
-                return self.client_did_not_return(key);
+            if absence.until <= now {
+                let requests = client.requests.len();
+                self.cx.count_work(requests / EXAMINED);
+                if !self.lets_linger(key) {
+                    return self.client_did_not_return(key);
+                }
             }
             return self.cx.arm_client(key);
         }
@@ -401,6 +422,12 @@ impl<F: Frame> Broker<F> {
         let is_other = |other: &Worker| other.service == service && other.absence.is_none();
         if self.stopping || !self.cx.workers.iter().any(is_other) {
             return;
+        }
+        if running.len() > PIECE {
+            let retried = running.into_iter();
+            let retried = retried.filter(|&request| self.cx.may_retry(request));
+            let retried = retried.map(|request| (request, true)).collect();
+            return self.take_back(key, retried);
         }
         // In reverse, so that the first request ends up at the front.
         for request in running.into_iter().rev() {
@@ -462,7 +489,10 @@ impl<F: Frame> Broker<F> {
                 false => !request.worker().is_some_and(is_away),
             })
         };
-        let mut ending: Vec<RequestKey> = client.requests.iter().filter(ends).collect();
+        // The connection of a client with very many that end has ended for all of them.
+        let most = if may_live { usize::MAX } else { PIECE + 1 };
+        let ending = client.requests.iter().filter(ends).take(most);
+        let mut ending: Vec<RequestKey> = ending.collect();
         let has_replies = may_live && self.replies.logs.rids(key).next().is_some();
         let nothing_goes_on = ending.len() == client.requests.len() && !has_replies;
         if nothing_goes_on || !may_live && ending.len() > PIECE {

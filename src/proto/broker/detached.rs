@@ -17,8 +17,9 @@ use super::context::Context;
 use super::heartbeats::Heartbeats;
 use super::keys::{ClientKey, WorkerKey};
 use super::reply_log::ReplyLogs;
-use super::requests::Request;
+use super::rids::Rids;
 use super::session::life;
+use super::workers::Worker;
 use crate::wire::{Frame, Hello};
 use std::collections::HashSet;
 use std::time::Duration;
@@ -150,7 +151,7 @@ impl<F: Frame> Context<F> {
             && let Some(client) = self.clients.get_mut(key)
         {
             client.absence = Some(absence);
-            client.unresumed.clear();
+            client.unresumed = Rids::default();
             logs.lose(key);
             self.arm_client(key);
         }
@@ -168,10 +169,6 @@ impl<F: Frame> Context<F> {
         if let Some(client) = self.clients.get_mut(key) {
             client.hello = Some(hello.without_about());
             client.absence = None;
-            // The copies of a fan-out go on with it.
-            let is_copy = |key| self.requests.get(key).is_some_and(Request::is_copy);
-            let own = client.requests.iter();
-            client.unresumed = own.filter(|&key| !is_copy(key)).collect();
             if !client.log_is_incomplete {
                 client.started.get_or_insert_default();
             }
@@ -179,6 +176,7 @@ impl<F: Frame> Context<F> {
             client.congested = false;
             client.beats = beats;
         }
+        self.clients.begin_return(key);
         logs.lose(key);
         self.arm_client(key);
         self.await_workers_of(key);
@@ -187,6 +185,11 @@ impl<F: Frame> Context<F> {
     /// Gives the workers that were held for a client that has returned the grace time to return as well.
     fn await_workers_of(&mut self, key: ClientKey) {
         let until = self.now + self.config.reconnect_grace;
+        let is_held = |worker: &Worker| worker.absence.is_some_and(|absence| absence.held);
+        // So the requests are looked at only if it may be of use.
+        if !self.workers.iter().any(is_held) {
+            return;
+        }
         let requests = self.clients.get(key).map(|client| client.requests.iter());
         let mut held: Vec<WorkerKey> = Vec::new();
         for request in requests.into_iter().flatten() {

@@ -4,7 +4,7 @@ use super::Broker;
 use super::context::Context;
 use super::heard::Heard;
 use super::keys::{ClientKey, RequestKey, ServiceKey, WorkerKey};
-use super::leaving::PIECE;
+use super::leaving::{PIECE, Task};
 use super::outcome::End;
 use super::requests::{Content, Cursors, State};
 use super::unparking::Released;
@@ -12,6 +12,13 @@ use super::workers::{HANDOVER, MAX_HANDED};
 use crate::proto::code::Code;
 use crate::wire::omdp::{RequestExtra, ToWorker};
 use crate::wire::{Dialect, Frame};
+use std::sync::Arc;
+
+/// Fronts of lanes that are tried in one unit of work.
+const TRIED: usize = 16;
+
+/// Maximum of parked requests that are set aside for one message, because their client did not answer.
+const SET_ASIDE: usize = 128;
 
 impl<F: Frame> Context<F> {
     /// Moves a worker to the line where it belongs, if it has room.
@@ -26,7 +33,8 @@ impl<F: Frame> Context<F> {
         if let Some(position) = worker.position.take() {
             self.services.leave_line(worker.service, position);
         }
-        worker.position = line.map(|line| self.services.line_up(worker.service, line, key));
+        worker.position =
+            line.map(|line| (self.services).line_up(worker.service, line, key, &self.requests));
     }
 
     /// The code of the reason for which the worker cannot take the request: the data exceed the maximum of its hello,
@@ -97,13 +105,43 @@ impl<F: Frame> Broker<F> {
         if self.stopping {
             return;
         }
+        let mut room = SET_ASIDE;
         loop {
             self.pair(service);
-            if !(self.parking.ask_ahead(&mut self.cx, service)
+            if !(self.parking.ask_ahead(&mut self.cx, service, &mut room)
                 || self.cx.services.spreads && self.cx.take_over(service))
             {
                 break;
             }
+        }
+        if room < SET_ASIDE || self.cx.services.is_special(service) {
+            self.end_look(service, room);
+        }
+    }
+
+    /// Ends the look for the next requests of a service. `room` is what is left of [`SET_ASIDE`].
+    #[cold]
+    fn end_look(&mut self, service: ServiceKey, room: usize) {
+        self.cx.watch_rate(service);
+        let (tried, is_left) = self.cx.services.end_look(service);
+        self.cx.count_work((SET_ASIDE - room) / 2 + tried / TRIED);
+        let Some(entry) = self.cx.services.find_mut(service) else {
+            return;
+        };
+        let name = entry.name.clone();
+        if (is_left || room == 0) && self.leaving.note_look(service, &name) {
+            self.put_off(Task::Look { service, name });
+        }
+    }
+
+    /// Goes on with the look for the next requests of a service whose lanes are too many.
+    pub(super) fn look_on(&mut self, service: ServiceKey, name: &Arc<[u8]>) {
+        self.leaving.begin_look(service, name);
+        if self.cx.services.is_entry(service, name) {
+            if let Some(lanes) = self.cx.services.get_mut(service).queue.lanes_mut() {
+                lanes.begin_rest();
+            }
+            self.dispatch(service);
         }
     }
 
@@ -122,7 +160,6 @@ impl<F: Frame> Broker<F> {
             service,
             &mut self.cx.requests,
             &mut self.cx.workers,
-            &self.cx.config.policies,
         ) {
             if self.cx.clients.are_leaving() && self.cx.is_of_leaving(request) {
                 if room == 0 {
@@ -138,9 +175,6 @@ impl<F: Frame> Broker<F> {
             } else if self.hand_over(worker, request) {
                 self.line_up(worker);
             }
-        }
-        if self.cx.services.is_limited(service) {
-            self.cx.watch_rate(service);
         }
     }
 
@@ -248,15 +282,9 @@ impl<F: Frame> Broker<F> {
         let (parking, cx) = (&mut self.parking, &mut self.cx);
         let Released { services, back } = parking.release(cx, client, frame);
         self.cx.count_work(frame.len() / 64);
-        // In reverse, so that the first request ends up at the front.
-        for &key in back.iter().rev() {
-            // A request that was named twice has been put back already.
-            let state = self.cx.requests.get(key).map(|request| &request.state);
-            if matches!(state, Some(State::SetAside(_))) {
-                self.cx.leave_queue(key);
-                self.requeue(key);
-            }
-        }
+        let back = back.iter().map(|&key| self.cx.requests.token(key));
+        // A request that was named twice is put back once.
+        self.put_back(back.collect());
         for service in services {
             self.dispatch(service);
         }
@@ -318,6 +346,7 @@ impl<F: Frame> Broker<F> {
         let Some(client) = self.cx.clients.get(client) else {
             return;
         };
+        let looked_at = client.requests.len();
         let requests = client.requests.iter();
         let mut kept: Vec<RequestKey> = requests
             .filter(|&key| {
@@ -325,21 +354,10 @@ impl<F: Frame> Broker<F> {
                 matches!(state, Some(State::SetAside(aside)) if aside.is_kept_back)
             })
             .collect();
-        // In reverse, so that the first request ends up at the front.
-        kept.sort_unstable_by_key(|&key| std::cmp::Reverse(self.cx.requests.order(key)));
-        let mut services: Vec<ServiceKey> = Vec::new();
-        for key in kept {
-            self.cx.leave_queue(key);
-            self.requeue(key);
-            if let Some(request) = self.cx.requests.get(key)
-                && !services.contains(&request.service)
-            {
-                services.push(request.service);
-            }
-        }
-        for service in services {
-            self.dispatch(service);
-        }
+        self.cx.count_work(looked_at / 32);
+        kept.sort_unstable_by_key(|&key| self.cx.requests.order(key));
+        let kept = kept.into_iter().map(|key| self.cx.requests.token(key));
+        self.put_back(kept.collect());
     }
 
     pub(super) fn rate_due(&mut self, service: ServiceKey) {

@@ -7,7 +7,7 @@ use crate::proto::Time;
 use crate::proto::code::Code;
 use crate::proto::deadlines::TimerKey;
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, VecDeque};
+use std::collections::{BTreeMap, BinaryHeap, VecDeque};
 use std::sync::Arc;
 use std::vec::Drain;
 
@@ -45,18 +45,35 @@ pub(super) enum Task {
         /// Whether those that have started are meant, too.
         running: bool,
     },
+    /// Requests that a client has not resumed end.
+    Unresumed {
+        client: ClientKey,
+        /// Which of its returns it was.
+        returned: u64,
+        requests: Vec<RequestKey>,
+        /// The tokens of those that run.
+        running: Vec<u64>,
+    },
     /// Requests end, given by their tokens. The last one is next.
     Ends { tokens: Vec<u64>, ending: Ending },
+    /// Requests go back to the front of their queues, or end, given by their tokens in order. The last one is next.
+    Back { tokens: Vec<u64> },
     /// Workers get their copies of a fan-out.
     FanOut(FanOut),
     /// Requests change their places because a worker has come or gone.
     Relocation(Relocation),
+    /// The next requests of a service are looked for in its other lanes. The name distinguishes it from a later one with
+    /// the same key.
+    Look {
+        service: ServiceKey,
+        name: Arc<[u8]>,
+    },
 }
 
 /// How the requests of [`Task::Ends`] end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Ending {
-    /// Their fan-out has ended, or their client did not resume them.
+    /// Their fan-out has ended.
     Cancelled,
     /// Copies of fan-outs, whose worker is gone.
     WorkerLost,
@@ -102,6 +119,8 @@ impl Relocation {
 #[derive(Debug, Default)]
 pub(super) struct Leaving {
     tasks: VecDeque<Task>,
+    /// The services with a [`Task::Look`], by their keys.
+    looks: BTreeMap<usize, Arc<[u8]>>,
     /// The timer of the next piece; there is one as long as a task is left.
     pub(super) timer: Option<TimerKey>,
 }
@@ -109,6 +128,25 @@ pub(super) struct Leaving {
 impl Leaving {
     pub(super) fn add(&mut self, task: Task) {
         self.tasks.push_back(task);
+    }
+
+    /// Notes that the next requests of a service are to be looked for. Returns false if that is a task already.
+    pub(super) fn note_look(&mut self, service: ServiceKey, name: &Arc<[u8]>) -> bool {
+        let known = self.looks.insert(service.index(), name.clone());
+        known.is_none_or(|known| !Arc::ptr_eq(&known, name))
+    }
+
+    /// Notes that the look for this service begins.
+    pub(super) fn begin_look(&mut self, service: ServiceKey, name: &Arc<[u8]>) {
+        if self.looks_for(service, name) {
+            self.looks.remove(&service.index());
+        }
+    }
+
+    /// Whether the next requests of this service are to be looked for.
+    pub(super) fn looks_for(&self, service: ServiceKey, name: &Arc<[u8]>) -> bool {
+        let known = self.looks.get(&service.index());
+        known.is_some_and(|known| Arc::ptr_eq(known, name))
     }
 
     pub(super) fn next(&mut self) -> Option<Task> {

@@ -88,6 +88,7 @@ mod pigato;
 mod places;
 mod ready;
 mod recall;
+mod reclaim;
 mod recovery;
 mod registration;
 mod relocation;
@@ -109,6 +110,7 @@ mod transmit;
 mod transport;
 pub mod turns;
 mod unparking;
+mod unresumed;
 mod workers;
 
 pub use access::{Access, Credentials, Grant, Pattern, Principal, Refusals};

@@ -39,13 +39,22 @@ pub const PARK: Duration = Duration::from_millis(50);
 /// Interval between two scans; a client is told of many requests at once.
 const TICK: Duration = Duration::from_millis(25);
 
+/// The time until the rest of a scan.
+const SOON: Duration = Duration::from_micros(1);
+
+/// Maximum of requests in one scan. It bounds the requests of which a client is told at once, and the time of a scan.
+const SCAN: usize = 512;
+
+/// Maximum of steps in the queues in one scan, apart from those in the last queue.
+const STEPS: usize = 4096;
+
 /// Requests to examine after [`PARK`].
 #[derive(Debug, Default)]
 pub(super) struct Parking {
     /// The start of the wait, and the token. Entries whose request has changed since are skipped.
     schedule: VecDeque<(Time, u64)>,
     /// Requests that arrived in this turn and whose service has no worker, in the form of `schedule`.
-    fresh: Vec<(Time, u64)>,
+    fresh: VecDeque<(Time, u64)>,
     timer: Option<TimerKey>,
 }
 
@@ -84,7 +93,7 @@ impl Parking {
         // The depth is 0 only if no worker took requests recently; otherwise a worker that returns would have to ask the
         // client first.
         if service.workers == 0 && service.depth(cx.now) == 0 {
-            self.fresh.push((cx.now, token));
+            self.fresh.push_back((cx.now, token));
             return self.look_at(cx, cx.now);
         }
         self.examine_later(cx, token);
@@ -111,7 +120,11 @@ impl Parking {
         let mut services: Vec<ServiceKey> = Vec::new();
         let mut known: Vec<ServiceKey> = Vec::new();
         let mut near: HashSet<RequestKey> = HashSet::new();
-        for (since, token) in std::mem::take(&mut self.fresh) {
+        let (mut left, mut steps) = (SCAN, 0);
+        while left > 0
+            && let Some((since, token)) = self.fresh.pop_front()
+        {
+            left -= 1;
             let Some((key, service)) = waiting(cx, since, token) else {
                 continue;
             };
@@ -123,14 +136,25 @@ impl Parking {
         }
         while let Some(&(since, token)) = self.schedule.front()
             && since + PARK <= cx.now
+            && left > 0
         {
-            self.schedule.pop_front();
+            left -= 1;
             let Some((key, service)) = waiting(cx, since, token) else {
+                self.schedule.pop_front();
                 continue;
             };
-            if !known.contains(&service) {
+            let is_new = !known.contains(&service);
+            if is_new && steps >= STEPS {
+                left = 0;
+                break;
+            }
+            self.schedule.pop_front();
+            if is_new {
                 known.push(service);
-                find_near(cx, service, &mut near);
+                let taken = find_near(cx, service, &mut near);
+                // They would be taken again in the next scan.
+                left += taken / 2;
+                steps += taken;
             }
             if self.park_one(cx, key, near.contains(&key), &mut told)
                 && !services.contains(&service)
@@ -138,8 +162,16 @@ impl Parking {
                 services.push(service);
             }
         }
-        if let Some(&(since, _)) = self.schedule.front() {
-            let at = (since + PARK).max(cx.now + TICK);
+        cx.count_work((SCAN - left.min(SCAN)) / 4 + steps / 16);
+        let next = self.schedule.front().map(|(since, _)| *since + PARK);
+        // The rest of a scan follows after the messages that have arrived.
+        let pause = if left == 0 { SOON } else { TICK };
+        let next = next.map(|at| at.max(cx.now + pause));
+        let at = match self.fresh.is_empty() {
+            true => next,
+            false => Some(cx.now + SOON),
+        };
+        if let Some(at) = at {
             cx.reset(&mut self.timer, at, Timer::Parking);
         }
         for (client, rids) in told {
@@ -206,18 +238,24 @@ fn waiting<F: Frame>(cx: &Context<F>, since: Time, token: u64) -> Option<(Reques
     }
 }
 
-/// Collects the requests whose turn is near. They would be asked for as soon as they were parked.
-fn find_near<F: Frame>(cx: &mut Context<F>, service: ServiceKey, near: &mut HashSet<RequestKey>) {
+/// Collects the requests whose turn is near. They would be asked for as soon as they were parked. Returns the number of
+/// steps.
+fn find_near<F: Frame>(
+    cx: &mut Context<F>,
+    service: ServiceKey,
+    near: &mut HashSet<RequestKey>,
+) -> usize {
     let entry = cx.services.get_mut(service);
     let depth = entry.depth(cx.now);
     let mut next = entry.queue.first();
-    for _ in 0..depth {
+    for step in 0..depth {
         let Some(key) = next else {
-            return;
+            return step;
         };
         near.insert(key);
         next = entry.queue.next(key, &cx.requests);
     }
+    depth
 }
 
 #[cfg(test)]
@@ -298,8 +336,11 @@ mod tests {
         assert_eq!(parking.due(&mut bench), [service]);
         assert_eq!(named(&mut bench, parked), ["1"]);
 
-        bench.services.line_up(service, Line::Idle, worker);
-        assert!(!parking.ask_ahead(&mut bench, service));
+        let Context {
+            services, requests, ..
+        } = &mut bench;
+        services.line_up(service, Line::Idle, worker, requests);
+        assert!(!parking.ask_ahead(&mut bench, service, &mut 9));
         assert_eq!(named(&mut bench, unpark), ["1"]);
         assert!(!bench.requests.park(key).is_some_and(ParkState::may_start));
         let released = parking.release(&mut bench, client, &frame_of(&["1", "2"]));
@@ -321,7 +362,7 @@ mod tests {
         parking.due(&mut bench);
         bench.sent();
         bench.worker("w", service);
-        parking.ask_ahead(&mut bench, service);
+        parking.ask_ahead(&mut bench, service, &mut 9);
         let asked = named(&mut bench, unpark);
         assert_eq!(asked.first().map(|rid| &**rid), Some("1"));
         bench.wait();

@@ -7,7 +7,7 @@ use super::Broker;
 use super::claims::{ClaimName, MAX_CLAIMS};
 use super::incoming::IncomingRequest;
 use super::keys::{ClientKey, RequestKey, WorkerKey};
-use super::leaving::Ending;
+use super::leaving::PIECE;
 use super::outcome::{End, text_of};
 use super::replies::Repeated;
 use super::requests::{Assigned, ParkState, Request, State};
@@ -209,12 +209,12 @@ impl<F: Frame> Broker<F> {
     ) -> Result<Resumed<F>, Malformed> {
         let rid = request.head.rid.clone();
         if let Some(key) = self.cx.clients.request(client, &rid, &self.cx.requests) {
-            let entry = self.cx.clients.get_mut(client).ok_or(Malformed::Name)?;
+            let entry = self.cx.clients.get(client).ok_or(Malformed::Name)?;
             if entry.absence.is_some() {
                 // From a connection that is already known to be broken: the client resumes it on the next one.
                 return Ok(Resumed::Done);
             }
-            if !entry.unresumed.remove(&key) {
+            if !self.cx.clients.resume(client, key, &self.cx.requests) {
                 return Err(Malformed::Name);
             }
             self.cx.send_resumed(client, &rid);
@@ -296,7 +296,7 @@ impl<F: Frame> Broker<F> {
                 self.requeue(key);
                 self.dispatch(service);
             }
-            State::Addressed | State::Gathering(_) => {}
+            State::Addressed | State::Gathering(_) | State::Reclaimed(_) => {}
             State::Searching(search) => {
                 search.received = past.received;
                 search.read = past.read;
@@ -308,25 +308,6 @@ impl<F: Frame> Broker<F> {
                 }
             }
         }
-    }
-
-    /// Cancels the requests that a client has not resumed at the end of its RESUMEs. Those of a connection that is
-    /// already known to be broken were not answered, so nothing is forgotten.
-    pub(super) fn on_all_resumed(&mut self, key: ClientKey) {
-        let client = self.cx.clients.get(key);
-        if client.is_none_or(|client| client.absence.is_some()) {
-            return;
-        }
-        self.replies.logs.forget_lost(key);
-        self.replies.logs.credit(&mut self.cx, key);
-        let Some(client) = self.cx.clients.get_mut(key) else {
-            return;
-        };
-        let mut rest: Vec<RequestKey> = std::mem::take(&mut client.unresumed).into_iter().collect();
-        self.cx.requests.sort_to_end(&mut rest);
-        let tokens = rest.iter().map(|&key| self.cx.requests.token(key));
-        self.end_all(tokens.collect(), Ending::Cancelled);
-        self.recalls.ask_for_client(&mut self.cx, key);
     }
 
     /// Handles a worker's claim of a request that this broker gave it on an earlier connection.
@@ -366,6 +347,16 @@ impl<F: Frame> Broker<F> {
         };
         let running: Vec<RequestKey> = worker.running.iter().collect();
         let is_unclaimed = |request: &&RequestKey| unclaimed.requests.contains(request);
+        if unclaimed.requests.len() > PIECE {
+            let requests = running.iter().filter(is_unclaimed).map(|&request| {
+                let has_started = !complete && !unclaimed.not_started.contains(&request);
+                (request, has_started || self.cx.requests.parts(request) > 0)
+            });
+            let requests = requests.collect();
+            self.take_back(key, requests);
+            self.line_up(key);
+            return self.dispatch_for(key);
+        }
         let mut lost = Vec::new();
         // In reverse, so that the first request ends up at the front.
         for &request in running.iter().filter(is_unclaimed).rev() {
@@ -390,12 +381,12 @@ impl<F: Frame> Broker<F> {
 
     /// Handles DENIED: a worker never had these requests.
     pub(super) fn on_denied(&mut self, key: WorkerKey, tokens: impl Iterator<Item = u64>) {
-        let tokens: Vec<u64> = tokens.collect();
-        // In reverse, so that the first request ends up at the front.
-        for token in tokens.into_iter().rev() {
-            if let Some(request) = self.cx.deny(key, token) {
-                self.never_started(request);
-            }
-        }
+        let cx = &mut self.cx;
+        let denied = tokens.filter_map(|token| {
+            let request = cx.deny(key, token)?;
+            Some(cx.requests.token(request))
+        });
+        let denied = denied.collect();
+        self.put_back(denied);
     }
 }

@@ -255,7 +255,7 @@ impl<F: Frame> Broker<F> {
 
     /// Ends a request in a queue if it is for a named worker that is gone, or has `failFast` and there is no worker for
     /// it.
-    fn end_unplaceable(&mut self, key: RequestKey) {
+    pub(super) fn end_unplaceable(&mut self, key: RequestKey) {
         let request = self.cx.requests.get(key);
         let Some(request) = request.filter(|request| matches!(request.state, State::Queued(_)))
         else {

@@ -73,7 +73,7 @@ impl<F: Frame> Replies<F> {
         let Some(client) = cx.clients.get(client_key) else {
             return;
         };
-        if !client.unresumed.is_empty() && client.unresumed.contains(&key) {
+        if !client.unresumed.is_empty() && cx.clients.is_unresumed(key, &cx.requests) {
             let entry = Entry {
                 rid,
                 part,

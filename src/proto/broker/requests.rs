@@ -1,15 +1,21 @@
 //! The table of requests that have not ended.
 
 mod data_stream;
+mod lanes;
 mod queue;
 mod routing;
 mod state;
 mod waiting;
 
 pub(super) use data_stream::DataStream;
+#[cfg(test)]
+pub(super) use lanes::LOOKS;
+pub(super) use lanes::{Lanes, Rank};
 pub(super) use queue::{Cursors, Queue};
 pub(super) use routing::{Lane, MAX_LEVEL, Part, Routing, Who};
-pub(super) use state::{Assigned, Deadline, Gathering, ParkState, Queued, Recalled, Search, State};
+pub(super) use state::{
+    Assigned, Deadline, Gathering, ParkState, Queued, Recalled, Reclaimed, Search, State,
+};
 pub(super) use waiting::Waiting;
 
 use super::keys::{ClientKey, RequestKey, ServiceKey, WorkerKey};
@@ -17,6 +23,7 @@ use crate::proto::{Terms, Time};
 use crate::wire::{Body, Frame};
 use slab::Slab;
 use std::cmp::Reverse;
+use std::time::Duration;
 
 #[derive(Debug)]
 pub(super) struct Request<F> {
@@ -88,10 +95,11 @@ impl<F> Request<F> {
         }
     }
 
-    /// When it was given to the worker that has it.
+    /// When it was given to the worker that has it, or had it until now.
     pub(super) fn given(&self) -> Option<Time> {
         match &self.state {
             State::Assigned(assigned) => Some(assigned.given),
+            State::Reclaimed(reclaimed) => Some(reclaimed.given),
             _ => None,
         }
     }
@@ -160,6 +168,8 @@ impl<F: Frame> Content<F> {
 pub(super) struct Requests<F> {
     slab: Slab<Request<F>>,
     serial: u32,
+    /// The waiting time that outweighs one level of priority, in µs.
+    ageing: u64,
     /// The requests that wait, and their bytes.
     pub(super) waiting: Waiting,
 }
@@ -167,10 +177,12 @@ pub(super) struct Requests<F> {
 const NONE: u32 = u32::MAX;
 
 impl<F> Requests<F> {
-    pub(super) fn new() -> Self {
+    /// `ageing` is [`Policies::ageing`](super::Policies).
+    pub(super) fn new(ageing: Duration) -> Self {
         Requests {
             slab: Slab::new(),
             serial: 0,
+            ageing: ageing.as_micros() as u64,
             waiting: Waiting::default(),
         }
     }
@@ -240,6 +252,11 @@ impl<F> Requests<F> {
         })
     }
 
+    /// Number of parts of its reply that went to the client.
+    pub(super) fn parts(&self, key: RequestKey) -> u32 {
+        self.get(key).map_or(0, Request::parts)
+    }
+
     /// Its park state, if it is in a queue.
     pub(super) fn park(&self, key: RequestKey) -> Option<ParkState> {
         match &self.get(key)?.state {
@@ -287,6 +304,19 @@ impl<F> Requests<F> {
     pub(super) fn order(&self, key: RequestKey) -> (Time, u32) {
         self.get(key)
             .map_or((Time::ZERO, 0), |request| (request.arrived, request.serial))
+    }
+
+    /// The workers that it waits for, while it is in a queue.
+    pub(super) fn who(&self, key: RequestKey) -> &Who {
+        self.routing(key).map_or(&Who::Any, |routing| &routing.who)
+    }
+
+    /// Its order among the requests of all lanes, while it is in a queue.
+    pub(super) fn rank(&self, key: RequestKey) -> Rank {
+        let (arrived, serial) = self.order(key);
+        let level = self.routing(key).map_or(0, |routing| routing.level);
+        let age = self.ageing.saturating_mul(u64::from(MAX_LEVEL - level));
+        (arrived.as_micros().saturating_add(age), serial)
     }
 
     /// The key that the next inserted request will get.

@@ -5,7 +5,7 @@ use hashbrown::HashTable;
 
 /// A part of the hash stands beside each key, so that a table that grows looks at no request: very many of them are
 /// not in the processor's cache, and would take it milliseconds.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub(super) struct Rids(HashTable<(u32, RequestKey)>);
 
 /// The hash in the table. Its upper bits, which the table needs, are made of the part that is kept.
@@ -41,12 +41,17 @@ impl Rids {
             .insert_unique(spread(part), (part, key), |(part, _)| spread(*part));
     }
 
-    pub(super) fn remove(&mut self, hash: u64, key: RequestKey) {
+    /// Removes a request. Returns false if it is not there.
+    pub(super) fn remove(&mut self, hash: u64, key: RequestKey) -> bool {
         let found = self
             .0
             .find_entry(spread(hash as u32), |(_, other)| *other == key);
-        if let Ok(entry) = found {
-            entry.remove();
+        match found {
+            Ok(entry) => {
+                entry.remove();
+                true
+            }
+            Err(_) => false,
         }
     }
 }
@@ -65,7 +70,8 @@ mod tests {
             rids.insert(hash(n), RequestKey(n));
         }
         for n in (0..10_000).step_by(2) {
-            rids.remove(hash(n), RequestKey(n));
+            assert!(rids.remove(hash(n), RequestKey(n)));
+            assert!(!rids.remove(hash(n), RequestKey(n)));
         }
         assert_eq!(rids.len(), 5000);
         for n in 0..10_000 {

@@ -112,9 +112,10 @@ impl<F: Frame> Reader<'_, F> {
 
     /// The entry of a worker with everything that its own broker tells.
     pub(super) fn named_worker_stats(&self, view: &View<'_>, worker: &Worker) -> WorkerStats {
-        let requests = worker.running.iter();
-        let given = requests.filter_map(|key| self.cx.requests.get(key)?.given());
-        let oldest = given.min().map_or(Duration::ZERO, |given| self.now - given);
+        // They are in the order in which the worker was given them.
+        let first = worker.running.front();
+        let given = first.and_then(|key| self.cx.requests.get(key)?.given());
+        let oldest = given.map_or(Duration::ZERO, |given| self.now - given);
         WorkerStats {
             name: Some(Text(worker.id.clone())),
             oldest: Some(ms(oldest)),

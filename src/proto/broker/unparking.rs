@@ -8,6 +8,12 @@ use super::requests::{ParkState, State};
 use crate::wire::Frame;
 use crate::wire::omdp::{ToClient, rids, rids_to_frames};
 
+/// The depth to which each of very many lanes is searched at least.
+const OF_LANE: usize = 64;
+
+/// Steps in a queue that take one unit of work.
+const STEPS: usize = 64;
+
 /// The tasks of the broker after a client has released requests.
 #[derive(Default)]
 pub(super) struct Released {
@@ -18,9 +24,14 @@ pub(super) struct Released {
 }
 
 impl Parking {
-    /// Asks clients for the parked requests at the front of the queue. Returns true if a request
-    /// was set aside.
-    pub(super) fn ask_ahead<F: Frame>(&mut self, cx: &mut Context<F>, service: ServiceKey) -> bool {
+    /// Asks clients for the parked requests at the front of the queue. Returns true if a request was set aside; that many
+    /// may be at most.
+    pub(super) fn ask_ahead<F: Frame>(
+        &mut self,
+        cx: &mut Context<F>,
+        service: ServiceKey,
+        room: &mut usize,
+    ) -> bool {
         let Some(entry) = cx.services.find_mut(service) else {
             return false;
         };
@@ -29,8 +40,10 @@ impl Parking {
         };
         let mut told = RidsByClient::new();
         let mut moved = false;
-        for first in entry.firsts_with_workers(&cx.workers) {
-            moved |= self.ask_for(cx, service, first, depth, &mut told);
+        let firsts = entry.firsts_to_ask(&cx.requests, &cx.workers);
+        let depth = depth.min(OF_LANE.max(depth / firsts.len().max(1)));
+        for first in firsts {
+            moved |= self.ask_for(cx, service, first, (depth, room), &mut told);
         }
         for (client, rids) in told {
             rids_to_frames(rids.iter().map(|rid| &**rid), |rids| {
@@ -46,13 +59,13 @@ impl Parking {
         cx: &mut Context<F>,
         service: ServiceKey,
         first: RequestKey,
-        depth: usize,
+        (depth, room): (usize, &mut usize),
         told: &mut RidsByClient<F>,
     ) -> bool {
         let mut moved = false;
         let mut next = Some(first);
         let mut seen = 0;
-        while let Some(key) = next.filter(|_| seen < depth) {
+        while let Some(key) = next.filter(|_| seen < depth && *room > 0) {
             next = cx.requests.next(key);
             let parked = cx.requests.park(key) == Some(ParkState::Parked);
             let Some(request) = cx.requests.get(key).filter(|_| parked) else {
@@ -66,6 +79,7 @@ impl Parking {
             if mute {
                 queue.set_aside(key, cx.now, &mut cx.requests);
                 moved = true;
+                *room -= 1;
                 continue;
             }
             queue.set_park(key, ParkState::Asked, cx.now, &mut cx.requests);
@@ -73,6 +87,7 @@ impl Parking {
             self.examine_later(cx, token);
             seen += 1;
         }
+        cx.count_work(seen / STEPS);
         moved
     }
 

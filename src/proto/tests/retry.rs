@@ -1,5 +1,6 @@
 //! Further attempts of a request, and the cases without one.
 
+mod many;
 mod others;
 
 use super::net::*;

@@ -1,5 +1,6 @@
 //! The queue of one service.
 
+use super::lanes::{Lanes, List};
 use super::routing::{Lane, PLAIN};
 use super::state::{Assigned, ParkState, Queued, SetAside, State};
 use super::{NONE, Requests, Waiting};
@@ -14,12 +15,11 @@ use std::ops::Bound;
 pub struct Queue {
     /// The plain lane: requests that any worker may have, without priority.
     plain: List,
-    /// All other lanes; neither a list nor the map is empty.
+    /// All other lanes, if there is one.
     // Boxed, because most queues have no lanes.
-    #[allow(clippy::box_collection)]
-    lanes: Option<Box<BTreeMap<Lane, List>>>,
+    lanes: Option<Box<Lanes>>,
     waiting: Waiting,
-    /// Number of requests beside the queue: set aside, searching, addressed or gathering.
+    /// Number of requests beside the queue: set aside, searching, addressed, gathering or reclaimed.
     beside: usize,
     /// Number of parked requests in the queue.
     parked: usize,
@@ -55,22 +55,6 @@ impl Cursors {
     }
 }
 
-/// Head and tail of a linked list of requests.
-#[derive(Debug, Clone, Copy)]
-struct List {
-    head: u32,
-    tail: u32,
-}
-
-impl Default for List {
-    fn default() -> Self {
-        List {
-            head: NONE,
-            tail: NONE,
-        }
-    }
-}
-
 impl Queue {
     /// Whether no request waits, in the queue or beside it.
     pub fn is_empty(&self) -> bool {
@@ -99,6 +83,7 @@ impl Queue {
         let lane = requests.get(key)?.lane().unwrap_or(PLAIN.clone());
         let lanes = self.lanes.as_deref()?;
         let behind = lanes
+            .lists
             .range((Bound::Excluded(&lane), Bound::Unbounded))
             .next();
         let plain = self.first_plain().filter(|_| lane < PLAIN);
@@ -113,14 +98,19 @@ impl Queue {
         self.lanes.is_some()
     }
 
-    /// The number of lanes beside the plain one.
-    pub fn lanes(&self) -> usize {
-        self.lanes.as_ref().map_or(0, |lanes| lanes.len())
+    /// The lanes beside the plain one.
+    pub fn lanes_mut(&mut self) -> Option<&mut Lanes> {
+        self.lanes.as_deref_mut()
+    }
+
+    #[cfg(any(test, feature = "fuzz"))]
+    pub fn lanes(&self) -> Option<&Lanes> {
+        self.lanes.as_deref()
     }
 
     /// The first request of each lane, in the order of the lanes.
     pub fn heads(&self) -> impl Iterator<Item = (&Lane, RequestKey)> {
-        let lanes = self.lanes.as_deref();
+        let lanes = self.lanes.as_deref().map(|lanes| &lanes.lists);
         let before = lanes.map(|lanes| lanes.range(..PLAIN.clone()));
         let behind = lanes.map(|lanes| lanes.range(PLAIN.clone()..));
         let before = before.into_iter().flatten();
@@ -130,18 +120,20 @@ impl Queue {
         all.map(|(lane, list)| (lane, RequestKey(list.head)))
     }
 
-    fn list(&mut self, lane: Option<Lane>) -> &mut List {
+    fn list(&mut self, lane: &Option<Lane>) -> &mut List {
         match lane {
             None => &mut self.plain,
-            Some(lane) => self.lanes.get_or_insert_default().entry(lane).or_default(),
+            Some(lane) => self.lanes.get_or_insert_default().list(lane),
         }
     }
 
+    /// Replaces the front of a lane.
     #[cold]
-    fn drop_empty(&mut self, lane: &Lane) {
+    fn replace_front<F>(&mut self, lane: &Lane, [old, new]: [u32; 2], requests: &Requests<F>) {
+        let [old, new] = [old, new].map(|at| (at != NONE).then_some(RequestKey(at)));
         if let Some(lanes) = &mut self.lanes {
-            lanes.remove(lane);
-            if lanes.is_empty() {
+            lanes.replace_front(lane, old, new, requests);
+            if new.is_none() && lanes.remove(lane) {
                 self.lanes = None;
             }
         }
@@ -172,7 +164,8 @@ impl Queue {
     /// All requests from the front; panics if the links are inconsistent.
     #[cfg(any(test, feature = "fuzz"))]
     pub fn iter<F>(&self, requests: &Requests<F>) -> impl Iterator<Item = RequestKey> {
-        let lanes = self.lanes.as_deref().into_iter().flatten();
+        let lanes = self.lanes.as_deref().map(|lanes| &lanes.lists);
+        let lanes = lanes.into_iter().flatten();
         let lists = lanes.map(|(lane, list)| (Some(lane), *list));
         let lists = lists.chain([(None, self.plain)]);
         lists.flat_map(move |(lane, list)| {
@@ -201,7 +194,7 @@ impl Queue {
     pub fn push_back<F>(&mut self, key: RequestKey, requests: &mut Requests<F>) -> usize {
         let request = &requests.slab[key.0 as usize];
         let (lane, bytes) = (request.lane(), request.bytes);
-        let prev = self.list(lane.clone()).tail;
+        let prev = self.list(&lane).tail;
         self.link(lane, key, (prev, NONE), requests);
         bytes
     }
@@ -209,7 +202,7 @@ impl Queue {
     /// Puts a request, which is in no queue, before the others of its lane. For requests that a worker has returned.
     pub fn push_front<F>(&mut self, key: RequestKey, requests: &mut Requests<F>) {
         let lane = requests.slab[key.0 as usize].lane();
-        let next = self.list(lane.clone()).head;
+        let next = self.list(&lane).head;
         self.link(lane, key, (NONE, next), requests);
     }
 
@@ -226,7 +219,7 @@ impl Queue {
             let order = requests.order(key);
             let request = &requests.slab[key.0 as usize];
             let (lane, home) = (request.lane(), request.service);
-            let list = *self.list(lane.clone());
+            let list = *self.list(&lane);
             let next = nexts.entry(lane.clone()).or_insert_with(|| {
                 if list.tail != NONE && requests.order(RequestKey(list.tail)) <= order {
                     return NONE;
@@ -259,7 +252,7 @@ impl Queue {
         requests: &mut Requests<F>,
     ) {
         self.enter(key, (prev, next), requests);
-        let list = self.list(lane);
+        let list = self.list(&lane);
         match links(prev, requests) {
             Some(prev) => prev.next = key.0,
             None => list.head = key.0,
@@ -267,6 +260,11 @@ impl Queue {
         match links(next, requests) {
             Some(next) => next.prev = key.0,
             None => list.tail = key.0,
+        }
+        if prev == NONE
+            && let Some(lane) = lane
+        {
+            self.replace_front(&lane, [next, key.0], requests);
         }
     }
 
@@ -327,7 +325,11 @@ impl Queue {
         let request = &requests.slab[key.0 as usize];
         match request.state {
             State::Queued(_) => self.unlink(key, requests),
-            State::SetAside(_) | State::Searching(_) | State::Addressed | State::Gathering(_) => {
+            State::SetAside(_)
+            | State::Searching(_)
+            | State::Addressed
+            | State::Gathering(_)
+            | State::Reclaimed(_) => {
                 let bytes = request.bytes;
                 self.beside -= 1;
                 self.waiting.remove(bytes);
@@ -348,10 +350,7 @@ impl Queue {
         self.waiting.remove(request.bytes);
         let lane = request.lane();
         requests.waiting.remove(request.bytes);
-        let list = match &lane {
-            None => &mut self.plain,
-            Some(_) => self.list(lane.clone()),
-        };
+        let list = self.list(&lane);
         match links(prev, requests) {
             Some(prev) => prev.next = next,
             None => list.head = next,
@@ -360,10 +359,10 @@ impl Queue {
             Some(next) => next.prev = prev,
             None => list.tail = prev,
         }
-        if let Some(lane) = lane
-            && list.head == NONE
+        if prev == NONE
+            && let Some(lane) = lane
         {
-            self.drop_empty(&lane);
+            self.replace_front(&lane, [key.0, next], requests);
         }
     }
 

@@ -22,6 +22,18 @@ pub enum State {
     Addressed,
     /// A fan-out: its copies wait or run.
     Gathering(Gathering),
+    /// Taken back from its worker, among so many that it goes back to its queue or ends in a later turn; see
+    /// [`crate::proto::broker::attempts`].
+    Reclaimed(Reclaimed),
+}
+
+/// A request that was taken back from its worker.
+#[derive(Debug)]
+pub struct Reclaimed {
+    /// When the worker was given it.
+    pub given: Time,
+    /// Whether its handler may have started.
+    pub has_started: bool,
 }
 
 /// A fan-out request whose copies are being answered.

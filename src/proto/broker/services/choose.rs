@@ -3,13 +3,14 @@
 use super::{Service, Services};
 use crate::proto::Time;
 use crate::proto::broker::keys::{RequestKey, ServiceKey, WorkerKey};
-use crate::proto::broker::requests::{Lane, ParkState, Requests, Who};
+use crate::proto::broker::ready::ReadyList;
+#[cfg(any(test, feature = "fuzz"))]
+use crate::proto::broker::requests::Lane;
+use crate::proto::broker::requests::{Lanes, ParkState, Requests, Who};
 use crate::proto::broker::workers::Workers;
-use std::time::Duration;
 
 impl Services {
-    /// As [`pair`](Self::pair), for queues with lanes and services with special policies. One level of priority
-    /// outweighs a waiting time of `ageing`.
+    /// As [`pair`](Self::pair), for queues with lanes and services with special policies.
     #[cold]
     pub(super) fn pair_specially<F>(
         &mut self,
@@ -17,86 +18,123 @@ impl Services {
         key: ServiceKey,
         requests: &mut Requests<F>,
         workers: &mut Workers,
-        ageing: Duration,
     ) -> Option<(RequestKey, WorkerKey)> {
         let service = self.slab.get_mut(key.0)?;
         if !service.can_take(now) {
             return None;
         }
-        let rank = |lane: &Lane, head: RequestKey| {
-            let (arrived, serial) = requests.order(head);
-            let age = ageing.as_micros() as u64 * u64::from(super::MAX_LEVEL - lane.level.0);
-            (arrived.as_micros() + age, serial)
-        };
-        let heads = service.queue.heads();
-        let mut heads: Vec<_> = heads
-            .map(|(lane, head)| (rank(lane, head), head, lane.who.clone()))
-            .collect();
-        heads.sort_unstable_by_key(|(rank, ..)| *rank);
-        for (_, head, who) in heads {
-            if !requests.park(head).is_some_and(ParkState::may_start) {
-                if service.has_worker_for(&who, workers) {
-                    // The client of this request is being asked for it. Later requests wait, as they would in a
-                    // single queue.
-                    return None;
-                }
-                continue;
-            }
-            let chosen = match &who {
-                Who::Any => service.choose(workers, |_, _| true),
-                Who::Not(rejected) => service.choose(workers, |workers, key| {
-                    let worker = workers.get(key);
-                    worker.is_some_and(|w| rejected.binary_search(&w.number).is_err())
-                }),
-                Who::Only(key) => Some(*key),
-                Who::Later | Who::Nobody => None,
-            };
-            let position = chosen.and_then(|key| workers.get(key)?.position);
-            let (Some(worker), Some(position)) = (chosen, position) else {
-                continue;
-            };
-            service.ready.remove(position);
-            service.queue.assign(head, worker, now, requests);
-            service.lookahead.count(now);
-            if let Some(special) = &mut service.special
-                && let Some(limiter) = &mut special.limiter
-            {
-                limiter.start(now);
-            }
-            return Some((head, worker));
+        let front = service.first_with_worker(requests, workers)?;
+        if !requests.park(front).is_some_and(ParkState::may_start) {
+            // The client of this request is being asked for it. Later requests wait, as they would in a single queue.
+            return None;
         }
-        None
+        let worker = match requests.who(front) {
+            Who::Any => service.choose(workers, |_, _| true),
+            Who::Not(rejected) => service.choose(workers, |workers, key| {
+                let worker = workers.get(key);
+                worker.is_some_and(|w| rejected.binary_search(&w.number).is_err())
+            }),
+            Who::Only(key) => Some(*key),
+            Who::Later | Who::Nobody => None,
+        }?;
+        service.ready.remove(workers.get(worker)?.position?);
+        service.queue.assign(front, worker, now, requests);
+        service.lookahead.count(now);
+        if let Some(special) = &mut service.special
+            && let Some(limiter) = &mut special.limiter
+        {
+            limiter.start(now);
+        }
+        Some((front, worker))
+    }
+
+    /// Ends the look for the next requests of a service. Returns the number of fronts that were tried in vain, and
+    /// whether a rest is left.
+    #[cold]
+    pub(in crate::proto::broker) fn end_look(&mut self, key: ServiceKey) -> (usize, bool) {
+        let service = self.slab.get_mut(key.0);
+        let lanes = service.and_then(|service| service.queue.lanes_mut());
+        lanes.map_or((0, false), Lanes::end_look)
     }
 }
 
 impl Service {
-    /// The first request of each lane that has a worker with room.
-    pub(in crate::proto::broker) fn firsts_with_workers(
-        &self,
+    /// The first request of those that are the first of their lanes and have a worker with room.
+    fn first_with_worker<F>(
+        &mut self,
+        requests: &Requests<F>,
         workers: &Workers,
-    ) -> Vec<RequestKey> {
-        if !self.queue.has_lanes() {
-            return self.queue.first_plain().into_iter().collect();
-        }
-        let heads = self.queue.heads();
-        let heads = heads.filter(|(lane, _)| self.has_worker_for(&lane.who, workers));
-        heads.map(|(_, head)| head).collect()
+    ) -> Option<RequestKey> {
+        let Service { queue, ready, .. } = self;
+        let plain = queue.first_plain();
+        let Some(lanes) = queue.lanes_mut() else {
+            return plain;
+        };
+        let plain = plain.map(|key| (requests.rank(key), key));
+        lanes.first(plain, has_room(workers), fits(ready, requests, workers))
     }
 
-    /// Whether a worker with room may be given a request of this lane.
-    fn has_worker_for(&self, who: &Who, workers: &Workers) -> bool {
-        let mut in_line = self.ready.idle().chain(self.ready.busy());
-        match who {
-            Who::Any => in_line.next().is_some(),
-            Who::Not(rejected) => in_line.any(|key| {
-                let worker = workers.get(key);
-                worker.is_some_and(|w| rejected.binary_search(&w.number).is_err())
-            }),
-            Who::Only(key) => workers
-                .get(*key)
-                .is_some_and(|worker| worker.position.is_some()),
-            Who::Later | Who::Nobody => false,
+    /// The first request of each lane that has a worker with room: those behind which parked requests are looked for
+    /// now.
+    pub(in crate::proto::broker) fn firsts_to_ask<F>(
+        &mut self,
+        requests: &Requests<F>,
+        workers: &Workers,
+    ) -> Vec<RequestKey> {
+        let Service { queue, ready, .. } = self;
+        let mut firsts: Vec<RequestKey> = queue.first_plain().into_iter().collect();
+        if let Some(lanes) = queue.lanes_mut().filter(|_| !ready.is_empty()) {
+            firsts.extend(lanes.fronts_to_ask(has_room(workers), fits(ready, requests, workers)));
         }
+        firsts
+    }
+
+    /// The first request of each lane that has a worker with room.
+    #[cfg(any(test, feature = "fuzz"))]
+    pub(in crate::proto::broker) fn firsts_with_workers<F>(
+        &self,
+        requests: &Requests<F>,
+        workers: &Workers,
+    ) -> Vec<RequestKey> {
+        let fits = fits(&self.ready, requests, workers);
+        let has_worker = |lane: &Lane, head: RequestKey| match lane.who {
+            Who::Any => !self.ready.is_empty(),
+            Who::Not(_) => fits(head).0,
+            Who::Only(key) => has_room(workers)(key),
+            Who::Later | Who::Nobody => false,
+        };
+        let heads = self.queue.heads();
+        let heads = heads.filter(|(lane, head)| has_worker(lane, *head));
+        heads.map(|(_, head)| head).collect()
+    }
+}
+
+/// Whether a worker has room.
+pub(in crate::proto::broker) fn has_room(workers: &Workers) -> impl Fn(WorkerKey) -> bool {
+    |key| {
+        workers
+            .get(key)
+            .is_some_and(|worker| worker.position.is_some())
+    }
+}
+
+/// Whether a worker with room has not rejected a request, and how many were tried.
+fn fits<F>(
+    ready: &ReadyList,
+    requests: &Requests<F>,
+    workers: &Workers,
+) -> impl Fn(RequestKey) -> (bool, usize) {
+    |key| {
+        let Who::Not(rejected) = requests.who(key) else {
+            return (false, 1);
+        };
+        let mut tried = 0;
+        let found = ready.idle().chain(ready.busy()).any(|key| {
+            tried += 1;
+            let worker = workers.get(key);
+            worker.is_some_and(|w| rejected.binary_search(&w.number).is_err())
+        });
+        (found, tried.max(1))
     }
 }
 
@@ -115,4 +153,68 @@ pub(in crate::proto::broker) fn affinity(key: &[u8], worker: &[u8]) -> u64 {
     hash ^= hash >> 33;
     hash = hash.wrapping_mul(0xc4ce_b9fe_1a85_ec53);
     hash ^ hash >> 33
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::proto::broker::bench::Bench;
+    use crate::proto::broker::requests::{LOOKS, Routing};
+
+    /// A request that workers with these numbers have rejected, at the end of its lane.
+    fn rejected(bench: &mut Bench, service: ServiceKey, rid: usize, by: Vec<u64>) -> RequestKey {
+        let client = match bench.clients.find(b"c") {
+            Some(client) => client,
+            None => bench.client("c", |_| {}),
+        };
+        let key = bench.request(client, &rid.to_string(), service);
+        bench.leave_queue(key);
+        let request = bench.requests.get_mut(key).expect("it is new");
+        let who = Who::not(&by);
+        request.routing = Some(Box::new(Routing {
+            rejected: by,
+            who,
+            ..Routing::default()
+        }));
+        let queue = &mut bench.services.get_mut(service).queue;
+        queue.push_back(key, &mut bench.requests);
+        key
+    }
+
+    fn pair(bench: &mut Bench, service: ServiceKey) -> Option<RequestKey> {
+        let Bench {
+            services,
+            requests,
+            workers,
+            ..
+        } = bench;
+        let (request, _) = services.pair(bench.now, service, requests, workers)?;
+        Some(request)
+    }
+
+    #[test]
+    fn a_request_behind_very_many_that_the_worker_has_rejected_is_found_in_a_later_look() {
+        let mut bench = Bench::empty();
+        let service = bench.services.require(b"s");
+        let worker = bench.worker("w", service);
+        let number = bench.workers.get(worker).map_or(0, |worker| worker.number);
+        for n in 0..LOOKS + 10 {
+            rejected(&mut bench, service, n, vec![number, 10 + n as u64]);
+        }
+        let last = rejected(&mut bench, service, usize::MAX, vec![u64::MAX]);
+        assert_eq!(pair(&mut bench, service), None);
+        assert_eq!(bench.services.end_look(service), (LOOKS, true));
+        // Something has happened meanwhile, so that a look from the beginning follows.
+        assert_eq!(pair(&mut bench, service), Some(last));
+        assert_eq!(bench.services.end_look(service), (10, false));
+        bench.workers.get_mut(worker).expect("it is there").position = None;
+        bench.line_up(worker);
+        // The first look ends behind the beginning, so that one more follows.
+        for (tried, is_left) in [(LOOKS, true), (10, true), (LOOKS, true), (10, false)] {
+            assert_eq!(pair(&mut bench, service), None);
+            assert_eq!(bench.services.end_look(service), (tried, is_left));
+            let lanes = bench.services.get_mut(service).queue.lanes_mut();
+            lanes.expect("they wait").begin_rest();
+        }
+    }
 }

@@ -11,6 +11,8 @@ mod service;
 mod version;
 
 pub(super) use choose::affinity;
+#[cfg(any(test, feature = "fuzz"))]
+pub(super) use choose::has_room;
 pub(super) use names::version_of;
 pub use policies::{Policies, Policy};
 pub(super) use service::Service;
@@ -19,7 +21,7 @@ use super::keys::{RequestKey, ServiceKey, WorkerKey};
 use super::lookahead::Lookahead;
 use super::metrics::{Meter, Meters};
 use super::ready::{Line, Position, ReadyList};
-use super::requests::{MAX_LEVEL, ParkState, Queue, Requests};
+use super::requests::{ParkState, Queue, Requests};
 use super::workers::Workers;
 use crate::proto::Time;
 #[cfg(any(test, feature = "fuzz"))]
@@ -274,9 +276,16 @@ impl Services {
     }
 
     /// Whether the service has a rate limit.
+    #[cfg(any(test, feature = "fuzz"))]
     pub(super) fn is_limited(&self, key: ServiceKey) -> bool {
         let special = self.slab.get(key.0).and_then(|s| s.special.as_ref());
         special.is_some_and(|special| special.limiter.is_some())
+    }
+
+    /// Whether the service has lanes, a policy or a rate limit.
+    pub(super) fn is_special(&self, key: ServiceKey) -> bool {
+        let service = self.slab.get(key.0);
+        service.is_some_and(|service| service.special.is_some() || service.queue.has_lanes())
     }
 
     /// The meter of the service of this name, or the common meter of all names without a service.
@@ -321,13 +330,23 @@ impl Services {
     }
 
     /// Puts a worker at the end of a line. [`leave_line`](Self::leave_line) takes the returned position.
-    pub(super) fn line_up(&mut self, key: ServiceKey, line: Line, worker: WorkerKey) -> Position {
+    pub(super) fn line_up<F>(
+        &mut self,
+        key: ServiceKey,
+        line: Line,
+        worker: WorkerKey,
+        requests: &Requests<F>,
+    ) -> Position {
         self.position += 1;
         let position = Position {
             line,
             number: self.position,
         };
-        self.slab[key.0].ready.add(position, worker);
+        let service = &mut self.slab[key.0];
+        service.ready.add(position, worker);
+        if let Some(lanes) = service.queue.lanes_mut() {
+            lanes.has_room(worker, requests);
+        }
         position
     }
 
@@ -342,12 +361,11 @@ impl Services {
         key: ServiceKey,
         requests: &mut Requests<F>,
         workers: &mut Workers,
-        policies: &Policies,
     ) -> Option<(RequestKey, WorkerKey)> {
         // The key may be stale: when its last request has moved to another service, a service is released.
         let service = self.slab.get_mut(key.0)?;
         if service.queue.has_lanes() || service.special.is_some() {
-            return self.pair_specially(now, key, requests, workers, policies.ageing);
+            return self.pair_specially(now, key, requests, workers);
         }
         let first = service.queue.first_plain()?;
         if !requests.park(first).is_some_and(ParkState::may_start) {

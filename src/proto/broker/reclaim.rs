@@ -1,0 +1,135 @@
+//! Requests that are taken back from their workers: those of a worker that is gone, and very many that a worker returns
+//! or has not claimed. Very many go back to their queues, or end, in later turns; until then they are *reclaimed*.
+
+use super::Broker;
+use super::context::Context;
+use super::keys::{RequestKey, ServiceKey, WorkerKey};
+use super::leaving::{PIECE, Task, take_piece};
+use super::outcome::End;
+use super::requests::{Reclaimed, State};
+use crate::proto::code::Code;
+use crate::wire::Frame;
+
+impl<F: Frame> Context<F> {
+    /// Takes a request back from its worker, and counts it beside its queue. Returns false if no worker has it.
+    fn reclaim(&mut self, key: RequestKey, has_started: bool) -> bool {
+        let Some(request) = self.requests.get_mut(key) else {
+            return false;
+        };
+        let State::Assigned(assigned) = &request.state else {
+            return false;
+        };
+        if let Some(client) = self.clients.get_mut(request.client) {
+            client.unread -= assigned.unread;
+        }
+        let given = assigned.given;
+        request.state = State::Reclaimed(Reclaimed { given, has_started });
+        let service = request.service;
+        let queue = &mut self.services.get_mut(service).queue;
+        queue.enter_beside(key, &mut self.requests);
+        true
+    }
+}
+
+impl<F: Frame> Broker<F> {
+    /// Takes back the requests of a worker that is gone, given in order. Those that had not started
+    /// go back to the front of the queue, the others are retried or end. Returns the number of
+    /// those that may have started.
+    pub(super) fn reclaim(
+        &mut self,
+        worker: WorkerKey,
+        running: impl DoubleEndedIterator<Item = RequestKey> + Clone,
+        not_started: bool,
+    ) -> usize {
+        if running.clone().nth(PIECE).is_some() {
+            let requests = running.map(|request| {
+                let has_started = !not_started || self.cx.requests.has_begun(request);
+                (request, has_started)
+            });
+            let requests: Vec<(RequestKey, bool)> = requests.collect();
+            let lost = requests.iter().filter(|(_, has_started)| *has_started);
+            let lost = lost.count();
+            self.take_back(worker, requests);
+            return lost;
+        }
+        let mut lost = 0;
+        // In reverse, so that the first request ends up at the front.
+        for request in running.clone().rev() {
+            if not_started && !self.cx.requests.has_begun(request) {
+                self.requeue(request);
+            } else {
+                lost += 1;
+                self.retry(request);
+            }
+        }
+        for request in running.rev() {
+            if self.cx.requests.worker(request) == Some(worker) {
+                self.end(request, End::Failed(Code::WorkerLost));
+            }
+        }
+        lost
+    }
+
+    /// Takes back very many requests of a worker, given in order, each with whether it may have started. They go back to
+    /// their queues or end in later turns, the last one first, so that the first request ends up at the front.
+    #[cold]
+    pub(super) fn take_back(&mut self, worker: WorkerKey, requests: Vec<(RequestKey, bool)>) {
+        let mut tokens = Vec::with_capacity(requests.len());
+        self.cx.count_work(requests.len() / 16);
+        for (key, has_started) in requests {
+            self.cx.free_slot(worker, key);
+            if self.cx.reclaim(key, has_started) {
+                tokens.push(self.cx.requests.token(key));
+            }
+        }
+        self.put_off(Task::Back { tokens });
+    }
+
+    /// Puts requests back to the front of their queues, given in order. They have been set aside or searched for, or were
+    /// taken back from a worker. The first piece of very many is put back now.
+    pub(super) fn put_back(&mut self, tokens: Vec<u64>) {
+        self.start(Task::Back { tokens });
+    }
+
+    /// Puts some requests back to the front of their queues, or ends them.
+    pub(super) fn put_back_some(&mut self, tokens: &mut Vec<u64>) {
+        let mut services: Vec<ServiceKey> = Vec::new();
+        for token in take_piece(tokens).rev() {
+            let Some(key) = self.cx.requests.by_token(token) else {
+                continue;
+            };
+            let Some(request) = self.cx.requests.get(key) else {
+                continue;
+            };
+            match &request.state {
+                State::Searching(_) => self.never_started(key),
+                State::SetAside(_) => {
+                    self.cx.leave_queue(key);
+                    self.requeue(key);
+                }
+                State::Reclaimed(reclaimed) => {
+                    let has_started = reclaimed.has_started;
+                    if request.is_copy() || has_started && (request.retry == 0 || self.stopped) {
+                        self.end(key, End::Failed(Code::WorkerLost));
+                        continue;
+                    }
+                    self.cx.leave_queue(key);
+                    match has_started {
+                        true => _ = self.retry(key),
+                        false => self.requeue(key),
+                    }
+                    self.end_unplaceable(key);
+                }
+                _ => continue,
+            }
+            if let Some(request) = self.cx.requests.get(key)
+                && !services.contains(&request.service)
+            {
+                services.push(request.service);
+            }
+        }
+        for service in services {
+            self.dispatch(service);
+        }
+    }
+}

@@ -1,0 +1,325 @@
+//! The lanes of a queue beside the plain one, and their *fronts*: the first request of each, in the order in which they
+//! would start. So the next request is found without a comparison of all lanes, which may be as many as requests.
+//!
+//! The fronts of lanes for one worker are kept apart. One whose worker has no room is removed when it is found, and
+//! inserted again when the worker gets room. The fronts of lanes for all workers except some are tried one after the other.
+//! For one message only [`LOOKS`] fronts are tried in vain; the others follow in later turns.
+
+use super::routing::{Lane, Who};
+use super::{MAX_LEVEL, NONE, Requests};
+use crate::proto::broker::keys::{RequestKey, WorkerKey};
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+use std::ops::Bound;
+
+/// The order in which requests of all lanes start: by the time of arrival, which is later by the ageing for each level
+/// of priority below the highest, then by the serial number.
+pub type Rank = (u64, u32);
+
+/// Maximum of fronts that are tried in vain for one message.
+pub const LOOKS: usize = 512;
+
+/// Maximum of fronts behind which parked requests are looked for, for one message.
+const FRONTS: usize = 64;
+
+/// Head and tail of a linked list of requests.
+#[derive(Debug, Clone, Copy)]
+pub struct List {
+    pub head: u32,
+    pub tail: u32,
+}
+
+impl Default for List {
+    fn default() -> Self {
+        List {
+            head: NONE,
+            tail: NONE,
+        }
+    }
+}
+
+#[derive(Debug)]
+pub struct Lanes {
+    /// No list is empty.
+    pub lists: BTreeMap<Lane, List>,
+    /// Number of lists of each level.
+    levels: [usize; MAX_LEVEL as usize + 1],
+    any: BTreeMap<Rank, RequestKey>,
+    not: BTreeMap<Rank, RequestKey>,
+    only: BTreeMap<Rank, (RequestKey, WorkerKey)>,
+    sweep: Sweep,
+}
+
+/// How far the fronts have been looked at.
+#[derive(Debug)]
+struct Sweep {
+    /// What is left of [`LOOKS`].
+    looks: usize,
+    /// The front in `not` from which the next look goes on; all before it were tried in vain.
+    at: Option<Rank>,
+    /// Whether a look from the beginning has to follow, because something has changed since.
+    again: bool,
+    /// The front at which parked requests were looked for last, and whether it is one in `not`.
+    asked: (bool, Rank),
+    /// Number of fronts at which parked requests are still to be looked for.
+    to_ask: usize,
+    /// Whether this is the rest of an earlier look.
+    is_rest: bool,
+    /// Whether a rest is left.
+    is_left: bool,
+}
+
+impl Default for Lanes {
+    fn default() -> Self {
+        Lanes {
+            lists: BTreeMap::new(),
+            levels: [0; MAX_LEVEL as usize + 1],
+            any: BTreeMap::new(),
+            not: BTreeMap::new(),
+            only: BTreeMap::new(),
+            sweep: Sweep {
+                looks: LOOKS,
+                at: None,
+                again: false,
+                asked: (false, Rank::default()),
+                to_ask: 0,
+                is_rest: false,
+                is_left: false,
+            },
+        }
+    }
+}
+
+impl Lanes {
+    pub fn list(&mut self, lane: &Lane) -> &mut List {
+        if !self.lists.contains_key(lane) {
+            self.levels[usize::from(lane.level.0)] += 1;
+        }
+        self.lists.entry(lane.clone()).or_default()
+    }
+
+    /// Removes an empty list. Returns true if it was the last one.
+    pub fn remove(&mut self, lane: &Lane) -> bool {
+        if self.lists.remove(lane).is_some() {
+            self.levels[usize::from(lane.level.0)] -= 1;
+        }
+        self.lists.is_empty()
+    }
+
+    /// Replaces the front of a lane.
+    pub fn replace_front<F>(
+        &mut self,
+        lane: &Lane,
+        old: Option<RequestKey>,
+        new: Option<RequestKey>,
+        requests: &Requests<F>,
+    ) {
+        if let Some(rank) = old.map(|key| requests.rank(key)) {
+            match lane.who {
+                Who::Any => _ = self.any.remove(&rank),
+                Who::Not(_) => _ = self.not.remove(&rank),
+                Who::Only(_) => _ = self.only.remove(&rank),
+                Who::Later | Who::Nobody => {}
+            }
+        }
+        if let Some(key) = new {
+            self.insert_front(lane, key, requests);
+        }
+    }
+
+    fn insert_front<F>(&mut self, lane: &Lane, key: RequestKey, requests: &Requests<F>) {
+        let rank = requests.rank(key);
+        match lane.who {
+            Who::Any => _ = self.any.insert(rank, key),
+            Who::Not(_) => {
+                _ = self.not.insert(rank, key);
+                self.sweep.at = self.sweep.at.map(|at| at.min(rank));
+            }
+            Who::Only(worker) => _ = self.only.insert(rank, (key, worker)),
+            Who::Later | Who::Nobody => {}
+        }
+    }
+
+    /// A worker has got room.
+    pub fn has_room<F>(&mut self, worker: WorkerKey, requests: &Requests<F>) {
+        for level in 0..=MAX_LEVEL {
+            if self.levels[usize::from(level)] == 0 {
+                continue;
+            }
+            let lane = Lane {
+                level: Reverse(level),
+                who: Who::Only(worker),
+            };
+            if let Some(list) = self.lists.get(&lane) {
+                let head = RequestKey(list.head);
+                self.insert_front(&lane, head, requests);
+            }
+        }
+    }
+
+    /// The first of all fronts that have a worker. `best` is that of the plain lane; `has_room` tells whether a worker
+    /// has room, and `fits` whether one has room that may have the request, and how many were tried.
+    pub fn first(
+        &mut self,
+        mut best: Option<(Rank, RequestKey)>,
+        has_room: impl Fn(WorkerKey) -> bool,
+        fits: impl Fn(RequestKey) -> (bool, usize),
+    ) -> Option<RequestKey> {
+        let is_before = |rank: &Rank, best: Option<(Rank, RequestKey)>| {
+            best.is_none_or(|(other, _)| *rank < other)
+        };
+        if let Some((rank, key)) = self.any.first_key_value()
+            && is_before(rank, best)
+        {
+            best = Some((*rank, *key));
+        }
+        while let Some((rank, (key, worker))) = self.only.first_key_value() {
+            if has_room(*worker) {
+                if is_before(rank, best) {
+                    best = Some((*rank, *key));
+                }
+                break;
+            }
+            if self.sweep.looks == 0 {
+                self.sweep.is_left = true;
+                break;
+            }
+            self.sweep.looks -= 1;
+            self.only.pop_first();
+        }
+        let found = self.first_not(|rank| is_before(rank, best), fits);
+        found.or(best.map(|(_, key)| key))
+    }
+
+    /// The first front in `not` that has a worker, of those that are before the others.
+    fn first_not(
+        &mut self,
+        is_before: impl Fn(&Rank) -> bool,
+        fits: impl Fn(RequestKey) -> (bool, usize),
+    ) -> Option<RequestKey> {
+        let sweep = &mut self.sweep;
+        sweep.again |= sweep.at.is_some() && !sweep.is_rest;
+        let from = sweep.at.take().unwrap_or_default();
+        for (rank, key) in self.not.range(from..) {
+            if !is_before(rank) {
+                return None;
+            }
+            if sweep.looks == 0 {
+                sweep.at = Some(*rank);
+                sweep.is_left = true;
+                return None;
+            }
+            let (fits, tried) = fits(*key);
+            if fits {
+                return Some(*key);
+            }
+            sweep.looks = sweep.looks.saturating_sub(tried);
+        }
+        if std::mem::take(&mut sweep.again) {
+            sweep.at = Some(Rank::default());
+            sweep.is_left = true;
+        }
+        None
+    }
+
+    /// The fronts at which parked requests are to be looked for now, beside that of the plain lane: those that have a
+    /// worker.
+    pub fn fronts_to_ask(
+        &mut self,
+        has_room: impl Fn(WorkerKey) -> bool,
+        fits: impl Fn(RequestKey) -> (bool, usize),
+    ) -> Vec<RequestKey> {
+        let mut found: Vec<RequestKey> = self.any.values().copied().collect();
+        let sweep = &mut self.sweep;
+        if !sweep.is_rest {
+            sweep.to_ask = self.only.len() + self.not.len();
+        }
+        for _ in 0..sweep.to_ask.min(FRONTS) {
+            sweep.to_ask -= 1;
+            let (is_in_not, at) = sweep.asked;
+            let behind = (Bound::Excluded(at), Bound::Unbounded);
+            let next = |found: Option<(&Rank, RequestKey)>| found.map(|(rank, key)| (*rank, key));
+            let mut only = self.only.range(behind).map(|(rank, (key, _))| (rank, *key));
+            let mut not = self.not.range(behind).map(|(rank, key)| (rank, *key));
+            let first_only = || {
+                self.only
+                    .first_key_value()
+                    .map(|(rank, (key, _))| (*rank, *key))
+            };
+            let first_not = || self.not.first_key_value().map(|(rank, key)| (*rank, *key));
+            let of_only = |found: Option<(Rank, RequestKey)>| found.map(|found| (false, found));
+            let of_not = |found: Option<(Rank, RequestKey)>| found.map(|found| (true, found));
+            let front = match is_in_not {
+                true => of_not(next(not.next()))
+                    .or_else(|| of_only(first_only()))
+                    .or_else(|| of_not(first_not())),
+                false => of_only(next(only.next()))
+                    .or_else(|| of_not(first_not()))
+                    .or_else(|| of_only(first_only())),
+            };
+            let Some((is_in_not, (rank, key))) = front else {
+                break;
+            };
+            sweep.asked = (is_in_not, rank);
+            let has_worker = match is_in_not {
+                true => fits(key).0,
+                false => self
+                    .only
+                    .get(&rank)
+                    .is_some_and(|(_, worker)| has_room(*worker)),
+            };
+            match has_worker {
+                true => found.push(key),
+                false if !is_in_not => _ = self.only.remove(&rank),
+                false => {}
+            }
+        }
+        sweep.is_left |= sweep.to_ask > 0;
+        found
+    }
+
+    /// Begins the rest of a look.
+    pub fn begin_rest(&mut self) {
+        self.sweep.is_rest = true;
+    }
+
+    /// Ends a look. Returns the number of fronts that were tried in vain, and whether a rest is left.
+    pub fn end_look(&mut self) -> (usize, bool) {
+        let sweep = &mut self.sweep;
+        sweep.is_rest = false;
+        let tried = LOOKS - std::mem::replace(&mut sweep.looks, LOOKS);
+        (tried, std::mem::take(&mut sweep.is_left))
+    }
+
+    /// Panics if the fronts are not those of the lists. `has_room` tells whether a worker has room.
+    #[cfg(any(test, feature = "fuzz"))]
+    pub fn audit<F>(&self, requests: &Requests<F>, has_room: impl Fn(WorkerKey) -> bool) {
+        let (mut any, mut not) = (BTreeMap::new(), BTreeMap::new());
+        for (lane, list) in &self.lists {
+            let key = RequestKey(list.head);
+            let rank = requests.rank(key);
+            match lane.who {
+                Who::Any => _ = any.insert(rank, key),
+                Who::Not(_) => _ = not.insert(rank, key),
+                Who::Only(worker) => {
+                    let found = self.only.get(&rank);
+                    assert!(found.is_some() || !has_room(worker), "a front is found");
+                    assert!(found.is_none_or(|found| *found == (key, worker)));
+                }
+                Who::Later | Who::Nobody => {}
+            }
+        }
+        assert_eq!((&self.any, &self.not), (&any, &not), "fronts are of lanes");
+        for (rank, (key, worker)) in &self.only {
+            assert_eq!(requests.rank(*key), *rank);
+            let lane = requests.get(*key).and_then(|request| request.lane());
+            let lane = lane.filter(|lane| lane.who == Who::Only(*worker));
+            let list = lane.and_then(|lane| self.lists.get(&lane));
+            assert_eq!(list.map(|list| list.head), Some(key.0));
+        }
+        for (level, count) in self.levels.iter().enumerate() {
+            let of_level = |lane: &&Lane| usize::from(lane.level.0) == level;
+            assert_eq!(self.lists.keys().filter(of_level).count(), *count);
+        }
+    }
+}
