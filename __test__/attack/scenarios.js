@@ -429,9 +429,7 @@ const SCENARIOS = {
       await new Promise((resolve) => setTimeout(resolve, 200));
       const opts = (n) => `{"worker":"named${n % 2}-${1 + ((n % 1000) >> 1)}","timeout":-1}`;
       const asks = (from) =>
-        Array.from({ length: 1000 }, (_, n) =>
-          part('C', '2', 'named', `r${from + n}`, '1', opts(from + n)),
-        );
+        Array.from({ length: 1000 }, (_, n) => part('C', '2', 'named', `r${from + n}`, '1', opts(from + n)));
       // 10,000 of each client, which then end with it.
       for (let round = 0; round < 5 * scale; round += 1) {
         const client = connect();
