@@ -96,7 +96,7 @@ export interface RequestContext {
   readonly service?: string;
   /** The id of the request. */
   readonly rid?: string;
-  /** At a worker, the number of the attempt; at a client, that of the policy `retry` if it is 2 or more. */
+  /** The number of the latest attempt, from 1. At a client, missing if no worker is known to have had the request. */
   readonly attempt?: number;
   /** Milliseconds from the creation of the request to the failure; at a worker, from its arrival. */
   readonly elapsed?: number;

@@ -51,8 +51,10 @@ class Request {
   source;
   /** The place that the broker reported last. @type {Place | undefined} */
   place;
-  /** The number of the attempt, if its retry policy has made it again. @type {number | undefined} */
+  /** The number of its latest attempt, if it is known. @type {number | undefined} */
   attempt;
+  /** The same, if its retry policy has made it again. @type {number | undefined} */
+  madeAgainAs;
 
   /**
    * @param {Requests} requests
@@ -160,12 +162,19 @@ class Request {
   /** Its retry policy makes it again. @param {number} attempt */
   madeAgain(attempt) {
     this.attempt = attempt;
+    this.madeAgainAs = attempt;
     this.place = undefined;
     this.requests.meter.retried += 1;
     const { scope, trace } = this;
     if (trace === undefined) return;
     trace.attempt = attempt;
     if (retries.hasSubscribers) scope?.runInAsyncScope(retries.publish, retries, trace);
+  }
+
+  /** The broker reports its place. @param {Place} place @param {number} attempt the latest one, 0 if none */
+  isAt(place, attempt) {
+    this.place = place;
+    if (attempt > (this.attempt ?? 0)) this.attempt = attempt;
   }
 
   /** The failure with a code, as it is now. @param {string} code @param {unknown} [cause] */

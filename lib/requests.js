@@ -274,10 +274,8 @@ class Requests {
       else if (kind !== PLACE) request.source?.stop();
       else {
         const place = /** @type {Place['at']} */ (text.slice(at, at + a));
-        request.place = {
-          at: place,
-          worker: place === 'worker' ? text.slice(at + a, at + a + b) : undefined,
-        };
+        const worker = place === 'worker' ? text.slice(at + a, at + a + b) : undefined;
+        request.isAt({ at: place, worker }, n);
       }
       return;
     }

@@ -15,8 +15,8 @@ const { performance } = require('node:perf_hooks');
  * @returns {string}
  */
 function timeoutMessage(request, { brokers, started, connected }) {
-  const { attempt, deadline, heard, place, service, since, timeout } = request;
-  const again = attempt === undefined ? '' : ` in attempt ${attempt}`;
+  const { madeAgainAs, deadline, heard, place, service, since, timeout } = request;
+  const again = madeAgainAs === undefined ? '' : ` in attempt ${madeAgainAs}`;
   const late = deadline !== undefined && performance.now() - since >= deadline;
   const what = late
     ? `the deadline of ${deadline} ms for service "${service}" has passed`

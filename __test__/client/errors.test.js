@@ -73,7 +73,7 @@ describe('an OmdpError', () => {
     await assert.rejects(client.call(SERVICE, 1), { code: 'C_STOPPED', message });
   });
 
-  test('has the number of the attempt of a policy, which is 2 or more', async (t) => {
+  test('has the number of the attempt, also of one by a policy', async (t) => {
     const { client } = await peersFor(t).trio((data, reply, { headers }) => {
       if (data === 'error') reply.error(data);
       else if (data === 'rejected') reply.reject();
@@ -83,8 +83,8 @@ describe('an OmdpError', () => {
     for (const [data, options, attempt, message] of [
       ['error', { retry: policy(3) }, 3, 'error'],
       ['rejected', { retry: policy(2), failFast: true }, 2, /every worker of the service rejected/],
-      ['error', { retry: policy(1) }, undefined, 'error'],
-      ['error', { retry: 2 }, undefined, 'error'],
+      ['error', { retry: policy(1) }, 1, 'error'],
+      ['error', { retry: 2 }, 1, 'error'],
       ['', { retry: policy(2), timeout: 50, headers: { silent: true } }, 2, / within 50 ms in attempt 2: /],
     ]) {
       const failed = (error) => {
@@ -94,6 +94,37 @@ describe('an OmdpError', () => {
         return true;
       };
       await assert.rejects(client.call(SERVICE, data, options), failed);
+    }
+  });
+
+  test('has the worker that was lost, and the number of the attempt, with a number as retry', async (t) => {
+    for (const retry of [0, 1, 3]) {
+      const peers = peersFor(t, 'tcp');
+      const broker = peers.broker({ logRequests: true, reconnectGrace: 0 });
+      const client = peers.client();
+      await start(broker, client);
+      const ended = once(broker, 'requestEnded');
+      const call = client.call(SERVICE, 1, { retry }).catch((error) => error);
+      for (let n = 1; n <= retry + 1; n += 1) {
+        const dying = runChild(
+          t,
+          async ({ omdp, say, endpoint, name }) => {
+            const worker = new omdp.Worker(endpoint, 'service', { name });
+            worker.on('request', (_data, _reply, { attempt }) => say('attempt', attempt));
+            await worker.start();
+          },
+          { endpoint: peers.endpoint, name: `worker-${n}` },
+        );
+        assert.equal((await dying.said('attempt')).value, n);
+        dying.kill();
+      }
+      const { code, attempt, worker, service, rid, endpoint, elapsed } = await call;
+      const last = { attempt: retry + 1, worker: `worker-${retry + 1}` };
+      assert.deepEqual({ code, attempt, worker }, { code: 'W_LOST', ...last });
+      assert.deepEqual({ service, rid, endpoint }, { service: SERVICE, rid: '1', endpoint: peers.endpoint });
+      assert.ok(elapsed > 0);
+      const [event] = await ended;
+      assert.deepEqual({ attempt: event.attempt, worker: event.worker }, last);
     }
   });
 

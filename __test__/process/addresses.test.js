@@ -158,13 +158,14 @@ describe('tcp', () => {
     assert.match(event.reason, /^cannot look up nobody\.invalid: (?!failed)/);
   });
 
-  test('a refused port, a missing socket file and an unused abstract name are events with the reason, and the broker is found later', async (t) => {
+  test('a refused port, a missing socket file, an unused abstract name and an unbound inproc name are events with the reason, and the broker is found later', async (t) => {
     // A client that nobody waits for keeps no process.
     const stay = setInterval(() => {}, 1000);
     t.after(() => clearInterval(stay));
     const cases = [
       [peersFor(t, 'tcp'), 'ECONNREFUSED'],
       [peersFor(t, 'ipc'), 'ENOENT'],
+      [peersFor(t, 'inproc'), 'ECONNREFUSED'],
     ];
     if (process.platform === 'linux') {
       cases.push([peersFor(t, 'ipc', `ipc://@omdp-addresses-${process.pid}`), 'ECONNREFUSED']);

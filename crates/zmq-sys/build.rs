@@ -16,6 +16,7 @@ fn main() {
     }
     println!("cargo:rerun-if-changed=build.rs");
     println!("cargo:rerun-if-changed=recorder.rs");
+    println!("cargo:rerun-if-changed=closing.cpp");
     let target = Target::from_env();
     let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets OUT_DIR"));
     let flags = flags(&target);
@@ -57,7 +58,9 @@ fn main() {
 /// Compiles the recorded files as one unit, in the directory that `zeromq-src` has announced to
 /// cargo.
 fn compile(recording: &Recording, flags: &[String], target: &Target, out: &Path) {
-    let includes = recording.cpp.iter();
+    let here = env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets CARGO_MANIFEST_DIR");
+    let closing = Path::new(&here).join("closing.cpp");
+    let includes = recording.cpp.iter().chain([&closing]);
     let includes = includes.map(|file| format!("#include \"{}\"\n", slashed(file)));
     let unit = out.join("libzmq.cpp");
     std::fs::write(&unit, includes.collect::<String>()).expect("write to OUT_DIR");

@@ -260,10 +260,11 @@ impl Acceptor {
         }
     }
 
-    /// Closes the listeners, sends the unsent messages, for a limited time, and closes the connections.
-    pub(super) async fn close(self) {
+    /// Closes the listeners, sends the unsent messages, for a limited time, and closes the connections. Then `rest` is
+    /// dropped, whose end it awaits if it concerns libzmq.
+    pub(super) async fn close(self, rest: impl Sized) {
         match self {
-            Acceptor::Libzmq(libzmq) => libzmq.close().await,
+            Acceptor::Libzmq(libzmq) => libzmq.close(rest).await,
             #[cfg(unix)]
             Acceptor::Streams(streams) => streams.close().await,
         }

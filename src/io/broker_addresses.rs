@@ -4,21 +4,23 @@
 //! again.
 
 use super::address::Address;
+use super::context::watch_bound;
 use super::jitter::jittered;
 use super::lookup::{RETRY_PAUSE, Resolved, look_up};
 use super::socket::Socket;
+use super::task::Task;
 use super::{Error, clock};
 use crate::proto::Time;
 use crate::proto::link::{Attempts, SEARCH};
-use std::net::{SocketAddr, TcpStream};
-#[cfg(target_os = "linux")]
-use std::os::{linux::net::SocketAddrExt, unix::net::SocketAddr as UnixAddr};
+#[cfg(unix)]
+use socket2::{Domain, SockAddr, Socket as Socket2, Type};
+use std::net::SocketAddr;
 use std::sync::Arc;
-use std::thread;
 use std::time::Duration;
-use tokio::sync::Notify;
+use tokio::net::TcpStream;
 use tokio::sync::oneshot::{self, Receiver};
-use tokio::time::sleep_until;
+use tokio::sync::{Notify, watch};
+use tokio::time::{sleep_until, timeout};
 
 /// Time from the first failed attempt to its report; then the longest interval between reports.
 const REPORT_INTERVAL: Duration = Duration::from_secs(1);
@@ -30,6 +32,8 @@ const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
 enum State {
     /// Not a name: libzmq makes all attempts.
     Fixed,
+    /// An inproc address that is not bound yet.
+    Unbound(watch::Receiver<()>),
     /// The name is being looked up.
     Looking(Receiver<Resolved>),
     /// The next lookup follows at this time.
@@ -38,13 +42,20 @@ enum State {
     Trying(Address, std::vec::IntoIter<SocketAddr>),
 }
 
+/// A plain attempt to connect, for the reason of its failure.
+struct Probe {
+    inbox: Receiver<Option<Error>>,
+    /// Ends with the probe.
+    _task: Task,
+}
+
 pub(super) struct BrokerAddresses {
     address: Address,
     state: State,
     /// The time of the first failed attempt, and of the next report.
     failing: Option<(Time, Time)>,
     /// The running probe, and the reason of the last failure.
-    probe: Option<Receiver<Option<Error>>>,
+    probe: Option<Probe>,
     reason: Option<Error>,
     /// Notified when a lookup or a probe has a result.
     answered: Arc<Notify>,
@@ -71,12 +82,32 @@ impl BrokerAddresses {
 
     /// Starts with a new socket. Returns an error if the endpoint has no name and is invalid.
     pub(super) fn begin(&mut self, socket: &Socket) -> Result<(), Error> {
-        if self.address.name().is_none() {
-            self.state = State::Fixed;
-            return socket.connect(&self.address);
+        if self.address.name().is_some() {
+            self.look_up();
+            return Ok(());
         }
-        self.look_up();
+        // The order prevents that a bind between the attempt and the wait is missed.
+        let bound = watch_bound();
+        self.state = match socket.connect(&self.address)? {
+            true => State::Fixed,
+            false => {
+                self.begins_to_fail(clock::now());
+                let text = self.address.text();
+                self.reason = Some(Error {
+                    code: "ECONNREFUSED",
+                    message: format!(
+                        "cannot connect to {text}: no broker of this process has bound it"
+                    ),
+                });
+                State::Unbound(bound)
+            }
+        };
         Ok(())
+    }
+
+    /// Whether the address is not bound yet.
+    pub(super) fn is_unbound(&self) -> bool {
+        matches!(self.state, State::Unbound(_))
     }
 
     /// Reports a connection.
@@ -163,18 +194,25 @@ impl BrokerAddresses {
         };
         let (answer, inbox) = oneshot::channel();
         let answered = self.answered.clone();
-        let asking = thread::Builder::new()
-            .name("omdp-probe".into())
-            .spawn(move || {
-                let _ = answer.send(why(&address));
-                answered.notify_one();
-            });
-        self.probe = asking.is_ok().then_some(inbox);
+        let task = Task::spawn(async move {
+            let _ = answer.send(why(&address).await);
+            answered.notify_one();
+        });
+        self.probe = Some(Probe { inbox, _task: task });
     }
 
     /// Processes results of lookups and probes. Returns why attempts fail, if a report is due.
     pub(super) fn advance(&mut self, socket: &Socket) -> Option<Error> {
         let now = clock::now();
+        if let State::Unbound(bound) = &mut self.state {
+            bound.mark_unchanged();
+            match socket.connect(&self.address) {
+                Ok(false) => return self.due(),
+                Ok(true) => self.arrived(),
+                Err(error) => self.reason = Some(error),
+            }
+            self.state = State::Fixed;
+        }
         if let State::Looking(inbox) = &mut self.state {
             match inbox.try_recv() {
                 Ok(Ok(found)) if !found.is_empty() => self.try_first(socket, found),
@@ -194,7 +232,7 @@ impl BrokerAddresses {
         {
             self.look_up();
         }
-        if let Some(Ok(reason)) = self.probe.as_mut().map(Receiver::try_recv) {
+        if let Some(Ok(reason)) = self.probe.as_mut().map(|probe| probe.inbox.try_recv()) {
             self.probe = None;
             self.reason = reason.or(self.reason.take());
         }
@@ -224,7 +262,7 @@ impl BrokerAddresses {
         while let Some(first) = found.next() {
             let first = Address::from(first);
             match socket.connect(&first) {
-                Ok(()) => {
+                Ok(_) => {
                     self.state = State::Trying(first, found);
                     return;
                 }
@@ -236,8 +274,9 @@ impl BrokerAddresses {
     /// Waits until [`advance`](Self::advance) has something to do.
     pub(super) async fn news(&self) {
         let rest = async {
-            match self.state {
-                State::Resting(until) => sleep_until(clock::instant(until)).await,
+            match &self.state {
+                State::Resting(until) => sleep_until(clock::instant(*until)).await,
+                State::Unbound(bound) => self.bound_or_report(bound.clone()).await,
                 _ => std::future::pending().await,
             }
         };
@@ -246,20 +285,32 @@ impl BrokerAddresses {
             () = rest => {}
         }
     }
+
+    /// Waits until an inproc address is bound, or a report is due.
+    async fn bound_or_report(&self, mut bound: watch::Receiver<()>) {
+        let report = async {
+            match self.failing {
+                Some((_, tell)) => sleep_until(clock::instant(tell)).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            _ = bound.changed() => {}
+            () = report => {}
+        }
+    }
 }
 
 /// The error of a plain connection attempt; `None` if it succeeds.
-fn why(address: &Address) -> Option<Error> {
+async fn why(address: &Address) -> Option<Error> {
     let doing = format!("cannot connect to {}", address.text());
     #[cfg(unix)]
-    if let Some(path) = address.path() {
-        let tried = std::os::unix::net::UnixStream::connect(path);
-        return tried.err().map(|error| Error::from_os(&error, &doing));
-    }
-    #[cfg(target_os = "linux")]
-    if let Some(name) = address.abstract_name() {
-        let tried = UnixAddr::from_abstract_name(name)
-            .and_then(|place| std::os::unix::net::UnixStream::connect_addr(&place));
+    if let Some(place) = socket_file(address) {
+        let tried = place.and_then(|place| {
+            let socket = Socket2::new(Domain::UNIX, Type::STREAM, None)?;
+            socket.set_nonblocking(true)?;
+            socket.connect(&place)
+        });
         return tried.err().map(|error| Error::from_os(&error, &doing));
     }
     let number = match address.number()? {
@@ -267,6 +318,21 @@ fn why(address: &Address) -> Option<Error> {
         // The scope names no interface.
         Err(error) => return Some(Error::not_found(&error, &doing)),
     };
-    let tried = TcpStream::connect_timeout(&number, PROBE_TIMEOUT);
+    let tried = timeout(PROBE_TIMEOUT, TcpStream::connect(number)).await;
+    let tried = tried.unwrap_or_else(|_| Err(std::io::ErrorKind::TimedOut.into()));
     tried.err().map(|error| Error::from_os(&error, &doing))
+}
+
+/// Where a socket of an ipc endpoint is.
+#[cfg(unix)]
+fn socket_file(address: &Address) -> Option<std::io::Result<SockAddr>> {
+    if let Some(path) = address.path() {
+        return Some(SockAddr::unix(path));
+    }
+    #[cfg(target_os = "linux")]
+    if let Some(name) = address.abstract_name() {
+        let path = ["\0", name].concat();
+        return Some(SockAddr::unix(path));
+    }
+    None
 }

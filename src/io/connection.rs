@@ -134,9 +134,13 @@ impl Connection {
     /// Continues to look up and try the broker's addresses. Returns, at intervals, why it cannot be
     /// reached.
     pub(super) fn advance(&mut self) -> Option<Error> {
-        match self.transport.as_ref()? {
+        match self.transport.as_mut()? {
             transport if !transport.is_connecting() => None,
-            Transport::Libzmq(dealer) => self.addresses.advance(&dealer.socket),
+            Transport::Libzmq(dealer) => {
+                let failure = self.addresses.advance(&dealer.socket);
+                dealer.is_unbound = self.addresses.is_unbound();
+                failure
+            }
             #[cfg(unix)]
             Transport::Stream(_) => self.addresses.due(),
             Transport::Seat(_) => None,

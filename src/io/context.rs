@@ -8,51 +8,41 @@ use super::Error;
 use super::zap::handle::Handler;
 use std::collections::BTreeSet;
 use std::ffi::{CStr, CString, c_int, c_void};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Condvar, LazyLock, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread;
 use std::time::Duration;
-use tokio::sync::{Notify, OnceCell};
+use tokio::sync::watch;
 
 /// Maximum number of sockets. libzmq's default of 1023 would limit a process with many clients.
 const MAX_SOCKETS: c_int = 65_535;
+
+/// The interval at which the sockets of a context are looked at that are being closed, and how long a driver waits
+/// for them: longer than they may linger.
+const LOOK: Duration = Duration::from_millis(1);
+const CLOSING_PATIENCE: Duration = Duration::from_millis(600);
 
 /// A share in the context. Dropping the last share terminates it.
 #[derive(Debug)]
 pub(super) struct Context {
     raw: *mut c_void,
-    /// Connected inproc addresses, and the socket that binds them at the end.
-    bindings: Mutex<InprocBindings>,
-    /// The handler, once it is needed. It has a socket but no share: it ends with the context.
-    zap: OnceCell<Handler>,
+    /// The inproc addresses that are bound. libzmq keeps a connection to another one until it is bound, and with it
+    /// the socket, even a closed one; so a connection waits until its address is here.
+    bound: Mutex<BTreeSet<CString>>,
+    /// The handler, while a broker needs it. It has a socket but no share, so that the context can end.
+    zap: tokio::sync::Mutex<Weak<Handler>>,
 }
 
-// SAFETY: libzmq contexts are thread-safe; the socket in `bindings` is used under its lock.
+// SAFETY: libzmq contexts are thread-safe.
 unsafe impl Send for Context {}
 // SAFETY: as above.
 unsafe impl Sync for Context {}
 
-/// A connection to an unbound inproc address keeps its socket alive. libzmq binds all such
-/// addresses when a context is terminated, each with a new socket, and aborts the process if no
-/// descriptor is left. This socket is therefore reserved for that task.
-#[derive(Debug)]
-struct InprocBindings {
-    binder: *mut c_void,
-    addresses: BTreeSet<CString>,
-}
+/// Changes whenever an inproc address is bound.
+static BOUND: LazyLock<watch::Sender<()>> = LazyLock::new(|| watch::Sender::new(()));
 
-impl InprocBindings {
-    fn dissolve(&mut self) {
-        for address in std::mem::take(&mut self.addresses) {
-            // SAFETY: the socket is open, because it is created before the first address is stored;
-            // the string ends in NUL. Binding fails harmlessly if the address is bound already.
-            unsafe { zmq_sys::zmq_bind(self.binder, address.as_ptr()) };
-        }
-        if !self.binder.is_null() {
-            // SAFETY: the socket is open and not used afterwards.
-            unsafe { zmq_sys::zmq_close(self.binder) };
-            self.binder = std::ptr::null_mut();
-        }
-    }
+/// Tells when an inproc address is bound, from now on.
+pub(super) fn watch_bound() -> watch::Receiver<()> {
+    BOUND.subscribe()
 }
 
 #[derive(Debug)]
@@ -65,7 +55,8 @@ struct Registry {
 }
 
 /// Something that ends soon: a closed connection outside of libzmq that still sends, or the thread
-/// of a context that has ended.
+/// of a handler that has ended.
+#[derive(Debug)]
 pub(super) struct Lingering(());
 
 impl Lingering {
@@ -88,7 +79,6 @@ static REGISTRY: Mutex<Registry> = Mutex::new(Registry {
     lingering: 0,
 });
 static TERMINATED: Condvar = Condvar::new();
-static TERMINATED_ASYNC: Notify = Notify::const_new();
 
 fn registry() -> MutexGuard<'static, Registry> {
     // No code under the lock can leave the registry inconsistent.
@@ -108,61 +98,87 @@ impl Context {
         }
         // SAFETY: a fresh context.
         unsafe { zmq_sys::zmq_ctx_set(raw, zmq_sys::ZMQ_MAX_SOCKETS as c_int, MAX_SOCKETS) };
-        let bindings = Mutex::new(InprocBindings {
-            binder: std::ptr::null_mut(),
-            addresses: BTreeSet::new(),
-        });
         let context = Arc::new(Context {
             raw,
-            bindings,
-            zap: OnceCell::new(),
+            bound: Mutex::default(),
+            zap: tokio::sync::Mutex::default(),
         });
         registry.current = Arc::downgrade(&context);
         registry.alive += 1;
         Ok(context)
     }
 
-    /// The ZAP handler; `start` makes it on first use.
+    /// The ZAP handler; `start` makes it if none runs.
     pub(super) async fn zap(
         &self,
         start: impl AsyncFnOnce(*mut c_void) -> Result<Handler, Error>,
-    ) -> Result<&Handler, Error> {
-        self.zap.get_or_try_init(|| start(self.raw)).await
-    }
-
-    /// The ZAP handler, if it was started.
-    pub(super) fn started_zap(&self) -> Option<&Handler> {
-        self.zap.get()
+    ) -> Result<Arc<Handler>, Error> {
+        let mut zap = self.zap.lock().await;
+        if let Some(running) = zap.upgrade() {
+            return Ok(running);
+        }
+        let started = Arc::new(start(self.raw).await?);
+        *zap = Arc::downgrade(&started);
+        Ok(started)
     }
 
     pub(super) fn as_raw(&self) -> *mut c_void {
         self.raw
     }
 
-    /// Registers an inproc address that a socket connects to and that may never be bound.
-    pub(super) fn will_connect(&self, address: &CStr) -> Result<(), Error> {
-        let mut bindings = self.bindings.lock().unwrap_or_else(PoisonError::into_inner);
-        if bindings.binder.is_null() {
-            // SAFETY: the context is alive; null is checked.
-            let binder = unsafe { zmq_sys::zmq_socket(self.raw, zmq_sys::ZMQ_PAIR as c_int) };
-            if binder.is_null() {
-                return Err(Error::last("cannot create a socket"));
-            }
-            bindings.binder = binder;
-        }
-        if !bindings.addresses.contains(address) {
-            bindings.addresses.insert(address.into());
-        }
+    /// Lets `bind` bind a socket to an inproc address.
+    pub(super) fn bind_inproc<E>(
+        &self,
+        address: &CStr,
+        bind: impl FnOnce() -> Result<(), E>,
+    ) -> Result<(), E> {
+        let mut bound = self.bound();
+        bind()?;
+        bound.insert(address.into());
+        BOUND.send_replace(());
         Ok(())
+    }
+
+    /// Lets `connect` connect a socket to an inproc address, if it is bound. Returns whether it is.
+    pub(super) fn connect_inproc<E>(
+        &self,
+        address: &CStr,
+        connect: impl FnOnce() -> Result<(), E>,
+    ) -> Result<bool, E> {
+        let bound = self.bound();
+        let is_bound = bound.contains(address);
+        if is_bound {
+            connect()?;
+        }
+        Ok(is_bound)
+    }
+
+    /// Lets `unbind` free an inproc address.
+    pub(super) fn unbind_inproc(&self, address: &CStr, unbind: impl FnOnce()) {
+        let mut bound = self.bound();
+        unbind();
+        bound.remove(address);
+    }
+
+    fn bound(&self) -> MutexGuard<'_, BTreeSet<CString>> {
+        self.bound.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether a socket that was closed still has descriptors.
+    #[cfg(unix)]
+    fn is_closing(&self) -> bool {
+        // SAFETY: the context is alive.
+        unsafe { zmq_sys::zmq_sys_is_closing(self.raw) != 0 }
+    }
+
+    #[cfg(not(unix))]
+    fn is_closing(&self) -> bool {
+        false
     }
 }
 
 impl Drop for Context {
     fn drop(&mut self) {
-        self.bindings
-            .get_mut()
-            .unwrap_or_else(PoisonError::into_inner)
-            .dissolve();
         struct Raw(*mut c_void);
         // SAFETY: libzmq contexts are thread-safe.
         unsafe impl Send for Raw {}
@@ -212,7 +228,6 @@ impl Registry {
 
 fn tell_ended() {
     TERMINATED.notify_all();
-    TERMINATED_ASYNC.notify_waiters();
 }
 
 /// Waits until every context without a socket is terminated and closed connections have sent the
@@ -224,15 +239,32 @@ pub fn quiesce(patience: Duration) {
 }
 
 /// Waits as [`quiesce`] does, for a driver that has just closed its socket: a process may end as
-/// soon as its caller is told. While other sockets exist, it does not wait, because the context
-/// stays alive.
+/// soon as its caller is told. While other sockets exist, the context stays alive: then it waits until libzmq has
+/// closed the descriptors of the sockets that were closed.
+///
+/// It looks at intervals: another thread that notified it would keep the descriptors of its reactor for a moment.
 pub(super) async fn flushed() {
+    let mut patience = CLOSING_PATIENCE;
+    let mut was_closed = false;
     loop {
-        // The order prevents that a termination between the check and the wait is missed.
-        let terminated = TERMINATED_ASYNC.notified();
-        if !registry().is_terminating() {
+        if registry().is_terminating() {
+            tokio::time::sleep(LOOK).await;
+            continue;
+        }
+        // Not while the registry is locked: this may be the last share.
+        let current = registry().current.upgrade();
+        let Some(context) = current else {
+            return;
+        };
+        // libzmq removes a socket from its list right before it closes the last descriptor, so that the second look
+        // counts.
+        let is_closed = !context.is_closing();
+        drop(context);
+        if is_closed && was_closed || patience.is_zero() {
             return;
         }
-        terminated.await;
+        was_closed = is_closed;
+        patience = patience.saturating_sub(LOOK);
+        tokio::time::sleep(LOOK).await;
     }
 }

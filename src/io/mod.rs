@@ -39,6 +39,7 @@ mod socket;
 pub mod spin;
 #[cfg(unix)]
 mod stream;
+mod task;
 mod transport;
 pub mod zap;
 

@@ -14,6 +14,7 @@ pub(super) use output::Output;
 use super::context::Lingering;
 use super::raw::Raw;
 use super::readiness::Readiness;
+use super::task::Task;
 use super::{Error, Message};
 use crate::wire::zmtp;
 use connector::{Ready, Reserved};
@@ -24,7 +25,6 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
-use tokio::task::AbortHandle;
 use tokio::time::timeout;
 
 pub(super) struct Stream {
@@ -38,7 +38,7 @@ enum State {
 }
 
 struct Connecting {
-    task: AbortHandle,
+    _task: Task,
     progress: UnboundedReceiver<Progress>,
     told: Arc<Notify>,
 }
@@ -49,12 +49,6 @@ struct Open {
     output: Output,
     /// Whether the connection takes nothing any more.
     is_broken: bool,
-}
-
-impl Drop for Connecting {
-    fn drop(&mut self) {
-        self.task.abort();
-    }
 }
 
 impl Stream {
@@ -69,11 +63,10 @@ impl Stream {
             let _ = tell.send(result);
             notified.notify_one();
         };
-        let task = tokio::task::spawn_local(connector::connect(target, reserved, tell));
-        let task = task.abort_handle();
+        let task = Task::spawn(connector::connect(target, reserved, tell));
         Ok(Stream {
             state: State::Connecting(Connecting {
-                task,
+                _task: task,
                 progress,
                 told,
             }),

@@ -30,16 +30,19 @@ pub(super) struct Dealer {
     /// Reports of the connection attempts, until the socket is connected. `None` over inproc, which
     /// has no reports.
     pub(super) connecting: Option<Monitor>,
+    /// Whether an inproc address is not bound yet, so that the socket is not connected.
+    pub(super) is_unbound: bool,
     /// Whether the socket was used since the last look at its events. libzmq may have read its
     /// mailbox then, and its descriptor signals each event only once.
     unsure: bool,
 }
 
 impl Dealer {
-    pub(super) fn new(socket: Socket, connecting: Option<Monitor>) -> Self {
+    pub(super) fn new(socket: Socket, connecting: Option<Monitor>, is_unbound: bool) -> Self {
         Dealer {
             socket,
             connecting,
+            is_unbound,
             unsure: true,
         }
     }
@@ -86,7 +89,7 @@ impl Transport {
 
     pub(super) fn is_connecting(&self) -> bool {
         match self {
-            Transport::Libzmq(dealer) => dealer.connecting.is_some(),
+            Transport::Libzmq(dealer) => dealer.connecting.is_some() || dealer.is_unbound,
             #[cfg(unix)]
             Transport::Stream(stream) => stream.is_connecting(),
             Transport::Seat(_) => false,

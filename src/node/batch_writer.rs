@@ -90,6 +90,12 @@ impl<'a> BatchWriter<'a> {
         self.put(kind as u32, id, [a, b, 0], 0.0);
     }
 
+    /// Appends the place of a request: a word, the name of a worker, and the number of its latest attempt.
+    pub(super) fn place(&mut self, id: u64, word: &str, worker: &str, attempt: f64) {
+        let (word, worker) = (self.word(word), self.word(worker));
+        self.put(Kind::Place as u32, id, [word, worker, 0], attempt);
+    }
+
     /// Appends a record with JSON of any length.
     pub(super) fn json(&mut self, kind: Kind, id: u64, json: &str) {
         let (len, flags) = match json.len() < LARGE {

@@ -240,13 +240,17 @@ fn report(batch: &mut BatchWriter<'_>, notice: ClientNotice<Message>, endpoint: 
         }
         ClientNotice::Enough { id } => batch.number(Kind::Enough, id, 0.0),
         ClientNotice::Failed { id, code } => batch.words(Kind::Failed, id, &code, ""),
-        ClientNotice::Place { id, place } => match place {
-            Place::NoWorker => batch.words(Kind::Place, id, "none", ""),
-            Place::Queued => batch.words(Kind::Place, id, "queued", ""),
-            Place::Worker(name) => {
-                batch.words(Kind::Place, id, "worker", &String::from_utf8_lossy(&name));
+        ClientNotice::Place { id, place, earlier } => {
+            let latest = f64::from(earlier);
+            match place {
+                Place::NoWorker => batch.place(id, "none", "", latest),
+                Place::Queued => batch.place(id, "queued", "", latest),
+                Place::Worker(name) => {
+                    let name = String::from_utf8_lossy(&name);
+                    batch.place(id, "worker", &name, latest + 1.0);
+                }
             }
-        },
+        }
         ClientNotice::Connected => batch.words(Kind::Connect, 0, endpoint, ""),
         ClientNotice::Disconnected(why) => {
             batch.words(Kind::Disconnect, 0, endpoint, why.as_str());

@@ -55,6 +55,10 @@ unsafe extern "C" {
 
     /// Makes a context.
     pub fn zmq_ctx_new() -> *mut c_void;
+    /// 1 if a closed socket of the context still has descriptors, otherwise 0. Not a function of libzmq, but of this
+    /// crate.
+    #[cfg(unix)]
+    pub fn zmq_sys_is_closing(context: *mut c_void) -> c_int;
     /// Terminates a context; blocks until all its sockets are closed and their lingering messages
     /// are sent.
     pub fn zmq_ctx_term(context: *mut c_void) -> c_int;

@@ -146,11 +146,13 @@ impl Libzmq {
         })
     }
 
-    pub(super) async fn close(self) {
+    pub(super) async fn close(self, rest: impl Sized) {
         self.connections.into_monitor().end(&self.socket);
         // Last, because it ends the connections of these listeners.
         let _ = self.socket.close_listeners(self.bound).await;
         drop(self.socket);
+        // It may have a share in the context.
+        drop(rest);
         context::flushed().await;
     }
 }

@@ -109,7 +109,8 @@ impl Connection {
             }
             return Err(error);
         }
-        self.transport = Some(Transport::Libzmq(Dealer::new(socket, monitor)));
+        let dealer = Dealer::new(socket, monitor, self.route.is_unbound());
+        self.transport = Some(Transport::Libzmq(dealer));
         Ok(())
     }
 

@@ -43,9 +43,7 @@ impl Driver {
                 break;
             }
         }
-        // It has a share in the context, whose end the acceptor awaits.
-        self.authentication = None;
-        self.acceptor.close().await;
+        self.acceptor.close(self.authentication.take()).await;
         let queue = self.queue;
         reactor::afterwards(move || queue.push(Notice::Stopped));
     }

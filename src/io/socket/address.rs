@@ -60,25 +60,30 @@ impl Socket {
     fn bind_text(&self, text: &str, doing: &str) -> Result<(), Error> {
         let address = CString::new(text).map_err(|_| Error::from_errno(errno::EINVAL, doing))?;
         // SAFETY: the socket is open, the string ends in NUL.
-        match unsafe { zmq_sys::zmq_bind(self.raw, address.as_ptr()) } {
+        let bind = || match unsafe { zmq_sys::zmq_bind(self.raw, address.as_ptr()) } {
             0 => Ok(()),
             _ => Err(Error::last(doing)),
+        };
+        match &self.context {
+            Some(context) if text.starts_with("inproc:") => context.bind_inproc(&address, bind),
+            _ => bind(),
         }
     }
 
-    /// Connects to an address without a name to look up.
-    pub(in crate::io) fn connect(&self, address: &Address) -> Result<(), Error> {
+    /// Connects to an address without a name to look up. Returns false for an inproc address that is not bound yet.
+    pub(in crate::io) fn connect(&self, address: &Address) -> Result<bool, Error> {
         let text = address.text();
         let doing = format!("cannot connect to {text}");
         address.check(&doing)?;
         self.allow_ipv6(address)?;
-        if let Some(context) = &self.context
-            && address.is_inproc()
-        {
-            let text = CString::new(text).map_err(|_| Error::from_errno(errno::EINVAL, &doing))?;
-            context.will_connect(&text)?;
+        match &self.context {
+            Some(context) if address.is_inproc() => {
+                let bound =
+                    CString::new(text).map_err(|_| Error::from_errno(errno::EINVAL, &doing))?;
+                context.connect_inproc(&bound, || self.attach(text))
+            }
+            _ => self.attach(text).map(|()| true),
         }
-        self.attach(text)
     }
 
     /// Connects to an address that is bound, if it is an inproc address.
@@ -120,9 +125,17 @@ impl Socket {
         for Bound { address, .. } in bound {
             let text = CString::new(address.text()).unwrap_or_default();
             // SAFETY: the socket is open, the string ends in NUL.
-            let rc = unsafe { zmq_sys::zmq_unbind(self.raw, text.as_ptr()) };
-            // Over inproc the call does everything, and there is no report.
-            if rc == 0 && !address.is_inproc() {
+            let unbind = || unsafe { zmq_sys::zmq_unbind(self.raw, text.as_ptr()) };
+            if address.is_inproc() {
+                // The call does everything, and there is no report.
+                if let Some(context) = &self.context {
+                    context.unbind_inproc(&text, || {
+                        unbind();
+                    });
+                }
+                continue;
+            }
+            if unbind() == 0 {
                 let closed = async {
                     while closed.next().is_none() {
                         closed.ready().await?;

@@ -7,6 +7,7 @@ use super::handle::{Answer, Outcome};
 use super::password::{HashThread, Verifier};
 use super::registry::{self, Entry};
 use super::request::{AuthNotice, PeerCredentials, ZapRequest};
+use crate::io::context::Lingering;
 use crate::io::socket::Socket;
 use crate::io::{Error, Message, clock};
 use crate::proto::Time;
@@ -14,6 +15,7 @@ use crate::proto::broker::Principal;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
+use tokio::sync::oneshot;
 use tokio::time::sleep_until;
 
 /// The maximum number of handshakes that wait for a hash or a decision.
@@ -64,11 +66,11 @@ impl Driver {
         }
     }
 
-    /// Runs until the context ends.
-    pub(super) async fn run(&mut self) {
+    /// Runs until it is told to end, or the context ends. Returns what tells that it is about to end.
+    pub(super) async fn run(&mut self, mut end: oneshot::Receiver<Lingering>) -> Lingering {
         loop {
             if self.receive().is_err() {
-                return;
+                return Lingering::begin();
             }
             let next = self.deadlines.first().map(|&(at, _)| clock::instant(at));
             tokio::select! {
@@ -78,8 +80,9 @@ impl Driver {
                     }
                 }
                 news = self.socket.ready() => if news.is_err() {
-                    return;
+                    return Lingering::begin();
                 },
+                ending = &mut end => return ending.unwrap_or_else(|_| Lingering::begin()),
                 () = async { sleep_until(next.unwrap_or_else(|| clock::instant(clock::now()))).await },
                     if next.is_some() => self.expire(),
             }

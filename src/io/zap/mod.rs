@@ -1,7 +1,7 @@
 //! The ZAP handler (RFC 27): decides on its own thread which peers are admitted.
 //!
-//! Each context has one handler, bound before the first socket that needs it. It ends with the
-//! context, which it does not keep alive. The ZAP domain identifies the broker, whose
+//! Each context has at most one handler, bound before the first socket that needs it. It ends with the last broker that
+//! needs it, or with the context, which it does not keep alive. The ZAP domain identifies the broker, whose
 //! [`Authenticator`] decides. Decisions by rules are immediate, whatever JavaScript does. Requests
 //! that need a hash or a callback wait separately, and delay no others.
 
@@ -19,17 +19,22 @@ pub use password::Password;
 pub(super) use registry::Registration;
 pub use request::{AuthNotice, PeerCredentials, Verdict, ZapRequest};
 
-use super::context::Lingering;
 use super::reactor::{self, Reactor};
 use super::socket::Socket;
-use super::{Address, Error};
+use super::{Address, Error, clock};
 use driver::Driver;
 use handle::Handler;
 use std::ffi::c_void;
+use std::time::Duration;
 use tokio::sync::mpsc::unbounded_channel;
 use tokio::sync::oneshot;
+use tokio::time::sleep;
 
 const ADDRESS: &str = "inproc://zeromq.zap.01";
+
+/// How long a handler waits for the address, and the interval at which it tries.
+const PATIENCE: Duration = Duration::from_secs(2);
+const AGAIN: Duration = Duration::from_millis(1);
 
 /// A context that is moved to the handler's thread.
 struct Raw(*mut c_void);
@@ -43,6 +48,7 @@ async fn start(context: *mut c_void) -> Result<Handler, Error> {
     let (answers, inbox) = unbounded_channel();
     let own = answers.clone();
     let (bound, is_bound) = oneshot::channel();
+    let (end, ending) = oneshot::channel();
     let reactor = Reactor::spawn("omdp-zap")?;
     reactor.drive(move || {
         let raw = raw;
@@ -51,17 +57,18 @@ async fn start(context: *mut c_void) -> Result<Handler, Error> {
             // SAFETY: the caller, who waits for `bound`, holds the context; afterwards the open
             // socket keeps it alive.
             let socket = unsafe { Socket::zap_handler(context) };
-            match socket
-                .and_then(|socket| socket.bind(&Address::new(ADDRESS), None).map(|_| socket))
-            {
+            let socket = match socket {
+                Ok(socket) => bind(&socket).await.map(|()| socket),
+                Err(error) => Err(error),
+            };
+            match socket {
                 Ok(socket) => {
                     let _ = bound.send(Ok(()));
                     let mut driver = Driver::new(socket, inbox, own);
-                    driver.run().await;
-                    // The end of its socket ends the context, which does not wait for this thread.
-                    let ending = Lingering::begin();
+                    // Nobody else waits for this thread.
+                    let lingering = driver.run(ending).await;
                     drop(driver);
-                    reactor::afterwards(move || drop(ending));
+                    reactor::afterwards(move || drop(lingering));
                 }
                 Err(error) => {
                     let _ = bound.send(Err(error));
@@ -78,5 +85,18 @@ async fn start(context: *mut c_void) -> Result<Handler, Error> {
             ));
         }
     }
-    Ok(Handler::new(answers))
+    Ok(Handler::new(answers, end))
+}
+
+/// Binds the socket of the handler. The one before may be about to free the address.
+async fn bind(socket: &Socket) -> Result<(), Error> {
+    let until = clock::now() + PATIENCE;
+    loop {
+        match socket.bind(&Address::new(ADDRESS), None) {
+            Err(error) if error.code == "EADDRINUSE" && clock::now() < until => {
+                sleep(AGAIN).await;
+            }
+            bound => return bound.map(drop),
+        }
+    }
 }

@@ -1,7 +1,7 @@
 //! The authenticators of the brokers that run in this process, by their ZAP domains.
 
 use super::authenticator::Authenticator;
-use super::handle::{Answer, Outcome};
+use super::handle::{Answer, Handler, Outcome};
 use super::request::{AuthNotice, Verdict};
 use crate::io::Error;
 use crate::io::context::Context;
@@ -30,7 +30,9 @@ pub(super) fn find(domain: &str) -> Option<Arc<Entry>> {
 /// The registration of an authenticator at the handler, until it is dropped.
 pub(in crate::io) struct Registration {
     domain: String,
-    context: Arc<Context>,
+    /// Before the context, which awaits its end.
+    handler: Arc<Handler>,
+    _context: Arc<Context>,
 }
 
 impl Registration {
@@ -40,7 +42,7 @@ impl Registration {
         tell: impl Fn(AuthNotice) + Send + Sync + 'static,
     ) -> Result<Self, Error> {
         let context = Context::acquire()?;
-        context.zap(super::start).await?;
+        let handler = context.zap(super::start).await?;
         let domain = authenticator.domain().to_owned();
         let tell = Box::new(tell);
         entries().push((
@@ -50,17 +52,19 @@ impl Registration {
                 tell,
             }),
         ));
-        Ok(Registration { domain, context })
+        Ok(Registration {
+            domain,
+            handler,
+            _context: context,
+        })
     }
 
     /// Answers [`AuthNotice::Authenticate`].
     pub(in crate::io) fn answer(&self, ticket: u64, verdict: Verdict) {
-        if let Some(handler) = self.context.started_zap() {
-            handler.send(Answer {
-                ticket,
-                verdict: Outcome::Asked(verdict),
-            });
-        }
+        self.handler.send(Answer {
+            ticket,
+            verdict: Outcome::Asked(verdict),
+        });
     }
 }
 

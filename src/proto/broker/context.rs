@@ -40,6 +40,8 @@ pub(super) struct Context<F> {
     pub(super) counters: Counters,
     /// Units of work of the current message beyond the first.
     pub(super) work: u32,
+    /// The worker that is being removed, for the reports about its requests.
+    pub(super) removed: Option<(WorkerKey, RoutingId)>,
 }
 
 impl<F: Frame> Context<F> {
@@ -57,6 +59,7 @@ impl<F: Frame> Context<F> {
             out: Outbox::default(),
             counters: Counters::default(),
             work: 0,
+            removed: None,
             config,
         }
     }

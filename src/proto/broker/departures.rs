@@ -42,7 +42,9 @@ impl<F: Frame> Broker<F> {
         self.cx.accounts.close(worker.account, worker.charged);
         // An extended worker sends its goodbye after all started requests have ended.
         let not_started = why == Departure::Goodbye && worker.hello.is_some();
+        self.cx.removed = Some((key, worker.id.clone()));
         let lost = self.reclaim(key, worker.running.iter(), not_started);
+        self.cx.removed = None;
         if let Some(addressed) = worker.addressed.take() {
             self.end_addressed(addressed);
         }

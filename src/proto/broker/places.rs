@@ -3,44 +3,52 @@
 
 use super::context::Context;
 use super::keys::{ClientKey, RequestKey, WorkerKey};
-use super::workers::Workers;
+use super::requests::Request;
 use crate::wire::Frame;
 use crate::wire::omdp::{Place, ToClient};
 
 impl<F: Frame> Context<F> {
     /// Answers a client's WHERE. An unknown request has just ended, and its end is under way.
     pub(super) fn tell_place(&mut self, client: ClientKey, rid: F) {
-        let Some(key) = self.clients.request(client, &rid, &self.requests) else {
-            return;
-        };
+        if let Some(key) = self.clients.request(client, &rid, &self.requests) {
+            self.tell_place_of(key);
+        }
+    }
+
+    /// Tells the client of a request that fails the worker that had it, and the number of its attempts.
+    #[cold]
+    pub(super) fn tell_worker(&mut self, key: RequestKey) {
+        let had_worker = |request: &Request<F>| request.worker().is_some() || request.retried > 0;
+        if self.requests.get(key).is_some_and(had_worker) {
+            self.tell_place_of(key);
+        }
+    }
+
+    fn tell_place_of(&mut self, key: RequestKey) {
         let Some(request) = self.requests.get(key) else {
             return;
         };
+        let (client, rid, earlier) = (request.client, request.rid.clone(), request.retried);
         let place = match request.worker() {
-            Some(worker) => place_of(&self.workers, worker),
+            Some(worker) => self.id_of(worker).map(|id| Place::Worker(F::from(id))),
             None if self.services.get_mut(request.service).workers == 0 => Some(Place::NoWorker),
             None => Some(Place::Queued),
         };
         if let Some(place) = place {
-            self.send_client(client, ToClient::Place { rid, place });
+            let message = ToClient::Place {
+                rid,
+                place,
+                earlier,
+            };
+            self.send_client(client, message);
         }
     }
 
-    /// Tells the client the worker of a request that fails.
-    #[cold]
-    pub(super) fn tell_worker(&mut self, key: RequestKey) {
-        let Some(request) = self.requests.get(key) else {
-            return;
-        };
-        let (client, rid) = (request.client, request.rid.clone());
-        let worker = request.worker();
-        if let Some(place) = worker.and_then(|worker| place_of(&self.workers, worker)) {
-            self.send_client(client, ToClient::Place { rid, place });
+    /// The name of a worker, also of the one that is just being removed.
+    pub(super) fn id_of(&self, key: WorkerKey) -> Option<&[u8]> {
+        match &self.removed {
+            Some((removed, id)) if *removed == key => Some(id),
+            _ => self.workers.get(key).map(|worker| &*worker.id),
         }
     }
-}
-
-fn place_of<F: Frame>(workers: &Workers, worker: WorkerKey) -> Option<Place<F>> {
-    let name = &workers.get(worker)?.id;
-    Some(Place::Worker(F::from(&**name)))
 }

@@ -100,12 +100,12 @@ impl Tally {
             return;
         };
         let client = cx.clients.get(request.client);
-        let worker = request.worker().and_then(|key| cx.workers.get(key));
+        let worker = request.worker().and_then(|key| cx.id_of(key));
         let log = EndedRequest {
             rid: (&*request.rid).into(),
             service: (&*cx.asked_name(request)).into(),
             client: client.map_or(Box::default(), |client| (&*client.id).into()),
-            worker: worker.map(|worker| (&*worker.id).into()),
+            worker: worker.map(Into::into),
             attempt: u32::from(request.retried) + 1,
             queue: times.given.unwrap_or(times.ended) - times.arrived,
             work: times.given.map(|given| times.ended - given),

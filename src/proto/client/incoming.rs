@@ -76,9 +76,14 @@ impl<F: Frame> Client<F> {
                 self.on_leave(rids.as_deref().unwrap_or_default());
                 self.lose(now, Loss::Refused);
             }
-            ToClient::Place { rid, place } => {
+            ToClient::Place {
+                rid,
+                place,
+                earlier,
+            } => {
                 if let Some(id) = self.parse_rid(&rid) {
-                    self.notices.push(ClientNotice::Place { id, place });
+                    let place = ClientNotice::Place { id, place, earlier };
+                    self.notices.push(place);
                 }
             }
             ToClient::Ping => self.beat(),

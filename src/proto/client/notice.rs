@@ -48,6 +48,8 @@ pub enum ClientNotice<F> {
         id: u64,
         /// The place.
         place: Place<F>,
+        /// The number of its earlier attempts.
+        earlier: u8,
     },
     /// The client is connected to a broker.
     Connected,

@@ -6,6 +6,7 @@ mod others;
 use super::net::*;
 use crate::proto::Terms;
 use crate::proto::broker::Departure;
+use crate::wire::omdp::Place;
 
 fn terms(retry: u8) -> Terms {
     Terms {
@@ -17,6 +18,12 @@ fn terms(retry: u8) -> Terms {
 
 fn ask(net: &mut Net, client: Id<ClientActor>, text: &str, retry: u8) -> u64 {
     net.request_on(client, "echo", json(text), terms(retry))
+}
+
+/// Whether the client has heard which worker had the request.
+fn told_of_a_worker(net: &mut Net, client: Id<ClientActor>, request: u64) -> bool {
+    let place = &net.seen(client, request).place;
+    matches!(place, Some(Place::Worker(name)) if !name.is_empty())
 }
 
 /// All ways in which a worker can be lost.
@@ -80,6 +87,8 @@ fn without_retry_nothing_runs_twice() {
         let mut t = death(how, 0);
         assert_eq!(t.net.end(t.c, t.r), failed("W_LOST"), "{how}");
         assert_eq!(t.net.started(t.second), [""; 0], "{how}");
+        assert_eq!(t.net.seen(t.c, t.r).earlier, 0, "{how}");
+        assert!(told_of_a_worker(&mut t.net, t.c, t.r), "{how}");
     }
 }
 
@@ -103,6 +112,8 @@ fn it_starts_once_more_for_each_retry_and_then_is_lost() {
         assert_eq!(net.end(c, r), failed("W_LOST"));
         let attempts: Vec<u8> = (0..=retry).collect();
         assert_eq!(net[w].retried, attempts);
+        assert_eq!(net.seen(c, r).earlier, retry);
+        assert!(told_of_a_worker(&mut net, c, r));
     }
 }
 

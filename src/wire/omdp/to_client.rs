@@ -50,8 +50,13 @@ pub enum ToClient<F> {
         head: RosterHead,
         entries: Option<F>,
     },
-    /// `C 17 rid place [worker]`. Extension: where a request is, or was when it failed.
-    Place { rid: F, place: Place<F> },
+    /// `C 17 rid place [worker] [earlier]`. Extension: where a request is, or was when it failed.
+    Place {
+        rid: F,
+        place: Place<F>,
+        /// The number of its earlier attempts.
+        earlier: u8,
+    },
 }
 
 /// Where a request is.
@@ -142,6 +147,11 @@ impl<F: Frame> ToClient<F> {
             PLACE => ToClient::Place {
                 rid: cursor.id()?,
                 place: Place::decode(&mut cursor)?,
+                earlier: match cursor.optional().as_deref() {
+                    None => 0,
+                    Some(&[earlier]) if earlier > 0 => earlier,
+                    Some(_) => return Err(Malformed::Extension),
+                },
             },
             _ => return Err(Malformed::Command),
         };
@@ -251,10 +261,17 @@ impl<F: Frame> ToClient<F> {
                 out.push(head.to_frame());
                 out.extend(entries);
             }
-            ToClient::Place { rid, place } => {
+            ToClient::Place {
+                rid,
+                place,
+                earlier,
+            } => {
                 put(PLACE);
                 out.push(rid);
                 place.encode(out);
+                if earlier > 0 {
+                    out.push(F::from(&[earlier][..]));
+                }
             }
         }
     }

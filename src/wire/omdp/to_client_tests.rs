@@ -76,13 +76,20 @@ fn messages_of_the_extension() {
     let started = Some(rids());
     golden("C|16|\0\u{2}r1\0\u{2}r2", ToClient::Leave { rids: started });
     golden("C|16", ToClient::Leave { rids: None });
-    for (text, place) in [
-        ("C|17|r1|0", Place::NoWorker),
-        ("C|17|r1|1", Place::Queued),
-        ("C|17|r1|2|w1", Place::Worker(b"w1".to_vec())),
+    for (text, place, earlier) in [
+        ("C|17|r1|0", Place::NoWorker, 0),
+        ("C|17|r1|1", Place::Queued, 0),
+        ("C|17|r1|1|\u{1}", Place::Queued, 1),
+        ("C|17|r1|2|w1", Place::Worker(b"w1".to_vec()), 0),
+        ("C|17|r1|2|w1|\u{3}", Place::Worker(b"w1".to_vec()), 3),
     ] {
         let rid = b"r1".to_vec();
-        golden(text, ToClient::Place { rid, place });
+        let message = ToClient::Place {
+            rid,
+            place,
+            earlier,
+        };
+        golden(text, message);
     }
     let head = RosterHead { stamp: 65, last: 2 };
     let text = "C|20|\0\0\0\0\0\0\0A\0\0\0\0\0\0\0\u{2}";
@@ -155,7 +162,9 @@ fn malformed() {
         ("C|17|∅|0", Name),
         ("C|17|r1|3", Extension),
         ("C|17|r1|2", Short),
-        ("C|17|r1|0|w1", Trailing),
+        ("C|17|r1|0|w1", Extension),
+        ("C|17|r1|0|\0", Extension),
+        ("C|17|r1|0|\u{1}|x", Trailing),
         ("C|19|r1", Short),
         ("C|19|r1|x", Extension),
         ("C|19|r1|\u{4}\0\0\0\0\0\0\0A\0\0\0\0\0\0\u{1}\0", Extension),

@@ -24,6 +24,8 @@ pub struct Seen {
     pub attempts: u8,
     /// The latest reported place.
     pub place: Option<Place<Vec<u8>>>,
+    /// The number of attempts before that, as the broker reported it.
+    pub earlier: u8,
     pub end: Option<End>,
     /// The time of the end.
     pub at: Time,
@@ -39,6 +41,7 @@ impl Seen {
             partials: Vec::new(),
             attempts: 1,
             place: None,
+            earlier: 0,
             end: None,
             at: Time::ZERO,
             dropped: false,

@@ -248,10 +248,11 @@ impl ClientActor {
                 self.streams.remove(&id);
                 self.seen[id as usize].end(now, End::Failed(code));
             }
-            ClientNotice::Place { id, place } => {
+            ClientNotice::Place { id, place, earlier } => {
                 let seen = &mut self.seen[id as usize];
                 assert!(seen.is_open(), "a place after the end of {seen:?}");
                 seen.place = Some(place);
+                seen.earlier = earlier;
             }
             ClientNotice::Connected => self.news.push((now, LinkNews::Connected)),
             ClientNotice::Disconnected(why) => self.news.push((now, LinkNews::Lost(why))),
