@@ -1498,6 +1498,16 @@ export type PartialOf<TServices, S extends keyof TServices> = Received<TServices
 /** The finals that a client gets from a typed service. For a schema, its output. */
 export type ReplyOf<TServices, S extends keyof TServices> = Received<TServices>[S]['reply'];
 
+/** The typed services whose requests may have no data. */
+type WithoutData<TServices> = {
+  [S in keyof TServices]: [undefined] extends [RequestOf<TServices, S>]
+    ? S
+    : [null] extends [RequestOf<TServices, S>]
+      ? S
+      : never;
+}[keyof TServices] &
+  string;
+
 /** Any service name if the services are untyped; otherwise never. */
 type UntypedService<TServices> = string extends keyof TServices ? string : never;
 
@@ -1548,6 +1558,8 @@ export class Client<
     endpoint: string | readonly string[],
     conf?: (ClientConf & { schemas?: TServices | null }) | null,
   );
+  /** Options that are declared as a {@link ClientConf}, without the types of their schemas. */
+  constructor(endpoint: string | readonly string[], conf?: ClientConf | null);
 
   /** The endpoints of its brokers. Empty until the first lookup of a name of several brokers has ended. */
   readonly endpoints: readonly string[];
@@ -1627,6 +1639,9 @@ export class Client<
     data: RequestOf<TServices, S>,
     opts?: RequestOptions | null,
   ): RequestStream<PartialOf<TServices, S>, ReplyOf<TServices, S>>;
+  requestStream<S extends WithoutData<TServices>>(
+    service: S,
+  ): RequestStream<PartialOf<TServices, S>, ReplyOf<TServices, S>>;
   requestStream<TRequest = any, TPartial = any, TFinal = any>(
     service: UntypedService<TServices>,
     data?: TRequest,
@@ -1644,6 +1659,7 @@ export class Client<
     data: RequestOf<TServices, S>,
     opts?: RequestOptions | null,
   ): Promise<ReplyOf<TServices, S>>;
+  call<S extends WithoutData<TServices>>(service: S): Promise<ReplyOf<TServices, S>>;
   call<TRequest = any, TFinal = any>(
     service: UntypedService<TServices>,
     data?: TRequest,
@@ -1661,6 +1677,9 @@ export class Client<
     service: S,
     data: RequestOf<TServices, S>,
     options?: CallAllOptions | null,
+  ): AsyncGenerator<Answer<ReplyOf<TServices, S>>, void, void>;
+  callAll<S extends WithoutData<TServices>>(
+    service: S,
   ): AsyncGenerator<Answer<ReplyOf<TServices, S>>, void, void>;
   callAll<TRequest = any, TFinal = any>(
     service: UntypedService<TServices>,

@@ -3,6 +3,7 @@ import fs from 'node:fs';
 import { Readable } from 'node:stream';
 import {
   Client,
+  type ClientConf,
   type ListenerOf,
   type ListenersOf,
   type Peer,
@@ -38,6 +39,30 @@ async function calls() {
   await client.call('sub', [1, 2]);
   // @ts-expect-error nobody may say other types
   await client.call<string, string>('add', 'x');
+}
+
+async function withoutData() {
+  interface Clock {
+    now: { reply: number };
+    reset: { request: null; reply: null };
+    set: { request: number; reply: null };
+  }
+  // Options that are declared apart, as programs often do.
+  const conf: ClientConf = { timeout: 1000 };
+  const clock = new Client<Clock>('tcp://127.0.0.1:5555', conf);
+  const now = await clock.call('now');
+  expectType<Equal<typeof now, number>>();
+  await clock.call('reset');
+  for await (const part of clock.requestStream('now')) expectType<Equal<typeof part, number>>();
+  for await (const { value } of clock.callAll('now')) {
+    expectType<Equal<typeof value, number | undefined>>();
+  }
+  // @ts-expect-error no data
+  await clock.call('set');
+  // @ts-expect-error no such service
+  await clock.call('get');
+  // @ts-expect-error no such option
+  new Client<Clock>('tcp://127.0.0.1:5555', { timeot: 1 });
 }
 
 async function streams() {
@@ -186,4 +211,4 @@ function watch(peer: Peer<PeerEvents>) {
   });
 }
 
-void [generic, everywhere, total, wrappedTotal, loose, calls, streams, listener, untyped, watch];
+void [generic, everywhere, total, wrappedTotal, loose, calls, withoutData, streams, listener, untyped, watch];
