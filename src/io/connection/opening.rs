@@ -109,7 +109,7 @@ impl Connection {
             }
             return Err(error);
         }
-        let dealer = Dealer::new(socket, monitor, self.route.is_unbound());
+        let dealer = Dealer::new(socket, monitor, self.addresses.is_unbound());
         self.transport = Some(Transport::Libzmq(dealer));
         Ok(())
     }
