@@ -197,7 +197,7 @@ impl<F: Frame> Broker<F> {
         if let Some(assigned) = self.cx.requests.get_mut(key).and_then(|r| r.assigned_mut()) {
             assigned.parts = assigned.parts.saturating_add(1);
         }
-        self.cx.owe(key, cost);
+        self.cx.count_unread(key, cost);
     }
 
     /// Handles a part beyond the window of a worker that announced to keep it.

@@ -50,7 +50,7 @@ impl<F: Frame> Context<F> {
         if let Some(assigned) = request.assigned_mut() {
             assigned.begun = true;
         }
-        self.pay(key, flow::cost(body));
+        self.give_credit(key, flow::cost(body));
         let whole = whole.and_then(|token| self.requests.by_token(token));
         if let Some(whole) = whole.and_then(|key| self.requests.get_mut(key)) {
             whole.extend(self.now);

@@ -42,7 +42,7 @@ impl<F: Frame> Context<F> {
                 client.unread -= read;
             }
         }
-        self.pay(key, bytes);
+        self.give_credit(key, bytes);
     }
 
     /// The transport keeps messages to this client because it takes too little, or has sent them all.
@@ -69,14 +69,14 @@ impl<F: Frame> Context<F> {
                 }
             }
             if let Some(bytes) = assigned.debt.settle(congested) {
-                self.pay(key, bytes);
+                self.give_credit(key, bytes);
             }
         }
     }
 
     /// Counts a part that was sent to a client. A client that gives no credit is taken to have read what the
     /// transport has accepted.
-    pub(super) fn owe(&mut self, key: RequestKey, cost: u32) {
+    pub(super) fn count_unread(&mut self, key: RequestKey, cost: u32) {
         let Some(request) = self.requests.get_mut(key) else {
             return;
         };
@@ -98,7 +98,7 @@ impl<F: Frame> Context<F> {
         }
         assigned.debt.add(cost);
         if let Some(bytes) = assigned.debt.settle(client.congested) {
-            self.pay(key, bytes);
+            self.give_credit(key, bytes);
         }
     }
 
@@ -125,7 +125,7 @@ impl<F: Frame> Context<F> {
         self.workers.get(worker).is_some_and(Worker::has_window)
     }
 
-    pub(super) fn pay(&mut self, key: RequestKey, bytes: u32) {
+    pub(super) fn give_credit(&mut self, key: RequestKey, bytes: u32) {
         let request = self.requests.get_mut(key);
         let Some(assigned) = request.and_then(|request| request.assigned_mut()) else {
             return;

@@ -129,7 +129,7 @@ impl<F: Frame> Broker<F> {
             }
             WorkerMessage::Heartbeat => {
                 if self.cx.workers.get(key).is_some_and(|w| w.hello.is_none()) {
-                    self.cx.is_of_0_0_92(key);
+                    self.cx.note_sign_of_0_0_92(key);
                     self.cx.beat_old_worker(key);
                 }
             }

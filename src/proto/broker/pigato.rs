@@ -96,7 +96,7 @@ impl<F: Frame> Context<F> {
     }
 
     /// Records that the worker has sent what only workers of 0.0.92 send, unless its dialect is known already.
-    pub(super) fn is_of_0_0_92(&mut self, key: WorkerKey) {
+    pub(super) fn note_sign_of_0_0_92(&mut self, key: WorkerKey) {
         if let Some(worker) = self.workers.get_mut(key) {
             worker.is_old = worker.hello.is_none() && worker.dialect == Dialect::Omdp;
         }
@@ -109,7 +109,7 @@ impl<F: Frame> Context<F> {
         client: &[u8],
         rid: &[u8],
     ) -> Option<RequestKey> {
-        self.is_of_0_0_92(key);
+        self.note_sign_of_0_0_92(key);
         self.running_by_name(key, client, rid)
     }
 
@@ -138,7 +138,7 @@ impl<F: Frame> Broker<F> {
     pub(super) fn on_pigato(&mut self, from: &[u8], message: PeerMessage<F>) {
         match message {
             PeerMessage::Client(ClientMessage::WorkerHeartbeat { worker }) => {
-                self.vouch(&worker);
+                self.hear_worker_through_client(&worker);
             }
             // Messages with an equivalent in OMDP were decoded as such.
             PeerMessage::Client(_) => {}
@@ -150,7 +150,7 @@ impl<F: Frame> Broker<F> {
     }
 
     /// Handles a client's statement that a worker lives, which is too busy to send heartbeats.
-    fn vouch(&mut self, worker: &[u8]) {
+    fn hear_worker_through_client(&mut self, worker: &[u8]) {
         if self.authorizer.is_on() {
             return;
         }

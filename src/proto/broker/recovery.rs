@@ -304,7 +304,8 @@ impl<F: Frame> Broker<F> {
             State::Assigned(assigned) => {
                 let lost = past.read.saturating_sub(assigned.read);
                 if lost > 0 {
-                    self.cx.pay(key, u32::try_from(lost).unwrap_or(u32::MAX));
+                    self.cx
+                        .give_credit(key, u32::try_from(lost).unwrap_or(u32::MAX));
                 }
             }
         }

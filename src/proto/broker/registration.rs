@@ -63,13 +63,13 @@ impl<F: Frame> Broker<F> {
     ) {
         let is_pattern = hello.as_ref().is_some_and(|hello| hello.serving.pattern);
         if let Some(key) = known {
-            let same_life = match (&hello, self.cx.workers.get(key).map(|w| &w.hello)) {
+            let is_same_session = match (&hello, self.cx.workers.get(key).map(|w| &w.hello)) {
                 (Some(new), Some(Some(old))) => {
                     !new.session.is_empty() && new.session == old.session
                 }
                 _ => false,
             };
-            if same_life {
+            if is_same_session {
                 return self.update_worker(key, hello);
             }
             let is_usurped = |worker: &Worker| worker.absence.is_some_and(|a| a.is_usurped());

@@ -3,8 +3,8 @@
 //! A reply is kept until the broker has acknowledged it, and until a message of the broker arrives at least [`KEEP`]
 //! later: a broker that dies may not have passed on what it had received.
 //!
-//! Replies are kept in generations. The youngest is closed when it is full or [`KEEP`] old, and a generation is
-//! dropped as a whole, so a reply costs no more than its copy. Generations age only with messages of the broker,
+//! Replies are kept in segments. The youngest is closed when it is full or [`KEEP`] old, and a segment is
+//! dropped as a whole, so a reply costs no more than its copy. Segments age only with messages of the broker,
 //! because a silent broker may be dead.
 
 use super::detached::Detached;
@@ -18,14 +18,14 @@ use std::time::Duration;
 /// delay of a broker that is not overloaded, short because the memory grows with it.
 pub const KEEP: Duration = Duration::from_millis(250);
 
-/// Maximum of parts in a generation.
-const MAX_WORDS: usize = 1000;
+/// Maximum of parts in a segment.
+const MAX_ENTRIES: usize = 1000;
 
-/// Bytes of a generation before the next begins. The last part may exceed it by any size.
+/// Bytes of a segment before the next begins. The last part may exceed it by any size.
 const MAX_BYTES: usize = 8 * 1024 * 1024;
 
-/// Maximum of parts in all closed generations.
-const MAX_ALL_WORDS: usize = 64 * MAX_WORDS;
+/// Maximum of parts in all closed segments.
+const MAX_ALL_ENTRIES: usize = 64 * MAX_ENTRIES;
 
 /// The maxima of bytes.
 #[derive(Debug, Clone, Copy)]
@@ -49,16 +49,16 @@ const MAX_DROPPED: usize = 65_536;
 const COPIED: usize = 1024;
 
 /// The number for entries without a delivery.
-const NOBODY: u64 = u64::MAX;
+const NO_DELIVERY: u64 = u64::MAX;
 
 /// A part of a reply, or its end.
 #[derive(Debug)]
-struct Word<F> {
+struct Entry<F> {
     number: u64,
     at: Time,
     end: Option<End>,
     encoding: Encoding,
-    /// `None`: the body is in the generation's text.
+    /// `None`: the body is in the segment's text.
     shared: Option<F>,
     len: u32,
 }
@@ -75,7 +75,7 @@ struct End {
 }
 
 /// The replies that a broker may not have, by delivery.
-pub(super) struct Said<F> {
+pub(super) struct Unacknowledged<F> {
     /// Replies that have ended, in order.
     pub(super) finished: Vec<(u64, Finished<F>)>,
     /// The last parts of the others.
@@ -98,7 +98,7 @@ pub(super) struct Ended<'a> {
     pub(super) kind: ReplyKind,
 }
 
-impl<F: Frame> Word<F> {
+impl<F: Frame> Entry<F> {
     /// Takes the ids from the text, if this is the end of a reply.
     fn cut_ids(&self, text: &mut &[u8]) -> Option<(End, F, F, Option<F>)> {
         self.end.map(|end| {
@@ -116,16 +116,16 @@ fn cut<F: Frame>(text: &mut &[u8], len: u32) -> F {
 }
 
 #[derive(Debug)]
-struct Generation<F> {
-    words: Vec<Word<F>>,
+struct Segment<F> {
+    entries: Vec<Entry<F>>,
     text: Vec<u8>,
     shared: usize,
 }
 
-impl<F> Generation<F> {
+impl<F> Segment<F> {
     const fn new() -> Self {
-        Generation {
-            words: Vec::new(),
+        Segment {
+            entries: Vec::new(),
             text: Vec::new(),
             shared: 0,
         }
@@ -136,22 +136,22 @@ impl<F> Generation<F> {
     }
 
     fn is_full(&self) -> bool {
-        self.words.len() >= MAX_WORDS || self.bytes() >= MAX_BYTES
+        self.entries.len() >= MAX_ENTRIES || self.bytes() >= MAX_BYTES
     }
 }
 
 #[derive(Debug)]
 pub(super) struct Log<F> {
-    /// The generation that is written to.
-    youngest: Generation<F>,
-    /// The closed generations, the oldest first; none is empty.
-    closed: VecDeque<Generation<F>>,
-    /// A cleared generation, for reuse.
-    spare: Option<Generation<F>>,
+    /// The segment that is written to.
+    youngest: Segment<F>,
+    /// The closed segments, the oldest first; none is empty.
+    closed: VecDeque<Segment<F>>,
+    /// A cleared segment, for reuse.
+    spare: Option<Segment<F>>,
     /// Numbers of parts that were dropped, and that were acknowledged.
     forgotten: u64,
     acknowledged: u64,
-    /// When the youngest generation is to be closed. Set while there is any entry.
+    /// When the youngest segment is to be closed. Set while there is any entry.
     due: Option<Time>,
     /// Replies whose end was dropped before it was acknowledged, in order, each with the number of parts up to its end.
     dropped: VecDeque<(u64, u64, Finished<F>)>,
@@ -168,7 +168,7 @@ impl<F> Log<F> {
     const fn with(most: Most) -> Self {
         Log {
             most,
-            youngest: Generation::new(),
+            youngest: Segment::new(),
             closed: VecDeque::new(),
             spare: None,
             forgotten: 0,
@@ -181,10 +181,10 @@ impl<F> Log<F> {
 
     #[cfg(any(test, feature = "fuzz"))]
     pub(super) fn len(&self) -> usize {
-        let closed = self.closed.iter().map(|each| each.words.len());
-        let count = closed.sum::<usize>() + self.youngest.words.len();
+        let closed = self.closed.iter().map(|each| each.entries.len());
+        let count = closed.sum::<usize>() + self.youngest.entries.len();
         assert_eq!(self.due.is_some(), count > 0);
-        assert!(self.closed.iter().all(|each| !each.words.is_empty()));
+        assert!(self.closed.iter().all(|each| !each.entries.is_empty()));
         count
     }
 
@@ -200,7 +200,7 @@ impl<F> Log<F> {
         }
     }
 
-    /// Lets generations age after a message of the broker.
+    /// Lets segments age after a message of the broker.
     pub(super) fn heard(&mut self, now: Time) {
         if self.due.is_some_and(|due| due <= now) {
             self.age(now);
@@ -211,14 +211,17 @@ impl<F> Log<F> {
     fn age(&mut self, now: Time) {
         self.close_youngest();
         while let Some(oldest) = self.closed.front()
-            && self.forgotten + oldest.words.len() as u64 <= self.acknowledged
-            && oldest.words.last().is_none_or(|last| last.at + KEEP <= now)
+            && self.forgotten + oldest.entries.len() as u64 <= self.acknowledged
+            && oldest
+                .entries
+                .last()
+                .is_none_or(|last| last.at + KEEP <= now)
         {
             self.forget_oldest();
         }
         if self.closed.is_empty() {
             // Releases the memory, which may not be needed again.
-            self.youngest = Generation::new();
+            self.youngest = Segment::new();
             self.spare = None;
             self.due = None;
         } else {
@@ -227,18 +230,18 @@ impl<F> Log<F> {
     }
 
     fn close_youngest(&mut self) {
-        if self.youngest.words.is_empty() {
+        if self.youngest.entries.is_empty() {
             return;
         }
-        let next = self.spare.take().unwrap_or_else(Generation::new);
+        let next = self.spare.take().unwrap_or_else(Segment::new);
         self.closed
             .push_back(std::mem::replace(&mut self.youngest, next));
     }
 
     fn forget_oldest(&mut self) {
         if let Some(mut oldest) = self.closed.pop_front() {
-            self.forgotten += oldest.words.len() as u64;
-            oldest.words.clear();
+            self.forgotten += oldest.entries.len() as u64;
+            oldest.entries.clear();
             oldest.text.clear();
             oldest.shared = 0;
             self.spare = Some(oldest);
@@ -247,37 +250,37 @@ impl<F> Log<F> {
 }
 
 impl<F: Frame> Log<F> {
-    /// Closes the youngest generation when it is full.
+    /// Closes the youngest segment when it is full.
     #[cold]
     fn turn(&mut self, now: Time) {
         self.age(now);
-        let mut bytes: usize = self.closed.iter().map(Generation::bytes).sum();
-        let mut words: usize = self.closed.iter().map(|each| each.words.len()).sum();
+        let mut bytes: usize = self.closed.iter().map(Segment::bytes).sum();
+        let mut entries: usize = self.closed.iter().map(|each| each.entries.len()).sum();
         while let Some(oldest) = self.closed.front() {
-            let is_acknowledged = self.forgotten + oldest.words.len() as u64 <= self.acknowledged;
+            let is_acknowledged = self.forgotten + oldest.entries.len() as u64 <= self.acknowledged;
             let most = match is_acknowledged {
                 true => self.most.acknowledged,
                 false => self.most.unacknowledged,
             };
-            if bytes <= most && words < MAX_ALL_WORDS {
+            if bytes <= most && entries < MAX_ALL_ENTRIES {
                 return;
             }
             bytes -= oldest.bytes();
-            words -= oldest.words.len();
+            entries -= oldest.entries.len();
             self.note_dropped();
             self.forget_oldest();
         }
     }
 
-    /// Remembers which replies end in the oldest generation and are not acknowledged.
+    /// Remembers which replies end in the oldest segment and are not acknowledged.
     fn note_dropped(&mut self) {
         let Some(oldest) = self.closed.front() else {
             return;
         };
         let mut text = &oldest.text[..];
-        for (word, at) in oldest.words.iter().zip(self.forgotten + 1..) {
-            let ids = word.cut_ids(&mut text);
-            cut::<F>(&mut text, word.len);
+        for (entry, at) in oldest.entries.iter().zip(self.forgotten + 1..) {
+            let ids = entry.cut_ids(&mut text);
+            cut::<F>(&mut text, entry.len);
             let Some((end, client, rid, user)) = ids else {
                 continue;
             };
@@ -289,7 +292,7 @@ impl<F: Frame> Log<F> {
                 return;
             }
             let reply = Detached::without_body(client, rid, user.map(Box::new));
-            let entry = (at, word.number, (end.token, reply));
+            let entry = (at, entry.number, (end.token, reply));
             self.dropped.push_back(entry);
         }
     }
@@ -301,7 +304,7 @@ impl<F: Frame> Log<F> {
 
     /// Adds an entry that is never sent again, because acknowledgements count all replies.
     pub(super) fn skip(&mut self, now: Time) {
-        self.part(now, NOBODY, &Body::json(F::from(&[][..])));
+        self.part(now, NO_DELIVERY, &Body::json(F::from(&[][..])));
     }
 
     pub(super) fn end(&mut self, now: Time, number: u64, ended: Ended<'_>, body: &Body<F>) {
@@ -339,8 +342,8 @@ impl<F: Frame> Log<F> {
     }
 
     fn put(&mut self, at: Time, number: u64, end: Option<End>, body: &Body<F>) {
-        let Generation {
-            words,
+        let Segment {
+            entries,
             text,
             shared,
         } = &mut self.youngest;
@@ -351,7 +354,7 @@ impl<F: Frame> Log<F> {
         } else {
             text.extend_from_slice(bytes);
         }
-        words.push(Word {
+        entries.push(Entry {
             number,
             at,
             end,
@@ -363,7 +366,7 @@ impl<F: Frame> Log<F> {
 
     /// Removes and returns everything that a broker, whose last message arrived at `heard`, may not have received or
     /// passed on.
-    pub(super) fn take(&mut self, heard: Time) -> Said<F> {
+    pub(super) fn take(&mut self, heard: Time) -> Unacknowledged<F> {
         let mut parts: HashMap<u64, Vec<Body<F>>> = HashMap::new();
         let Log {
             youngest,
@@ -376,31 +379,31 @@ impl<F: Frame> Log<F> {
         } = std::mem::replace(self, Log::new());
         let dropped = dropped.into_iter();
         let mut finished: Vec<_> = dropped.map(|(_, number, reply)| (number, reply)).collect();
-        for Generation { words, text, .. } in closed.into_iter().chain([youngest]) {
+        for Segment { entries, text, .. } in closed.into_iter().chain([youngest]) {
             let mut text = &text[..];
-            for word in words {
-                let ids = word.cut_ids(&mut text);
-                let bytes = cut(&mut text, word.len);
+            for entry in entries {
+                let ids = entry.cut_ids(&mut text);
+                let bytes = cut(&mut text, entry.len);
                 let body = Body {
-                    bytes: word.shared.unwrap_or(bytes),
-                    encoding: word.encoding,
+                    bytes: entry.shared.unwrap_or(bytes),
+                    encoding: entry.encoding,
                 };
                 forgotten += 1;
-                let is_old = forgotten <= acknowledged && word.at + KEEP < heard;
-                if is_old || word.number == NOBODY {
+                let is_old = forgotten <= acknowledged && entry.at + KEEP < heard;
+                if is_old || entry.number == NO_DELIVERY {
                     continue;
                 }
                 let Some((end, client, rid, user)) = ids else {
-                    parts.entry(word.number).or_default().push(body);
+                    parts.entry(entry.number).or_default().push(body);
                     continue;
                 };
-                let tail = parts.remove(&word.number).unwrap_or_default();
+                let tail = parts.remove(&entry.number).unwrap_or_default();
                 let mut reply = Detached::new(client, rid, user.map(Box::new), end.sent, tail);
                 reply.put_end(end.kind, body);
-                finished.push((word.number, (end.token, reply)));
+                finished.push((entry.number, (end.token, reply)));
             }
         }
-        Said {
+        Unacknowledged {
             finished,
             parts,
             complete: !overflowed,
@@ -425,16 +428,16 @@ mod tests {
     fn a_broker_that_acknowledges_nothing_is_told_that_something_is_missing() {
         let mut log: Log<Vec<u8>> = Log::new();
         let body = Body::json(b"1".to_vec());
-        let most = MAX_ALL_WORDS;
-        for number in 0..(most + MAX_DROPPED + 2 * MAX_WORDS) as u64 {
+        let most = MAX_ALL_ENTRIES;
+        for number in 0..(most + MAX_DROPPED + 2 * MAX_ENTRIES) as u64 {
             log.end(Time::ZERO, number, END, &body);
         }
-        assert!((most - MAX_WORDS..=most + MAX_WORDS).contains(&log.len()));
-        let Said {
+        assert!((most - MAX_ENTRIES..=most + MAX_ENTRIES).contains(&log.len()));
+        let Unacknowledged {
             finished, complete, ..
         } = log.take(Time::ZERO);
         assert!(!complete);
-        assert!(finished.len() <= most + MAX_DROPPED + MAX_WORDS);
+        assert!(finished.len() <= most + MAX_DROPPED + MAX_ENTRIES);
         assert_eq!(log.len(), 0);
     }
 
@@ -451,7 +454,7 @@ mod tests {
             log.end(Time::ZERO, number, END, &body);
         }
         log.acknowledge(2);
-        let Said {
+        let Unacknowledged {
             finished, complete, ..
         } = log.take(Time::ZERO);
         assert!(complete);
@@ -479,7 +482,7 @@ mod tests {
         log.acknowledge(5);
         log.end(Time::ZERO, 6, END, &body);
         assert_eq!(log.len(), 3);
-        let Said {
+        let Unacknowledged {
             finished, complete, ..
         } = log.take(Time::ZERO);
         assert!(complete);

@@ -12,7 +12,7 @@
 use super::Worker;
 use super::delivery::Delivery;
 use super::detached::Detached;
-use super::log::{Ended, Said};
+use super::log::{Ended, Unacknowledged};
 use crate::proto::Time;
 use crate::proto::code::Code;
 use crate::proto::flow::Debt;
@@ -38,7 +38,7 @@ impl<F: Frame> Worker<F> {
     /// Handles the loss of the connection: detaches deliveries of an extended broker, and cancels the others.
     pub(super) fn lose_deliveries(&mut self, now: Time) {
         let broker = self.link.broker();
-        let Said {
+        let Unacknowledged {
             finished,
             mut parts,
             complete,
