@@ -7,10 +7,10 @@
 use super::context::Context;
 use super::flow::Overrun;
 use super::keys::{RequestKey, WorkerKey};
-use super::leaving::PIECE;
 use super::metrics::COUNTS;
 use super::outcome::{End, text_of};
 use super::requests::{Request, State};
+use super::tasks::PIECE;
 use super::{Broker, BrokerEvent, Departure};
 use crate::proto::code::Code;
 use crate::proto::flow;

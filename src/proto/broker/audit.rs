@@ -2,10 +2,10 @@
 
 use super::Broker;
 use super::keys::{ClientKey, RequestKey, ServiceKey, WorkerKey};
-use super::leaving::Task;
 use super::ready::Line;
 use super::requests::{ParkState, State};
 use super::services::has_room;
+use super::tasks::Task;
 use super::workers::Worker;
 use crate::proto::deadlines::TimerKey;
 use crate::wire::Frame;
@@ -32,7 +32,7 @@ impl<F: Frame> Broker<F> {
         let timers: Vec<TimerKey> = owned
             .chain(self.authorizer.timers())
             .chain(self.parking.timer())
-            .chain(self.leaving.timer)
+            .chain(self.tasks.timer)
             .chain(self.forgotten.timer)
             .chain(self.claims.timers())
             .chain(self.roster.timer())
@@ -175,7 +175,7 @@ impl<F: Frame> Broker<F> {
 
     /// Whether a task will end the request.
     fn is_about_to_end(&self, token: u64) -> bool {
-        self.leaving.tasks().any(|task| match task {
+        self.tasks.tasks().any(|task| match task {
             Task::Ends { tokens, .. } => tokens.contains(&token),
             _ => false,
         })
@@ -183,7 +183,7 @@ impl<F: Frame> Broker<F> {
 
     /// Whether a task will put the request back to its queue.
     fn is_about_to_go_back(&self, token: u64) -> bool {
-        self.leaving.tasks().any(|task| match task {
+        self.tasks.tasks().any(|task| match task {
             Task::Back { tokens } => tokens.contains(&token),
             _ => false,
         })
@@ -224,7 +224,7 @@ impl<F: Frame> Broker<F> {
         });
         assert_eq!(client.unread, unread.sum::<u64>());
         if client.leaving {
-            assert!(client.timer.is_none() && self.leaving.timer.is_some());
+            assert!(client.timer.is_none() && self.tasks.timer.is_some());
             return None;
         }
         assert_eq!(self.cx.clients.find(&client.id), Some(key));
@@ -263,7 +263,7 @@ impl<F: Frame> Broker<F> {
                 .is_some_and(|worker| worker.service == key)
         });
         assert_eq!(serving.count(), service.workers);
-        let relocations = self.leaving.tasks().filter(|task| match task {
+        let relocations = self.tasks.tasks().filter(|task| match task {
             Task::Relocation(relocation) => relocation.is_of(key, &service.name),
             _ => false,
         });
@@ -301,7 +301,7 @@ impl<F: Frame> Broker<F> {
         if let Some(lanes) = service.queue.lanes() {
             lanes.audit(&self.cx.requests, has_room(&self.cx.workers));
         }
-        let is_left = self.leaving.looks_for(key, &service.name);
+        let is_left = self.tasks.looks_for(key, &service.name);
         if service.queue.has_lanes() && !is_left && !self.cx.services.is_relocating(key) {
             for head in service.firsts_with_workers(&self.cx.requests, &self.cx.workers) {
                 match self.cx.requests.park(head) {

@@ -3,10 +3,10 @@
 use super::Broker;
 use super::context::Context;
 use super::keys::{RequestKey, WorkerKey};
-use super::leaving::Ending;
 use super::outcome::End;
 use super::ready::Line;
 use super::requests::{Assigned, NewRequest, State};
+use super::tasks::Ending;
 use crate::proto::code::Code;
 use crate::proto::flow;
 use crate::wire::{Body, Frame};

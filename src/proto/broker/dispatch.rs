@@ -4,9 +4,9 @@ use super::Broker;
 use super::context::Context;
 use super::heard::Heard;
 use super::keys::{ClientKey, RequestKey, ServiceKey, WorkerKey};
-use super::leaving::{PIECE, Task};
 use super::outcome::End;
 use super::requests::{Content, Cursors, State};
+use super::tasks::{PIECE, Task};
 use super::unparking::Released;
 use super::workers::{HANDOVER, MAX_HANDED};
 use crate::proto::code::Code;
@@ -129,14 +129,14 @@ impl<F: Frame> Broker<F> {
             return;
         };
         let name = entry.name.clone();
-        if (is_left || room == 0) && self.leaving.note_look(service, &name) {
+        if (is_left || room == 0) && self.tasks.note_look(service, &name) {
             self.put_off(Task::Look { service, name });
         }
     }
 
     /// Goes on with the look for the next requests of a service whose lanes are too many.
     pub(super) fn look_on(&mut self, service: ServiceKey, name: &Arc<[u8]>) {
-        self.leaving.begin_look(service, name);
+        self.tasks.begin_look(service, name);
         if self.cx.services.is_entry(service, name) {
             if let Some(lanes) = self.cx.services.get_mut(service).queue.lanes_mut() {
                 lanes.begin_rest();

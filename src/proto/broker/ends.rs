@@ -3,9 +3,9 @@
 
 use super::incoming::RequestHead;
 use super::keys::{RequestKey, WorkerKey};
-use super::leaving::{Ending, Task};
 use super::outcome::{End, text_of};
 use super::requests::State;
+use super::tasks::{Ending, Task};
 use super::workers::Owed;
 use super::{Broker, Timer};
 use crate::proto::code::Code;

@@ -9,9 +9,9 @@
 use super::accounts::REQUEST;
 use super::incoming::RequestHead;
 use super::keys::{RequestKey, WorkerKey};
-use super::leaving::{Ending, FanOut, Task};
 use super::outcome::End;
 use super::requests::{Content, Gathering, NewRequest, Part, Request, Routing, State};
+use super::tasks::{Ending, FanOut, Task};
 use super::{Broker, RoutingId};
 use crate::proto::Terms;
 use crate::proto::code::Code;

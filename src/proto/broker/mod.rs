@@ -64,13 +64,13 @@ mod event;
 mod fanout;
 mod flow;
 mod forgotten;
+mod grace;
 mod handover;
 mod heard;
 mod heartbeats;
 mod homes;
 mod incoming;
 mod keys;
-mod leaving;
 mod limits;
 mod liveness;
 mod lookahead;
@@ -106,6 +106,7 @@ mod session;
 mod snapshot;
 mod stats;
 mod tally;
+mod tasks;
 mod transmit;
 mod transport;
 pub mod turns;
@@ -154,7 +155,7 @@ enum Timer {
     Client(ClientKey),
     Question(u64),
     Parking,
-    Leaving,
+    Tasks,
     Claim(usize),
     Search(RequestKey),
     Rate(ServiceKey),
@@ -174,7 +175,7 @@ pub struct Broker<F> {
     claims: Claims,
     roster: roster::Roster,
     recalls: Recalls,
-    leaving: leaving::Leaving,
+    tasks: tasks::Tasks,
     replies: Replies<F>,
     forgotten: Forgotten<F>,
     /// Workers that were told to start over; no further messages are sent to them until they do.
@@ -203,7 +204,7 @@ impl<F: Frame> Broker<F> {
             claims: Claims::default(),
             roster: roster::Roster::default(),
             recalls: Recalls::default(),
-            leaving: leaving::Leaving::default(),
+            tasks: tasks::Tasks::default(),
             replies: Replies::new(),
             forgotten: Forgotten::new(),
             expelled: Expelled::default(),
@@ -294,7 +295,7 @@ impl<F: Frame> Broker<F> {
                 Timer::Client(key) => self.client_due(key),
                 Timer::Question(id) => self.question_due(id),
                 Timer::Parking => self.parking_due(),
-                Timer::Leaving => self.leaving_due(),
+                Timer::Tasks => self.tasks_due(),
                 Timer::Claim(at) => self.claim_due(at),
                 Timer::Search(key) => self.search_due(key),
                 Timer::Rate(key) => self.rate_due(key),
@@ -376,7 +377,7 @@ impl<F: Frame> Broker<F> {
                 questions: self.authorizer.questions(),
                 principals: self.authorizer.principals(),
                 accounts: self.cx.accounts.len(),
-                leaving: self.leaving.len(),
+                leaving: self.tasks.len(),
             },
         }
     }

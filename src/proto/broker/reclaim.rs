@@ -4,9 +4,9 @@
 use super::Broker;
 use super::context::Context;
 use super::keys::{RequestKey, ServiceKey, WorkerKey};
-use super::leaving::{PIECE, Task, take_piece};
 use super::outcome::End;
 use super::requests::{Reclaimed, State};
+use super::tasks::{PIECE, Task, take_piece};
 use crate::proto::code::Code;
 use crate::wire::Frame;
 

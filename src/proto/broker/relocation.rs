@@ -16,9 +16,9 @@
 use super::Broker;
 use super::context::Context;
 use super::keys::{RequestKey, ServiceKey};
-use super::leaving::{PIECE, Relocation, Task};
 use super::outcome::End;
 use super::requests::{Cursors, State};
+use super::tasks::{PIECE, Relocation, Task};
 use crate::proto::code::Code;
 use crate::wire::Frame;
 use std::cmp::Reverse;

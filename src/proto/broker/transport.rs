@@ -62,7 +62,7 @@ impl<F: Frame> Broker<F> {
         let Err(over) = self.charge_backlog(peer, Way::From, bytes) else {
             return true;
         };
-        self.send_off(peer, over.scope);
+        self.remove_and_ban(peer, over.scope);
         self.backlogs
             .shrink(&mut self.cx.accounts, peer, Way::From, 0);
         self.cx.speaker = None;

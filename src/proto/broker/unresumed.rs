@@ -3,9 +3,9 @@
 use super::Broker;
 use super::context::Context;
 use super::keys::{ClientKey, RequestKey};
-use super::leaving::{PIECE, Task};
 use super::outcome::End;
 use super::rids::Rids;
+use super::tasks::{PIECE, Task};
 use crate::wire::Frame;
 
 impl<F: Frame> Broker<F> {

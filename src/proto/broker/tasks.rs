@@ -1,5 +1,7 @@
 //! Work on very many requests, which is done in pieces, so that other peers do not wait.
 
+mod pieces;
+
 use super::RoutingId;
 use super::keys::{ClientKey, RequestKey, ServiceKey, WorkerKey};
 use super::requests::Cursors;
@@ -117,7 +119,7 @@ impl Relocation {
 
 /// The tasks. Each has a piece done in its turn.
 #[derive(Debug, Default)]
-pub(super) struct Leaving {
+pub(super) struct Tasks {
     tasks: VecDeque<Task>,
     /// The services with a [`Task::Look`], by their keys.
     looks: BTreeMap<usize, Arc<[u8]>>,
@@ -125,7 +127,7 @@ pub(super) struct Leaving {
     pub(super) timer: Option<TimerKey>,
 }
 
-impl Leaving {
+impl Tasks {
     pub(super) fn add(&mut self, task: Task) {
         self.tasks.push_back(task);
     }

@@ -1,0 +1,142 @@
+//! The pieces of the tasks.
+
+use super::{Ending, PIECE, Task, take_piece};
+use crate::proto::broker::keys::ClientKey;
+use crate::proto::broker::outcome::End;
+use crate::proto::broker::{Broker, Timer};
+use crate::wire::Frame;
+use std::time::Duration;
+
+impl<F: Frame> Broker<F> {
+    /// Does the first piece of a task, and the rest in later turns.
+    pub(in crate::proto::broker) fn start(&mut self, mut task: Task) {
+        if self.do_piece(&mut task) {
+            self.put_off(task);
+        }
+    }
+
+    /// Does a task in later turns.
+    pub(in crate::proto::broker) fn put_off(&mut self, task: Task) {
+        self.tasks.add(task);
+        self.arm_tasks();
+    }
+
+    fn arm_tasks(&mut self) {
+        if self.tasks.timer.is_none() && self.tasks.len() > 0 {
+            // The next turn handles the messages that arrived meanwhile first.
+            let at = self.cx.now + Duration::from_micros(1);
+            self.tasks.timer = Some(self.cx.deadlines.set(at, Timer::Tasks));
+        }
+    }
+
+    /// Does a piece of a task that was put off.
+    pub(in crate::proto::broker) fn tasks_due(&mut self) {
+        self.tasks.timer = None;
+        self.cx.count_work(PIECE);
+        let Some(mut task) = self.tasks.next() else {
+            return;
+        };
+        if self.do_piece(&mut task) {
+            self.tasks.add(task);
+        }
+        self.arm_tasks();
+    }
+
+    /// Does a piece of a task. Returns false after the last one.
+    fn do_piece(&mut self, task: &mut Task) -> bool {
+        match task {
+            Task::Gone {
+                client,
+                requests,
+                running,
+            } => {
+                if requests.is_empty() {
+                    return self.end_running(*client, running);
+                }
+                for key in take_piece(requests).rev() {
+                    let request = self.cx.requests.get(key);
+                    if request.is_some_and(|request| request.client == *client) {
+                        match self.cx.requests.worker(key) {
+                            Some(_) => running.push(self.cx.requests.token(key)),
+                            None => self.end(key, End::Cancelled),
+                        }
+                    }
+                }
+                if requests.is_empty() {
+                    running.sort_unstable();
+                }
+                true
+            }
+            Task::Dismissed {
+                client,
+                requests,
+                since,
+                code,
+            } => {
+                for key in take_piece(requests) {
+                    let request = self.cx.requests.get(key);
+                    if request.is_some_and(|r| r.client == *client && r.arrived <= *since) {
+                        self.end(key, End::Failed(*code));
+                    }
+                }
+                !requests.is_empty()
+            }
+            Task::Withdrawn {
+                client,
+                requests,
+                since,
+                running,
+            } => {
+                let entry = self.cx.clients.get(*client);
+                if entry.is_none_or(|client| client.absence.is_none()) {
+                    return false;
+                }
+                for key in take_piece(requests) {
+                    let request = self.cx.requests.get(key);
+                    if request.is_some_and(|r| {
+                        let is_meant = *running || r.has_never_started();
+                        r.client == *client && r.arrived <= *since && is_meant
+                    }) {
+                        self.end(key, End::Cancelled);
+                    }
+                }
+                !requests.is_empty()
+            }
+            Task::Unresumed {
+                client,
+                returned,
+                requests,
+                running,
+            } => self.end_unresumed(*client, *returned, requests, running),
+            Task::Ends { tokens, ending } => {
+                for token in take_piece(tokens).rev() {
+                    self.end_one_of(token, *ending);
+                }
+                !tokens.is_empty()
+            }
+            Task::Back { tokens } => {
+                self.put_back_some(tokens);
+                !tokens.is_empty()
+            }
+            Task::FanOut(fan_out) => self.fan_out(fan_out),
+            Task::Relocation(relocation) => self.relocate_more(relocation),
+            Task::Look { service, name } => {
+                self.look_on(*service, name);
+                false
+            }
+        }
+    }
+
+    /// Ends some running requests of a client that is gone, and removes the client after the last one.
+    fn end_running(&mut self, client: ClientKey, running: &mut Vec<u64>) -> bool {
+        for _ in 0..PIECE {
+            let Some(token) = running.pop() else {
+                let client = self.cx.clients.remove(client);
+                self.close_client(client);
+                return false;
+            };
+            self.end_one_of(token, Ending::Cancelled);
+        }
+        true
+    }
+}
