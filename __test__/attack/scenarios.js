@@ -456,6 +456,8 @@ const SCENARIOS = {
         }
         await new Promise((resolve) => setTimeout(resolve, 300));
         for (const socket of sockets) socket.close();
+        // The next ones come when these have ended, so that there is room for them.
+        await new Promise((resolve) => setTimeout(resolve, 2000));
       }
     },
   },
