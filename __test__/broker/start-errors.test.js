@@ -96,6 +96,7 @@ const MALFORMED = [
   ['tcp://127.0.0.1:65536', 'EINVAL'],
   ['nothing://127.0.0.1:5555', 'EPROTONOSUPPORT'],
   ['inproc://', 'EINVAL'],
+  ['inproc:name', 'EINVAL'],
 ];
 for (const [endpoint, code] of MALFORMED) {
   test(`the malformed endpoint ${endpoint} is ${code} for all three`, async (t) => {

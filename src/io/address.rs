@@ -120,9 +120,14 @@ impl Address {
         self.kind == Kind::Tcp && self.text.starts_with("tcp://[")
     }
 
-    /// Checks what libzmq does not: it truncates a port to 16 bits, and it refuses a path that is
-    /// too long only after it has removed the file.
+    /// Checks what libzmq does not: it truncates a port to 16 bits, it refuses a path that is too
+    /// long only after it has removed the file, and it is not asked about an inproc name that is not
+    /// bound.
     pub(super) fn check(&self, doing: &str) -> Result<(), Error> {
+        let has_name = |name: &str| !name.is_empty();
+        if self.is_inproc() && !self.text.strip_prefix("inproc://").is_some_and(has_name) {
+            return Err(Error::from_errno(errno::EINVAL, doing));
+        }
         let port = self
             .text
             .strip_prefix("tcp://")
