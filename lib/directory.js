@@ -135,7 +135,8 @@ class View {
     this.#last = last;
     const gone = [];
     for (const [service, workers] of this.#services) {
-      const left = new Set(services[service]);
+      // A name may be that of a property of every object.
+      const left = new Set(Object.hasOwn(services, service) ? services[service] : []);
       for (const worker of workers)
         if (!left.has(worker)) gone.push(...this.#went(service, worker, 'missed'));
     }

@@ -82,7 +82,9 @@ function parse(options, args) {
   const names = [...Object.keys(flags), 'help'].map((name) => `--${name}`);
   const joined = joinValues(flags, args);
   // For parseArgs a short flag with the rest of the word as its value, which nobody means.
-  const single = joined.map((arg) => arg.replace(/=.*$/s, '')).find((arg) => names.includes(`-${arg}`));
+  const end = joined.indexOf('--');
+  const flagged = end < 0 ? joined : joined.slice(0, end);
+  const single = flagged.map((arg) => arg.replace(/=.*$/s, '')).find((arg) => names.includes(`-${arg}`));
   if (single !== undefined) throw new Usage(`unknown option "${single}"${didYouMean(`-${single}`, names)}`);
   try {
     return parseArgs({ args: joined, options: flags, allowPositionals: true, strict: true });

@@ -283,7 +283,7 @@ impl<F: Frame> Broker<F> {
         if let Some(known) = recall
             && self.recalls.add(&mut self.cx, key, *known)
         {
-            self.never_started(key);
+            self.never_started(key, None);
         }
     }
 

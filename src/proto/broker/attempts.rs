@@ -72,6 +72,15 @@ impl<F: Frame> Broker<F> {
     /// queue for another attempt. Its deadline stays. Returns false if there must not be another
     /// attempt.
     pub(super) fn retry(&mut self, key: RequestKey) -> bool {
+        let is_retried = self.count_retry(key);
+        if is_retried {
+            self.requeue(key);
+        }
+        is_retried
+    }
+
+    /// As [`retry`](Self::retry), for a caller that puts the request back to the queue.
+    pub(super) fn count_retry(&mut self, key: RequestKey) -> bool {
         if self.stopped {
             return false;
         }
@@ -89,7 +98,6 @@ impl<F: Frame> Broker<F> {
         // Late replies to the earlier attempt have no request any more.
         self.cx.requests.renew_token(key);
         self.cx.counters.retried += 1;
-        self.requeue(key);
         true
     }
 
@@ -319,9 +327,8 @@ impl<F: Frame> Broker<F> {
             self.requeue(request);
         }
         if !returned.is_empty() {
-            returned.reverse();
-            // One that was named twice is there once.
-            self.take_back(key, returned);
+            let task = self.take_back(key, returned);
+            self.start(task);
         }
         if let Some(worker) = self.cx.workers.get_mut(key) {
             worker.pace.stall();

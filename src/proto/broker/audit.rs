@@ -184,7 +184,7 @@ impl<F: Frame> Broker<F> {
     /// Whether a task will put the request back to its queue.
     fn is_about_to_go_back(&self, token: u64) -> bool {
         self.tasks.tasks().any(|task| match task {
-            Task::Back { tokens } => tokens.contains(&token),
+            Task::Back { tokens, .. } => tokens.contains(&token),
             _ => false,
         })
     }

@@ -78,7 +78,7 @@ impl<F: Frame> Broker<F> {
             .get(key)
             .map_or(0, |client| client.requests.len());
         // Not reported without open requests: many clients simply end when they have their replies.
-        if lost > 0 || why != Departure::Connection {
+        if lost > 0 || !matches!(why, Departure::Connection | Departure::Broken) {
             self.cx.tell_client_gone(key, why, lost);
         }
         let user = match self.cx.clients.get(key) {

@@ -128,6 +128,11 @@ impl<F: Frame> Broker<F> {
         let Some(entry) = self.cx.services.find_mut(service) else {
             return;
         };
+        if room == 0
+            && let Some(lanes) = entry.queue.lanes_mut()
+        {
+            lanes.ask_again();
+        }
         let name = entry.name.clone();
         if (is_left || room == 0) && self.tasks.note_look(service, &name) {
             self.put_off(Task::Look { service, name });
@@ -201,23 +206,32 @@ impl<F: Frame> Broker<F> {
 
     /// Puts a request back to the front of its queue, or to its place there after a rejection.
     pub(super) fn requeue(&mut self, key: RequestKey) {
+        self.requeue_at(key, None);
+    }
+
+    /// As [`requeue`](Self::requeue); with cursors, to its place by arrival.
+    pub(super) fn requeue_at(&mut self, key: RequestKey, cursors: Option<&mut Cursors>) {
         if self.cx.requests.routing(key).is_some() && self.readdress(key) {
             return;
         }
-        let has_moved = self.cx.services.have_homes() && self.cx.go_home(key);
+        // A request for a pattern or a range goes back to its own name when the last worker for it has left.
+        let routing = self.cx.requests.routing(key);
+        let is_guest = routing.is_some_and(|routing| routing.asked.is_some());
+        let has_moved = (is_guest || self.cx.services.have_homes()) && self.cx.go_home(key);
         if let Some(request) = self.cx.requests.get(key) {
             let home = request.service;
             self.cx.route(key);
             let keeps_place = self.cx.was_rejected(key);
             let service = self.cx.services.get_mut(home);
-            match keeps_place {
+            let one = [key].into_iter();
+            let requests = &mut self.cx.requests;
+            match cursors {
+                Some(cursors) => service.queue.merge(one, requests, cursors),
                 // Requests that one worker rejects come back one by one, in order. Each keeps its place by arrival.
-                true => service.queue.merge(
-                    [key].into_iter(),
-                    &mut self.cx.requests,
-                    &mut Cursors::default(),
-                ),
-                false => service.queue.push_front(key, &mut self.cx.requests),
+                None if keeps_place => {
+                    service.queue.merge(one, requests, &mut Cursors::default());
+                }
+                None => service.queue.push_front(key, requests),
             }
             self.parking.watch(&mut self.cx, key);
             if self.cx.is_for_nobody(key) {
@@ -282,9 +296,7 @@ impl<F: Frame> Broker<F> {
         let (parking, cx) = (&mut self.parking, &mut self.cx);
         let Released { services, back } = parking.release(cx, client, frame);
         self.cx.count_work(frame.len() / 64);
-        let back = back.iter().map(|&key| self.cx.requests.token(key));
-        // A request that was named twice is put back once.
-        self.put_back(back.collect());
+        self.put_back(back);
         for service in services {
             self.dispatch(service);
         }
@@ -348,16 +360,14 @@ impl<F: Frame> Broker<F> {
         };
         let looked_at = client.requests.len();
         let requests = client.requests.iter();
-        let mut kept: Vec<RequestKey> = requests
+        let kept: Vec<RequestKey> = requests
             .filter(|&key| {
                 let state = self.cx.requests.get(key).map(|request| &request.state);
                 matches!(state, Some(State::SetAside(aside)) if aside.is_kept_back)
             })
             .collect();
         self.cx.count_work(looked_at / 32);
-        kept.sort_unstable_by_key(|&key| self.cx.requests.order(key));
-        let kept = kept.into_iter().map(|key| self.cx.requests.token(key));
-        self.put_back(kept.collect());
+        self.put_back(kept);
     }
 
     pub(super) fn rate_due(&mut self, service: ServiceKey) {

@@ -28,7 +28,8 @@ impl<F: Frame> Broker<F> {
             let retried = running.into_iter();
             let retried = retried.filter(|&request| self.cx.may_retry(request));
             let retried = retried.map(|request| (request, true)).collect();
-            return self.take_back(key, retried);
+            let task = self.take_back(key, retried);
+            return self.put_off(task);
         }
         // In reverse, so that the first request ends up at the front.
         for request in running.into_iter().rev() {

@@ -20,10 +20,11 @@ impl<F: Frame> Context<F> {
     /// Whether a worker may have started the request.
     fn may_have_started(&self, key: RequestKey) -> bool {
         self.requests.get(key).is_some_and(|request| {
-            let with_worker = matches!(
-                request.state,
-                State::Assigned(_) | State::Searching(_) | State::Gathering(_)
-            );
+            let with_worker = match &request.state {
+                State::Assigned(_) | State::Searching(_) | State::Gathering(_) => true,
+                State::Reclaimed(reclaimed) => reclaimed.has_started,
+                _ => false,
+            };
             // The client does not know of earlier attempts.
             with_worker || request.retried > 0
         })
@@ -120,7 +121,9 @@ impl<F: Frame> Broker<F> {
         self.stopping = true;
         self.stopped = true;
         for key in self.cx.requests.keys() {
-            if !self.cx.outlives_broker(key) {
+            if self.cx.is_lost_with_worker(key) {
+                self.end(key, End::Failed(Code::WorkerLost));
+            } else if !self.cx.outlives_broker(key) {
                 self.end(key, End::Failed(Code::BrokerLost));
             }
         }

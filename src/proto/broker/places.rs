@@ -3,7 +3,7 @@
 
 use super::context::Context;
 use super::keys::{ClientKey, RequestKey, WorkerKey};
-use super::requests::Request;
+use super::requests::{Request, State};
 use crate::wire::Frame;
 use crate::wire::omdp::{Place, ToClient};
 
@@ -18,8 +18,8 @@ impl<F: Frame> Context<F> {
     /// Tells the client of a request that fails the worker that had it, and the number of its attempts.
     #[cold]
     pub(super) fn tell_worker(&mut self, key: RequestKey) {
-        let had_worker = |request: &Request<F>| request.worker().is_some() || request.retried > 0;
-        if self.requests.get(key).is_some_and(had_worker) {
+        let was_retried = |request: &Request<F>| request.retried > 0;
+        if self.worker_name_of(key).is_some() || self.requests.get(key).is_some_and(was_retried) {
             self.tell_place_of(key);
         }
     }
@@ -29,18 +29,25 @@ impl<F: Frame> Context<F> {
             return;
         };
         let (client, rid, earlier) = (request.client, request.rid.clone(), request.retried);
-        let place = match request.worker() {
-            Some(worker) => self.id_of(worker).map(|id| Place::Worker(F::from(id))),
-            None if self.services.get_mut(request.service).workers == 0 => Some(Place::NoWorker),
-            None => Some(Place::Queued),
+        let place = match self.worker_name_of(key) {
+            Some(name) => Place::Worker(F::from(name)),
+            None if self.services.workers_of(request.service) == 0 => Place::NoWorker,
+            None => Place::Queued,
         };
-        if let Some(place) = place {
-            let message = ToClient::Place {
-                rid,
-                place,
-                earlier,
-            };
-            self.send_client(client, message);
+        let message = ToClient::Place {
+            rid,
+            place,
+            earlier,
+        };
+        self.send_client(client, message);
+    }
+
+    /// The name of the worker that has a request, or from which it was taken back.
+    pub(super) fn worker_name_of(&self, key: RequestKey) -> Option<&[u8]> {
+        let request = self.requests.get(key)?;
+        match &request.state {
+            State::Reclaimed(reclaimed) => reclaimed.worker.as_deref(),
+            _ => self.id_of(request.worker()?),
         }
     }
 

@@ -1,14 +1,15 @@
 //! Requests that are taken back from their workers: those of a worker that is gone, and very many that a worker returns
 //! or has not claimed. Very many go back to their queues, or end, in later turns; until then they are *reclaimed*.
 
-use super::Broker;
 use super::context::Context;
 use super::keys::{RequestKey, ServiceKey, WorkerKey};
 use super::outcome::End;
-use super::requests::{Reclaimed, State};
+use super::requests::{Cursors, Reclaimed, State};
 use super::tasks::{PIECE, Task, take_piece};
+use super::{Broker, RoutingId};
 use crate::proto::code::Code;
 use crate::wire::Frame;
+use std::cmp::Reverse;
 
 impl<F: Frame> Context<F> {
     /// Takes a request back from its worker, and counts it beside its queue. Returns false if no worker has it.
@@ -22,12 +23,42 @@ impl<F: Frame> Context<F> {
         if let Some(client) = self.clients.get_mut(request.client) {
             client.unread -= assigned.unread;
         }
-        let given = assigned.given;
-        request.state = State::Reclaimed(Reclaimed { given, has_started });
+        let (given, worker) = (assigned.given, assigned.worker);
         let service = request.service;
+        let worker = self.id_of(worker).map(RoutingId::from);
+        let Some(request) = self.requests.get_mut(key) else {
+            return false;
+        };
+        request.state = State::Reclaimed(Reclaimed {
+            given,
+            has_started,
+            worker,
+        });
         let queue = &mut self.services.get_mut(service).queue;
         queue.enter_beside(key, &mut self.requests);
         true
+    }
+
+    /// Whether the request was taken back from a lost worker that may have started it, and must not start again.
+    pub(super) fn is_lost_with_worker(&self, key: RequestKey) -> bool {
+        self.requests
+            .get(key)
+            .is_some_and(|request| match &request.state {
+                State::Reclaimed(reclaimed) => reclaimed.has_started && request.retry == 0,
+                _ => false,
+            })
+    }
+}
+
+impl<F: Frame> Context<F> {
+    fn task_back(&self, mut requests: Vec<RequestKey>) -> Task {
+        requests.sort_unstable_by_key(|&key| Reverse(self.requests.order(key)));
+        // A request that a peer has named twice is in the task once.
+        requests.dedup();
+        Task::Back {
+            tokens: (requests.iter().map(|&key| self.requests.token(key))).collect(),
+            cursors: Cursors::default(),
+        }
     }
 }
 
@@ -49,7 +80,8 @@ impl<F: Frame> Broker<F> {
             let requests: Vec<(RequestKey, bool)> = requests.collect();
             let lost = requests.iter().filter(|(_, has_started)| *has_started);
             let lost = lost.count();
-            self.take_back(worker, requests);
+            let task = self.take_back(worker, requests);
+            self.put_off(task);
             return lost;
         }
         let mut lost = 0;
@@ -70,29 +102,34 @@ impl<F: Frame> Broker<F> {
         lost
     }
 
-    /// Takes back very many requests of a worker, given in order, each with whether it may have started. They go back to
-    /// their queues or end in later turns, the last one first, so that the first request ends up at the front.
+    /// Takes back very many requests of a worker, each with whether it may have started. They go back to their queues or
+    /// end by the task, in the order of their arrival.
     #[cold]
-    pub(super) fn take_back(&mut self, worker: WorkerKey, requests: Vec<(RequestKey, bool)>) {
-        let mut tokens = Vec::with_capacity(requests.len());
+    pub(super) fn take_back(
+        &mut self,
+        worker: WorkerKey,
+        requests: Vec<(RequestKey, bool)>,
+    ) -> Task {
+        let mut taken = Vec::with_capacity(requests.len());
         self.cx.count_work(requests.len() / 16);
         for (key, has_started) in requests {
             self.cx.free_slot(worker, key);
             if self.cx.reclaim(key, has_started) {
-                tokens.push(self.cx.requests.token(key));
+                taken.push(key);
             }
         }
-        self.put_off(Task::Back { tokens });
+        self.cx.task_back(taken)
     }
 
-    /// Puts requests back to the front of their queues, given in order. They have been set aside or searched for, or were
-    /// taken back from a worker. The first piece of very many is put back now.
-    pub(super) fn put_back(&mut self, tokens: Vec<u64>) {
-        self.start(Task::Back { tokens });
+    /// Puts requests back to their places in their queues. They have been set aside or searched for. The first piece of
+    /// very many is put back now.
+    pub(super) fn put_back(&mut self, requests: Vec<RequestKey>) {
+        let task = self.cx.task_back(requests);
+        self.start(task);
     }
 
-    /// Puts some requests back to the front of their queues, or ends them.
-    pub(super) fn put_back_some(&mut self, tokens: &mut Vec<u64>) {
+    /// Puts some requests back to their places in their queues, by arrival, or ends them.
+    pub(super) fn put_back_some(&mut self, tokens: &mut Vec<u64>, cursors: &mut Cursors) {
         let mut services: Vec<ServiceKey> = Vec::new();
         for token in take_piece(tokens).rev() {
             let Some(key) = self.cx.requests.by_token(token) else {
@@ -102,10 +139,10 @@ impl<F: Frame> Broker<F> {
                 continue;
             };
             match &request.state {
-                State::Searching(_) => self.never_started(key),
+                State::Searching(_) => self.never_started(key, Some(cursors)),
                 State::SetAside(_) => {
                     self.cx.leave_queue(key);
-                    self.requeue(key);
+                    self.requeue_at(key, Some(cursors));
                 }
                 State::Reclaimed(reclaimed) => {
                     let has_started = reclaimed.has_started;
@@ -114,9 +151,8 @@ impl<F: Frame> Broker<F> {
                         continue;
                     }
                     self.cx.leave_queue(key);
-                    match has_started {
-                        true => _ = self.retry(key),
-                        false => self.requeue(key),
+                    if !has_started || self.count_retry(key) {
+                        self.requeue_at(key, Some(cursors));
                     }
                     self.end_unplaceable(key);
                 }

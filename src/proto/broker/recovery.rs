@@ -9,7 +9,7 @@ use super::incoming::IncomingRequest;
 use super::keys::{ClientKey, RequestKey, WorkerKey};
 use super::outcome::{End, text_of};
 use super::replies::Repeated;
-use super::requests::{Assigned, ParkState, Request, State};
+use super::requests::{Assigned, Cursors, ParkState, Request, State};
 use super::returned::Resumed;
 use super::tasks::PIECE;
 use crate::proto::code::Code;
@@ -91,7 +91,7 @@ impl<F: Frame> Broker<F> {
         let (client, service) = (request.client, request.service);
         let rids = rids_to_frame([&*request.rid]);
         if ext.state == ClaimState::NotStarted {
-            return self.wait_again(key);
+            return self.wait_again(key, None);
         }
         self.cx.leave_queue(key);
         if let Some(entry) = self.cx.workers.get(worker)
@@ -155,18 +155,18 @@ impl<F: Frame> Broker<F> {
 
     /// Ends the search for a request that has not started. Only workers that were lost before can have had it, and
     /// then it may be retried.
-    pub(super) fn never_started(&mut self, key: RequestKey) {
+    pub(super) fn never_started(&mut self, key: RequestKey, cursors: Option<&mut Cursors>) {
         if let Some(request) = self.cx.requests.get(key)
             && let State::Searching(search) = &request.state
         {
             self.cx.deadlines.cancel(search.timer);
-            self.wait_again(key);
+            self.wait_again(key, cursors);
         }
     }
 
     /// Queues a request that has not started after a search. Its client is told that the request is parked: should
     /// this broker die too, the request has not started before it was released.
-    pub(super) fn wait_again(&mut self, key: RequestKey) {
+    pub(super) fn wait_again(&mut self, key: RequestKey, cursors: Option<&mut Cursors>) {
         let now = self.cx.now;
         let Some(request) = self.cx.requests.get_mut(key) else {
             return;
@@ -178,7 +178,7 @@ impl<F: Frame> Broker<F> {
         self.cx.leave_queue(key);
         let message = ToClient::Resumed { rids: rids.clone() };
         self.cx.send_client(client, message);
-        self.requeue(key);
+        self.requeue_at(key, cursors);
         let Some(request) = self.cx.requests.get(key) else {
             return;
         };
@@ -354,7 +354,8 @@ impl<F: Frame> Broker<F> {
                 (request, has_started || self.cx.requests.parts(request) > 0)
             });
             let requests = requests.collect();
-            self.take_back(key, requests);
+            let task = self.take_back(key, requests);
+            self.start(task);
             self.line_up(key);
             return self.dispatch_for(key);
         }
@@ -383,11 +384,7 @@ impl<F: Frame> Broker<F> {
     /// Handles DENIED: a worker never had these requests.
     pub(super) fn on_denied(&mut self, key: WorkerKey, tokens: impl Iterator<Item = u64>) {
         let cx = &mut self.cx;
-        let denied = tokens.filter_map(|token| {
-            let request = cx.deny(key, token)?;
-            Some(cx.requests.token(request))
-        });
-        let denied = denied.collect();
+        let denied = tokens.filter_map(|token| cx.deny(key, token)).collect();
         self.put_back(denied);
     }
 }

@@ -100,7 +100,7 @@ impl Tally {
             return;
         };
         let client = cx.clients.get(request.client);
-        let worker = request.worker().and_then(|key| cx.id_of(key));
+        let worker = cx.worker_name_of(key);
         let log = EndedRequest {
             rid: (&*request.rid).into(),
             service: (&*cx.asked_name(request)).into(),

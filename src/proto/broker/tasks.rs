@@ -58,8 +58,8 @@ pub(super) enum Task {
     },
     /// Requests end, given by their tokens. The last one is next.
     Ends { tokens: Vec<u64>, ending: Ending },
-    /// Requests go back to the front of their queues, or end, given by their tokens in order. The last one is next.
-    Back { tokens: Vec<u64> },
+    /// Requests go back to their places in their queues, or end, given by their tokens. The last one is next.
+    Back { tokens: Vec<u64>, cursors: Cursors },
     /// Workers get their copies of a fan-out.
     FanOut(FanOut),
     /// Requests change their places because a worker has come or gone.

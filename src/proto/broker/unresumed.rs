@@ -81,10 +81,18 @@ impl<F: Frame> Broker<F> {
                 self.end(key, End::Cancelled);
             }
         }
-        let is_left = !running.is_empty();
-        if !is_left && let Some(client) = self.cx.clients.get_mut(client) {
+        if !running.is_empty() {
+            return true;
+        }
+        // Further attempts renew tokens.
+        let entry = self.cx.clients.get(client);
+        requests.extend(entry.into_iter().flat_map(|client| client.unresumed.iter()));
+        requests.retain(|&key| is_left(&self.cx, key));
+        if requests.is_empty()
+            && let Some(client) = self.cx.clients.get_mut(client)
+        {
             client.unresumed = Rids::default();
         }
-        is_left
+        !requests.is_empty()
     }
 }

@@ -3,6 +3,7 @@
 
 use super::net::*;
 use crate::proto::Terms;
+use crate::proto::broker::BrokerEvent;
 use crate::proto::broker::Departure;
 use std::fmt::Debug;
 use std::time::Duration;
@@ -312,6 +313,19 @@ fn a_peer_whose_connection_was_reset_is_given_up_when_it_would_have_noticed() {
     net.run(ms(200));
     assert_eq!(net[w].cancelled.len(), 1);
     assert_eq!(net[b].machine.load(), [0, 1, 0, 1]);
+}
+
+/// As the end of such a connection by a close.
+#[test]
+fn a_client_without_requests_whose_connection_was_reset_is_not_reported() {
+    let (mut net, b, _, c) = cast(Some(1));
+    net.run(secs(1));
+    net.power_off(c);
+    net.find_dead_connections();
+    net.run(secs(20));
+    assert_eq!(net[b].machine.stats(net.now()).clients, 0);
+    let is_gone = |event: &BrokerEvent| matches!(event, BrokerEvent::ClientGone { .. });
+    assert!(!net[b].events.iter().any(|(_, event)| is_gone(event)));
 }
 
 /// Its connection is silent twice, one after the other.

@@ -51,6 +51,41 @@ fn a_client_that_lets_nothing_go_keeps_nobody_waiting_for_long() {
     assert_eq!(net[b].machine.load(), [0, 1, 1, 1]);
 }
 
+/// Its requests are set aside in several turns, after which those in other lanes have theirs.
+#[test]
+fn a_client_that_lets_very_many_go_unanswered_delays_other_lanes_only_briefly() {
+    let mut net = Net::new();
+    let b = net.broker();
+    let mute = net.raw(b, b"mute");
+    let w = net.worker(b, "echo");
+    net.serve(w, |_| Job::echo(&json("0")).parts(1).every(secs(1)));
+    net.say(
+        mute,
+        r#"C|1|{"heartbeat":2500,"liveness":3,"omdp":1,"parks":true,"session":"m"}"#,
+    );
+    let ask = |net: &mut Net, service: &str, n: usize| {
+        net.say(mute, &format!("C|2|{service}|r{n}|1|{{}}|\0\0\0\u{7f}\0"));
+    };
+    // It is known not to answer.
+    ask(&mut net, "other", 1000);
+    net.run(ms(500));
+    let other = net.worker(b, "other");
+    net.run(ms(500));
+    assert_eq!(net.started(other), [""; 0]);
+    let c = net.client(b);
+    net.run(ms(10));
+    let first = net.request(c, "echo", "1");
+    net.run(ms(10));
+    for n in 0..300 {
+        ask(&mut net, "echo", n);
+    }
+    net.run(ms(10));
+    let r = net.request_more(c, "echo", "2", r#""key":"k""#);
+    net.run(secs(6));
+    assert_eq!(net.end(c, first), done("0"));
+    assert_eq!(net.end(c, r), done("0"));
+}
+
 #[test]
 fn who_has_not_said_so_is_not_parked_with() {
     let mut net = Net::new();

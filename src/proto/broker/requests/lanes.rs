@@ -65,7 +65,7 @@ struct Sweep {
     to_ask: usize,
     /// Whether this is the rest of an earlier look.
     is_rest: bool,
-    /// Whether a rest is left.
+    /// Whether fronts are left for a later turn.
     is_left: bool,
 }
 
@@ -235,6 +235,9 @@ impl Lanes {
             sweep.to_ask = self.only.len() + self.not.len();
         }
         for _ in 0..sweep.to_ask.min(FRONTS) {
+            if sweep.looks == 0 {
+                break;
+            }
             sweep.to_ask -= 1;
             let (is_in_not, at) = sweep.asked;
             let behind = (Bound::Excluded(at), Bound::Unbounded);
@@ -262,7 +265,11 @@ impl Lanes {
             };
             sweep.asked = (is_in_not, rank);
             let has_worker = match is_in_not {
-                true => fits(key).0,
+                true => {
+                    let (fits, tried) = fits(key);
+                    sweep.looks = sweep.looks.saturating_sub(tried);
+                    fits
+                }
                 false => self
                     .only
                     .get(&rank)
@@ -276,6 +283,11 @@ impl Lanes {
         }
         sweep.is_left |= sweep.to_ask > 0;
         found
+    }
+
+    /// Has parked requests be looked for at all fronts again, because a look ended before their turn.
+    pub fn ask_again(&mut self) {
+        self.sweep.to_ask = self.only.len() + self.not.len();
     }
 
     /// Begins the rest of a look.

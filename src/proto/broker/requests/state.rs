@@ -1,6 +1,7 @@
 //! The states of a request, with the data that each state needs.
 
 use crate::proto::Time;
+use crate::proto::broker::RoutingId;
 use crate::proto::broker::keys::WorkerKey;
 use crate::proto::deadlines::TimerKey;
 use crate::proto::flow::Debt;
@@ -23,7 +24,7 @@ pub enum State {
     /// A fan-out: its copies wait or run.
     Gathering(Gathering),
     /// Taken back from its worker, among so many that it goes back to its queue or ends in a later turn; see
-    /// [`crate::proto::broker::attempts`].
+    /// [`crate::proto::broker::reclaim`].
     Reclaimed(Reclaimed),
 }
 
@@ -34,6 +35,8 @@ pub struct Reclaimed {
     pub given: Time,
     /// Whether its handler may have started.
     pub has_started: bool,
+    /// The name of the worker.
+    pub worker: Option<RoutingId>,
 }
 
 /// A fan-out request whose copies are being answered.

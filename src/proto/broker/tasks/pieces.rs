@@ -1,7 +1,7 @@
 //! The pieces of the tasks.
 
 use super::{Ending, PIECE, Task, take_piece};
-use crate::proto::broker::keys::ClientKey;
+use crate::proto::broker::keys::{ClientKey, RequestKey};
 use crate::proto::broker::outcome::End;
 use crate::proto::broker::{Broker, Timer};
 use crate::wire::Frame;
@@ -51,7 +51,7 @@ impl<F: Frame> Broker<F> {
                 running,
             } => {
                 if requests.is_empty() {
-                    return self.end_running(*client, running);
+                    return self.end_running(*client, requests, running);
                 }
                 for key in take_piece(requests).rev() {
                     let request = self.cx.requests.get(key);
@@ -114,8 +114,8 @@ impl<F: Frame> Broker<F> {
                 }
                 !tokens.is_empty()
             }
-            Task::Back { tokens } => {
-                self.put_back_some(tokens);
+            Task::Back { tokens, cursors } => {
+                self.put_back_some(tokens, cursors);
                 !tokens.is_empty()
             }
             Task::FanOut(fan_out) => self.fan_out(fan_out),
@@ -128,9 +128,20 @@ impl<F: Frame> Broker<F> {
     }
 
     /// Ends some running requests of a client that is gone, and removes the client after the last one.
-    fn end_running(&mut self, client: ClientKey, running: &mut Vec<u64>) -> bool {
+    fn end_running(
+        &mut self,
+        client: ClientKey,
+        requests: &mut Vec<RequestKey>,
+        running: &mut Vec<u64>,
+    ) -> bool {
         for _ in 0..PIECE {
             let Some(token) = running.pop() else {
+                // Further attempts renew tokens, and a fan-out may have got more copies.
+                let left = self.cx.clients.get(client);
+                requests.extend(left.into_iter().flat_map(|client| client.requests.iter()));
+                if !requests.is_empty() {
+                    return true;
+                }
                 let client = self.cx.clients.remove(client);
                 self.close_client(client);
                 return false;

@@ -29,7 +29,7 @@ fn busy(
 }
 
 #[test]
-fn each_ends_once_and_not_all_of_them_at_once() {
+fn the_requests_of_a_lost_worker_end_once_and_in_pieces() {
     let (mut net, b, worker, c, asked) = busy(0);
     net.kill(worker);
     let mut left = vec![MANY];
@@ -45,6 +45,9 @@ fn each_ends_once_and_not_all_of_them_at_once() {
     assert!(pieces.max() <= Some(MANY / 2), "{left:?}");
     net.run(secs(1));
     assert_eq!(net.ends(c, &asked), vec![failed("W_LOST"); MANY]);
+    for id in asked {
+        assert!(told_of_a_worker(&mut net, c, id));
+    }
 }
 
 #[test]
@@ -62,7 +65,7 @@ fn with_retry_they_start_at_another_worker_in_their_order() {
 
 /// While they wait for their turn, their client takes some back, and one worker comes and goes.
 #[test]
-fn what_is_cancelled_meanwhile_does_not_come_back() {
+fn requests_cancelled_before_they_go_back_do_not_start() {
     let (mut net, b, worker, c, asked) = busy(1);
     net.kill(worker);
     net.run(Duration::from_micros(20));
@@ -75,4 +78,50 @@ fn what_is_cancelled_meanwhile_does_not_come_back() {
     let started = net.started(other).len();
     assert_eq!(started, MANY / 2);
     assert_eq!(net[b].machine.load()[0], 0);
+}
+
+/// Other workers have room while they go back.
+#[test]
+fn they_start_in_their_order_at_a_worker_that_is_idle() {
+    let (mut net, b, worker, _, _) = busy(1);
+    let other = net.worker(b, "echo");
+    net.run(secs(1));
+    net.kill(worker);
+    net.run(secs(30));
+    let numbers: Vec<String> = (0..MANY).map(|n| n.to_string()).collect();
+    assert_eq!(net.started(other), numbers);
+}
+
+/// The broker stops in order as soon as no worker has a request.
+#[test]
+fn a_broker_that_stops_meanwhile_does_not_call_them_unstarted() {
+    let (mut net, b, worker, c, asked) = busy(0);
+    net.act(b, |broker, _| broker.machine.retire());
+    net.kill(worker);
+    net.run_until(secs(5), |net| !net[b].machine.has_running());
+    net.act(b, |broker, now| broker.machine.stop(now));
+    net.restart(b);
+    let other = net.worker(b, "echo");
+    net.run(secs(60));
+    assert_eq!(net.started(other), [""; 0]);
+    for end in net.ends(c, &asked) {
+        let is_lost = end == failed("W_LOST") || end == failed("B_LOST");
+        assert!(is_lost, "{end:?}");
+    }
+}
+
+/// The requests of a client that is gone end in pieces, and their worker is lost meanwhile.
+#[test]
+fn a_client_that_is_gone_leaves_nothing_whenever_its_worker_is_lost() {
+    for delay in 0..30 {
+        let (mut net, b, worker, c, _) = busy(1);
+        net.act(c, |client, _| client.stop());
+        net.run(Duration::from_micros(delay));
+        net.kill(worker);
+        net.run(secs(20));
+        assert_eq!(net[b].machine.load()[0], 0, "{delay}");
+        let other = net.worker(b, "echo");
+        net.run(secs(1));
+        assert_eq!(net.started(other), [""; 0], "{delay}");
+    }
 }

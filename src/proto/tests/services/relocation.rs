@@ -189,3 +189,31 @@ fn a_request_beside_very_many_lanes_is_no_more_work() {
     assert_eq!(sent, MANY + 1);
     assert!(work < 5, "{work}");
 }
+
+/// The last worker of a pattern is lost with very many requests, which go back in pieces.
+#[test]
+fn requests_that_a_lost_worker_of_a_pattern_had_find_one_of_their_own_name() {
+    let mut net = Net::new();
+    let b = net.broker();
+    let w = net.worker_with(b, "q*", |config| {
+        config.serving.pattern = true;
+        config.concurrency = None;
+    });
+    net.serve(w, |_| Job::endless());
+    let c = net.client(b);
+    net.run(ms(50));
+    let terms = crate::proto::Terms {
+        retry: 1,
+        ..crate::proto::Terms::default()
+    };
+    for n in 0..MANY {
+        net.request_on(c, "q1", json(&n.to_string()), terms);
+    }
+    net.run(secs(1));
+    assert_eq!(net.started(w).len(), MANY);
+    net.kill(w);
+    net.run(secs(1));
+    let own = net.worker(b, "q1");
+    net.run(secs(10));
+    assert_eq!(net.started(own), numbers(0, MANY));
+}
