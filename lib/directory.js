@@ -187,13 +187,13 @@ function checkWatch(options) {
  * @param {{ interval: number, signal?: AbortSignal }} options
  */
 function watch(client, { interval, signal }) {
-  const left = new AbortController();
-  const changes = follow(client, interval, left, signal);
+  const iteration = new AbortController();
+  const changes = follow(client, interval, iteration, signal);
   // A generator that waits for a change would not end before the next one.
-  const leave = changes.return.bind(changes);
+  const endGenerator = changes.return.bind(changes);
   changes.return = (value) => {
-    left.abort();
-    return leave(value);
+    iteration.abort();
+    return endGenerator(value);
   };
   return changes;
 }
@@ -201,12 +201,12 @@ function watch(client, { interval, signal }) {
 /**
  * @param {Client} client
  * @param {number} interval
- * @param {AbortController} left ends the iteration
+ * @param {AbortController} iteration ends the iteration
  * @param {AbortSignal | undefined} given the application's, which ends it too
  */
-async function* follow(client, interval, left, given) {
-  const { signal } = left;
-  const abort = () => left.abort();
+async function* follow(client, interval, iteration, given) {
+  const { signal } = iteration;
+  const abort = () => iteration.abort();
   given?.addEventListener('abort', abort);
   const view = new View();
   try {

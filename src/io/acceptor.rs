@@ -260,8 +260,8 @@ impl Acceptor {
         }
     }
 
-    /// Closes the listeners, sends the unsent messages, for a limited time, and closes the connections. Then `rest` is
-    /// dropped, whose end it awaits if it concerns libzmq.
+    /// Closes the listeners, sends the unsent messages, for a limited time, and closes the connections. Then it
+    /// drops `rest`; over libzmq it waits until the descriptors of `rest` are closed, too.
     pub(super) async fn close(self, rest: impl Sized) {
         match self {
             Acceptor::Libzmq(libzmq) => libzmq.close(rest).await,

@@ -8,7 +8,7 @@ use super::context::watch_bound;
 use super::jitter::jittered;
 use super::lookup::{RETRY_PAUSE, Resolved, look_up};
 use super::socket::Socket;
-use super::task::Task;
+use super::task::ReactorTask;
 use super::{Error, clock};
 use crate::proto::Time;
 use crate::proto::link::{Attempts, SEARCH};
@@ -46,7 +46,7 @@ enum State {
 struct Probe {
     inbox: Receiver<Option<Error>>,
     /// Ends with the probe.
-    _task: Task,
+    _task: ReactorTask,
 }
 
 pub(super) struct BrokerAddresses {
@@ -194,7 +194,7 @@ impl BrokerAddresses {
         };
         let (answer, inbox) = oneshot::channel();
         let answered = self.answered.clone();
-        let task = Task::spawn(async move {
+        let task = ReactorTask::spawn(async move {
             let _ = answer.send(why(&address).await);
             answered.notify_one();
         });

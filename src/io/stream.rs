@@ -14,7 +14,7 @@ pub(super) use output::Output;
 use super::context::Lingering;
 use super::raw::Raw;
 use super::readiness::Readiness;
-use super::task::Task;
+use super::task::ReactorTask;
 use super::{Error, Message};
 use crate::wire::zmtp;
 use connector::{Ready, Reserved};
@@ -38,7 +38,7 @@ enum State {
 }
 
 struct Connecting {
-    _task: Task,
+    _task: ReactorTask,
     progress: UnboundedReceiver<Progress>,
     told: Arc<Notify>,
 }
@@ -63,7 +63,7 @@ impl Stream {
             let _ = tell.send(result);
             notified.notify_one();
         };
-        let task = Task::spawn(connector::connect(target, reserved, tell));
+        let task = ReactorTask::spawn(connector::connect(target, reserved, tell));
         Ok(Stream {
             state: State::Connecting(Connecting {
                 _task: task,

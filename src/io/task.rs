@@ -5,14 +5,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::task::AbortHandle;
 
 /// The handle. The task closes its descriptors in a later turn of the reactor than the one in which the handle is
-/// dropped; what has to know waits for that, see [`flushed`](super::context::flushed).
-pub(super) struct Task {
+/// dropped. Code that has to know that they are closed calls [`flushed`](super::context::flushed).
+pub(super) struct ReactorTask {
     task: AbortHandle,
     /// Dropped when the task is.
     ending: Arc<Mutex<Option<Lingering>>>,
 }
 
-impl Task {
+impl ReactorTask {
     pub(super) fn spawn(work: impl Future<Output = ()> + 'static) -> Self {
         let ending = Arc::default();
         let held = Arc::clone(&ending);
@@ -21,11 +21,11 @@ impl Task {
             work.await;
         });
         let task = task.abort_handle();
-        Task { task, ending }
+        ReactorTask { task, ending }
     }
 }
 
-impl Drop for Task {
+impl Drop for ReactorTask {
     fn drop(&mut self) {
         let mut ending = self.ending.lock().unwrap_or_else(PoisonError::into_inner);
         *ending = Some(Lingering::begin());

@@ -66,7 +66,8 @@ impl Driver {
         }
     }
 
-    /// Runs until it is told to end, or the context ends. Returns what tells that it is about to end.
+    /// Runs until it is told to end, or the context ends. Returns the token whose end shows that the
+    /// thread has ended.
     pub(super) async fn run(&mut self, mut end: oneshot::Receiver<Lingering>) -> Lingering {
         loop {
             if self.receive().is_err() {

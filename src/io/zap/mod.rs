@@ -65,7 +65,7 @@ async fn start(context: *mut c_void) -> Result<Handler, Error> {
                 Ok(socket) => {
                     let _ = bound.send(Ok(()));
                     let mut driver = Driver::new(socket, inbox, own);
-                    // Nobody else waits for this thread.
+                    // The context does not wait for this thread.
                     let lingering = driver.run(ending).await;
                     drop(driver);
                     reactor::afterwards(move || drop(lingering));

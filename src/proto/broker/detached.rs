@@ -186,7 +186,7 @@ impl<F: Frame> Context<F> {
     fn await_workers_of(&mut self, key: ClientKey) {
         let until = self.now + self.config.reconnect_grace;
         let is_held = |worker: &Worker| worker.absence.is_some_and(|absence| absence.held);
-        // So the requests are looked at only if it may be of use.
+        // Without such a worker no request has to be looked at.
         if !self.workers.iter().any(is_held) {
             return;
         }

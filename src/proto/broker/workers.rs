@@ -91,7 +91,7 @@ pub(super) struct Owed {
 /// Maximum of remembered requests that a worker is still busy with.
 const MAX_OWED: usize = 256;
 
-/// Maximum of requests of one worker, whatever its hello states: all of them end at once when it dies.
+/// Maximum of requests of one worker, whatever its hello states. It bounds the cost of its loss.
 const MAX_RUNNING: usize = 4096;
 
 /// A worker with this many bytes of requests gets no prefetch.

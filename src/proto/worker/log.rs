@@ -32,7 +32,7 @@ const MAX_ALL_ENTRIES: usize = 64 * MAX_ENTRIES;
 struct Most {
     /// While the oldest replies are acknowledged. They are needed only if the broker dies.
     acknowledged: usize,
-    /// While they are not. Most of their bytes wait at the transport too, which shares them, so it would save little
+    /// The maximum while the oldest replies are not acknowledged. Most of their bytes wait at the transport too, which shares them, so it would save little
     /// to drop them.
     unacknowledged: usize,
 }
