@@ -12,7 +12,7 @@ const { Handlers } = require('./handlers');
 const { Kind, WorkerOp } = require('./load');
 const { Meter } = require('./meter');
 const { BAD_REQUEST, NO_HANDLER, TOO_LARGE } = require('./own-error-values');
-const { Reply, cancel, cancelled, credit, failure, finishAtExit, limit } = require('./reply');
+const { Reply, cancel, cancelled, credit, failure, finishAtExit, setDeadline } = require('./reply');
 const { RequestData } = require('./request-data');
 const { RunningLimit } = require('./running-limit');
 const { badRequest, parse } = require('./schema');
@@ -42,21 +42,21 @@ const OP_HEARTBEAT = WorkerOp.Heartbeat;
 const OP_REJECT = WorkerOp.Reject;
 const OP_EXPIRED = WorkerOp.Expired;
 
-/** The requests that a worker was given: its part that handles the records of the native side. */
+/** The role of a worker: its running requests, and the records about them. */
 class Deliveries {
   /** The replies whose FINAL or ERROR was not submitted yet. @type {Table<Reply>} */
   #running = new Table();
   /** @type {PeerContext} */
   #context = /** @type {any} */ (undefined);
   /** @type {Handlers} */
-  #calls = /** @type {any} */ (undefined);
+  #handlerCalls = /** @type {any} */ (undefined);
   #capacity;
   /** @type {DataStreams} */
   #streams = /** @type {any} */ (undefined);
   /** @type {Durations} */
   #durations = /** @type {any} */ (undefined);
   /** The limit of the handlers' running time, if there is one. @type {RunningLimit | undefined} */
-  #limit;
+  #runningLimit;
   #traces = new DeliveryTraces();
   #meter = new Meter();
   #options = new DeliveryOptions();
@@ -64,7 +64,7 @@ class Deliveries {
   #services;
   #handlers;
   /** The limits of services that have one of their own. @type {ServiceLimits | undefined} */
-  #limits;
+  #serviceLimits;
 
   /**
    * @param {number} concurrency
@@ -80,15 +80,15 @@ class Deliveries {
     this.#handlers = handlers;
     this.#capacity = new Capacity(concurrency);
     this.maxMessageSize = maxMessageSize;
-    if (maxRunning !== -1) this.#limit = new RunningLimit(maxRunning, (id) => this.#expire(id));
+    if (maxRunning !== -1) this.#runningLimit = new RunningLimit(maxRunning, (id) => this.#expire(id));
     this.schemas = schemas;
-    if (limits.length > 0) this.#limits = new ServiceLimits(limits);
+    if (limits.length > 0) this.#serviceLimits = new ServiceLimits(limits);
   }
 
   /** @param {PeerContext} context */
   attach(context) {
     this.#context = context;
-    this.#calls = new Handlers(context.peer, this.#handlers);
+    this.#handlerCalls = new Handlers(context.peer, this.#handlers);
     this.#capacity.attach(context);
     this.#streams = new DataStreams(context.outbox);
     this.#durations = new Durations(this.#meter, context.outbox);
@@ -105,7 +105,7 @@ class Deliveries {
   }
 
   room() {
-    return this.#capacity.room(this.#running.size + (this.#limits?.waiting ?? 0));
+    return this.#capacity.room(this.#running.size + (this.#serviceLimits?.waiting ?? 0));
   }
 
   startCalled() {}
@@ -133,8 +133,8 @@ class Deliveries {
 
   stopped() {
     this.#context.outbox.clear();
-    this.#limit?.clear();
-    this.#limits?.clear();
+    this.#runningLimit?.clear();
+    this.#serviceLimits?.clear();
     this.#streams.closeAll((id) => failure(/** @type {Reply} */ (this.#running.get(id)), 'W_LOST'));
     for (const reply of this.#running.clear()) {
       this.#cancel(reply, 'W_LOST');
@@ -156,12 +156,12 @@ class Deliveries {
   /** @type {Take} */
   take(kind, id, a, b, c, text, at, blob, n) {
     if (kind === REQUEST) {
-      const limits = this.#limits;
+      const limits = this.#serviceLimits;
       const waits =
         limits?.admit(serviceOf(n), [id, a, b, c, text, at, blob, n], performance.now()) === false;
       if (!waits) this.#deliver(id, a, b, c, text, at, blob, n);
     } else if (kind === CANCELLED) {
-      if (this.#limits?.drop(id)) this.#context.outbox.put(OP_ERROR, id, 'null');
+      if (this.#serviceLimits?.drop(id)) this.#context.outbox.put(OP_ERROR, id, 'null');
       const reply = this.#running.get(id);
       if (reply === undefined) return;
       const code = text.slice(at, at + a);
@@ -245,8 +245,8 @@ class Deliveries {
   #end(op, id, body, since, wanted) {
     // Missing if the worker was stopped in the meantime; its next life does not know these requests.
     if (!this.#running.delete(id)) return;
-    if (this.#limits !== undefined) this.#passOn(this.#limits, id);
-    this.#limit?.end(id);
+    if (this.#serviceLimits !== undefined) this.#passOn(this.#serviceLimits, id);
+    this.#runningLimit?.end(id);
     this.#streams.close(id);
     // A cancelled delivery was counted at its cancellation.
     if (wanted && op === OP_FINAL) this.#meter.replies += 1;
@@ -279,7 +279,7 @@ class Deliveries {
     const reply = this.#running.get(id);
     if (reply === undefined) return;
     this.#running.delete(id);
-    if (this.#limits !== undefined) this.#passOn(this.#limits, id);
+    if (this.#serviceLimits !== undefined) this.#passOn(this.#serviceLimits, id);
     this.#context.outbox.put(OP_EXPIRED, id, '');
     this.#context.roomy();
     if (this.#running.size === 0) this.#context.refresh();
@@ -307,7 +307,7 @@ class Deliveries {
    * @param {number} id
    * @param {number} a length of the data
    * @param {number} b length of the options
-   * @param {number} c length of the user
+   * @param {number} c length of the service and the user
    * @param {string} text
    * @param {number} at the start of the data
    * @param {Blob | undefined} blob
@@ -322,10 +322,10 @@ class Deliveries {
     this.#meter.requests += 1;
     if (attempt > 1) this.#meter.retried += 1;
     this.#running.add(id, reply);
-    this.#limit?.begin(id);
+    this.#runningLimit?.begin(id);
     if (blob === null) {
       reply.error(TOO_LARGE);
-      this.#calls.report(failure(reply, 'C_TOO_LARGE'));
+      this.#handlerCalls.report(failure(reply, 'C_TOO_LARGE'));
       return;
     }
     let data;
@@ -336,7 +336,7 @@ class Deliveries {
       options = this.#options.read(text, at + a, b, c, attempt);
       // A broker that does not support deadlines passes on the time that was left when the request was made.
       const left = leftOf(n) ?? options.deadline;
-      if (left !== undefined) limit(reply, performance.now() + left);
+      if (left !== undefined) setDeadline(reply, performance.now() + left);
     } catch {
       reply.error(BAD_REQUEST);
       return;
@@ -349,7 +349,7 @@ class Deliveries {
         return;
       }
     }
-    const listeners = this.#calls.of(number);
+    const listeners = this.#handlerCalls.of(number);
     if (listeners.length === 0) {
       reply.error(NO_HANDLER);
       return;
@@ -358,8 +358,8 @@ class Deliveries {
       const size = sizeOfData(blob, text, at, a);
       scope.runInAsyncScope(this.#handleTraced, this, listeners, data, reply, options, id, service, size);
     } else {
-      const { run } = this.#calls;
-      scope.runInAsyncScope(run, this.#calls, listeners, data, reply, options);
+      const { run } = this.#handlerCalls;
+      scope.runInAsyncScope(run, this.#handlerCalls, listeners, data, reply, options);
     }
   }
 
@@ -386,7 +386,7 @@ class Deliveries {
    * @param {any} options
    */
   #run(_message, listeners, data, reply, options) {
-    this.#calls.run(listeners, data, reply, options);
+    this.#handlerCalls.run(listeners, data, reply, options);
   }
 }
 

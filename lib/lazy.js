@@ -2,7 +2,7 @@
 
 const { EventEmitter } = require('node:events');
 const { Readable, Writable } = require('node:stream');
-const { framesOfWait, withFrames } = require('./frames');
+const { callersOfWait, withCallers } = require('./caller-stack');
 
 /**
  * A stream costs a hundred times the rest of a short request, and most streams are never used. These classes therefore
@@ -122,7 +122,7 @@ function lazily(Stream, state) {
      * @param {(...args: any[]) => void} listener
      */
     on(event, listener) {
-      if (this.#listener === undefined) this.#listener = framesOfWait(event, listener, Lazy.prototype.on);
+      if (this.#listener === undefined) this.#listener = callersOfWait(event, listener, Lazy.prototype.on);
       return super.on(event, listener);
     }
 
@@ -132,7 +132,7 @@ function lazily(Stream, state) {
 
     /** @param {Error} error @param {boolean} [keep] whether its own frames are of interest, too */
     [withListener](error, keep) {
-      return withFrames(error, this.#listener, keep);
+      return withCallers(error, this.#listener, keep);
     }
 
     /** @param {unknown} error */

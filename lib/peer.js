@@ -3,7 +3,7 @@
 const { EventEmitter } = require('node:events');
 const { began, ended, keep, waker } = require('./collected');
 const { OmdpError, startError } = require('./errors');
-const { framesBelow, withFrames } = require('./frames');
+const { captureCallers, withCallers } = require('./caller-stack');
 const { Inbox } = require('./inbox');
 const { Kind } = require('./load');
 const { Operations } = require('./operations');
@@ -165,7 +165,7 @@ class Peer extends EventEmitter {
   start(callback) {
     const done = checkCallback(callback, 'callback');
     this.#role.startCalled();
-    this.#starter = framesBelow(Peer.prototype.start);
+    this.#starter = captureCallers(Peer.prototype.start);
     return this.#operations.add('start', -1, done);
   }
 
@@ -319,7 +319,7 @@ class Peer extends EventEmitter {
 
   /** @param {string} code @param {string} message */
   #startFailed(code, message) {
-    const error = withFrames(startError(code, message, this.#given), this.#starter);
+    const error = withCallers(startError(code, message, this.#given), this.#starter);
     this.#snapshots.end();
     this.#become('stopped');
     // A stop() in the meantime has ended everything of this life; what was given after it belongs to the next

@@ -37,7 +37,7 @@ let credit;
 /** @type {(reply: Reply) => boolean} */
 let finishAtExit;
 /** @type {(reply: Reply, until: number) => void} */
-let limit;
+let setDeadline;
 /** @type {(reply: Reply, error: unknown) => void} */
 let fail;
 /** @type {(reply: Reply) => void} */
@@ -100,7 +100,7 @@ class Reply extends LazyWritable {
     failure = (reply, code) => reply.#failure(code);
     credit = (reply, bytes) => reply.#scope.runInAsyncScope(reply.#grant, reply, bytes);
     finishAtExit = (reply) => reply.#finishAtExit();
-    limit = (reply, until) => {
+    setDeadline = (reply, until) => {
       reply.#until = until;
     };
     fail = (reply, error) => reply.#fail(encodeSafely(error));
@@ -442,4 +442,4 @@ exports.fail = /** @type {typeof fail} */ (fail);
 exports.finishAtExit = /** @type {typeof finishAtExit} */ (finishAtExit);
 exports.handlerBegan = /** @type {typeof handlerBegan} */ (handlerBegan);
 exports.handlerEnded = /** @type {typeof handlerEnded} */ (handlerEnded);
-exports.limit = /** @type {typeof limit} */ (limit);
+exports.setDeadline = /** @type {typeof setDeadline} */ (setDeadline);

@@ -5,7 +5,7 @@ const { Readable } = require('node:stream');
 const { Costs } = require('./costs');
 const { throwLater } = require('./errors');
 const { GRANT, SIGN_OF_LIFE_MS } = require('./flow');
-const { framesBelow, framesOfWait, withFrames } = require('./frames');
+const { captureCallers, callersOfWait, withCallers } = require('./caller-stack');
 
 /** @import { Scope } from './scope' */
 
@@ -102,7 +102,7 @@ class RequestData extends Readable {
     // A completely received stream can be read to its end.
     if (this.#over) return;
     this.#over = true;
-    this.#error = error && withFrames(error, this.#listener);
+    this.#error = error && withCallers(error, this.#listener);
     this.destroy(error);
   }
 
@@ -162,7 +162,7 @@ class RequestData extends Readable {
    */
   on(event, listener) {
     if (this.#listener === undefined)
-      this.#listener = framesOfWait(event, listener, RequestData.prototype.on);
+      this.#listener = callersOfWait(event, listener, RequestData.prototype.on);
     return super.on(event, listener);
   }
 
@@ -189,7 +189,7 @@ class RequestData extends Readable {
       yield* parts;
     } catch (/** @type {any} */ error) {
       if (error !== this.#error) throw error;
-      throw withFrames(withFrames(error, framesBelow(this.#iterate)), this.#listener, true);
+      throw withCallers(withCallers(error, captureCallers(this.#iterate)), this.#listener, true);
     }
   }
 

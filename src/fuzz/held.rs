@@ -107,8 +107,8 @@ impl Scene for Live {
 
 impl Live {
     fn gone(&mut self, peer: &[u8]) {
-        self.broker.handle_backlog(self.now, peer, 0);
-        self.broker.handle_ready(self.now, peer, 0);
+        self.broker.handle_waiting_from(self.now, peer, 0);
+        self.broker.handle_waiting_to(self.now, peer, 0);
         self.broker.handle_unfinished(self.now, peer, 0);
         self.broker.handle_gone(self.now, peer);
         self.broker.handle_address(&peer.into(), None);
@@ -124,10 +124,10 @@ impl Live {
                 self.broker.handle_unfinished(self.now, peer, bytes);
             }
             0 => {
-                self.broker.handle_backlog(self.now, peer, bytes);
+                self.broker.handle_waiting_from(self.now, peer, bytes);
             }
             1 => {
-                self.broker.handle_ready(self.now, peer, bytes);
+                self.broker.handle_waiting_to(self.now, peer, bytes);
             }
             _ => self.broker.handle_new_connection(self.now, peer),
         }

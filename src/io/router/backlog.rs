@@ -112,7 +112,7 @@ impl Driver {
     fn charge_backlog(&mut self, now: Time, connection: &RoutingId) {
         let bytes = self.backlog.bytes_of(connection);
         let peer = self.names.payer(connection);
-        if self.machine.handle_backlog(now, peer, bytes) {
+        if self.machine.handle_waiting_from(now, peer, bytes) {
             if bytes >= UNREAD {
                 self.acceptor.pause_reading(connection, true);
             } else if bytes < UNREAD / 2 {
@@ -161,7 +161,7 @@ impl Driver {
         self.told_waiting = now;
         for connection in self.backlog.peers() {
             for peer in self.names.peers(connection) {
-                self.machine.handle_waiting(now, &peer);
+                self.machine.handle_heard(now, &peer);
             }
         }
     }

@@ -60,7 +60,7 @@ impl Driver {
         if let Some(before) = self.names.give(name.clone(), place.clone()) {
             self.outbound.forget(&before);
         }
-        self.machine.handle_ready(now, &name, 0);
+        self.machine.handle_waiting_to(now, &name, 0);
         if let Some(address) = self.acceptor.address(&place.connection) {
             (self.machine).handle_address(&name, Some(address));
         }
@@ -99,7 +99,7 @@ impl Driver {
             self.machine.handle_address(named, None);
         }
         for peer in peer.iter().chain(&of_channels) {
-            self.machine.handle_ready(now, peer, 0);
+            self.machine.handle_waiting_to(now, peer, 0);
             match was_reset {
                 true => self.machine.handle_broken(now, peer),
                 false => self.machine.handle_gone(now, peer),

@@ -171,7 +171,7 @@ impl Driver {
         let news = self.outbound.flush(&mut self.acceptor);
         let names = &self.names;
         for (connection, bytes) in news.less {
-            (self.machine).handle_ready(now, names.payer(&connection), bytes);
+            (self.machine).handle_waiting_to(now, names.payer(&connection), bytes);
         }
         for connection in news.clear {
             for peer in names.peers(&connection) {
@@ -257,6 +257,6 @@ impl Driver {
         let connection = self.names.connection(peer);
         let bytes = self.outbound.waiting_for(connection);
         self.machine
-            .handle_ready(now, self.names.payer(connection), bytes)
+            .handle_waiting_to(now, self.names.payer(connection), bytes)
     }
 }

@@ -86,7 +86,7 @@ impl Accounts {
 
     /// Credits `bytes` and releases a holder's key.
     pub(super) fn close(&mut self, key: AccountKey, bytes: usize) {
-        self.credit(key, bytes);
+        self.release(key, bytes);
         let account = &mut self.slab[key.0];
         account.holders -= 1;
         if account.holders > 0 {
@@ -132,7 +132,7 @@ impl Accounts {
     }
 
     /// Takes back a charge.
-    pub(super) fn credit(&mut self, key: AccountKey, bytes: usize) {
+    pub(super) fn release(&mut self, key: AccountKey, bytes: usize) {
         let account = &mut self.slab[key.0];
         account.held -= bytes;
         self.total -= bytes;

@@ -221,14 +221,14 @@ impl<F: Frame> Broker<F> {
         if let Some(code) = refused {
             self.cx.count_request(service, content.size());
             self.refuse(from, head, as_known(code, retried));
-            self.leave_door(client, service);
+            self.release_refused(client, service);
             return Ok(());
         }
         let charged = charge_of(&head, &content);
         if let Err(over) = self.cx.charge_request(client, charged) {
             self.cx.count_request(service, content.size());
             self.refuse(from, head, as_known(Code::QueueFull, retried));
-            self.leave_door(client, service);
+            self.release_refused(client, service);
             self.over_limit(from, over);
             return Ok(());
         }
@@ -257,7 +257,7 @@ impl<F: Frame> Broker<F> {
     }
 
     /// Releases the service and the client of a refused request, if nothing else holds them.
-    pub(super) fn leave_door(&mut self, client: ClientKey, service: ServiceKey) {
+    pub(super) fn release_refused(&mut self, client: ClientKey, service: ServiceKey) {
         self.cx.services.release(service);
         let client = self.cx.clients.release(client);
         self.close_client(client);

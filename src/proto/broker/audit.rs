@@ -109,7 +109,7 @@ impl<F: Frame> Broker<F> {
             let worker = self.cx.workers.get(worker).expect("its worker is there");
             (worker.account, charged)
         });
-        let waiting = self.backlogs.charges();
+        let waiting = self.transport_charges.charges();
         let holders = clients.iter().chain(&workers).copied().chain(waiting);
         let holders: Vec<_> = holders.chain(self.authorizer.charges()).collect();
         let charges: Vec<_> = holders

@@ -93,7 +93,7 @@ impl Claims {
         self.names.remove(&claim.name);
         cx.deadlines.cancel(claim.timer);
         if let Some(worker) = cx.workers.get_mut(claim.worker) {
-            cx.accounts.credit(worker.account, claim.charged);
+            cx.accounts.release(worker.account, claim.charged);
             worker.claims -= 1;
             worker.claimed_running -= usize::from(claim.ext.state == ClaimState::Running);
         }

@@ -147,7 +147,7 @@ impl<F: Frame> Broker<F> {
         }
         self.replies.collected.forget(key);
         if let Some(client) = self.cx.clients.get_mut(request.client) {
-            self.cx.accounts.credit(client.account, request.charged);
+            self.cx.accounts.release(client.account, request.charged);
             if let State::Assigned(assigned) = &request.state {
                 client.unread -= assigned.unread;
             }

@@ -108,7 +108,7 @@ impl<F: Frame> Broker<F> {
         let charged = (workers.len() + 1).saturating_mul(size);
         if let Err(over) = self.cx.charge_request(client, charged) {
             self.refuse(from, head, Code::QueueFull);
-            self.leave_door(client, service);
+            self.release_refused(client, service);
             return self.over_limit(from, over);
         }
         let new = NewRequest {

@@ -42,7 +42,6 @@ mod answers;
 mod attempts;
 #[cfg(any(test, feature = "fuzz"))]
 mod audit;
-mod backlog;
 mod bans;
 #[cfg(test)]
 mod bench;
@@ -109,6 +108,7 @@ mod tally;
 mod tasks;
 mod transmit;
 mod transport;
+mod transport_charges;
 pub mod turns;
 mod unparking;
 mod unresumed;
@@ -189,7 +189,7 @@ pub struct Broker<F> {
     gauge: Gauge,
     authorizer: access::Authorizer<F>,
     dependents: fanout::Dependents,
-    backlogs: backlog::Backlogs,
+    transport_charges: transport_charges::TransportCharges,
     /// Whether dispatch has ended.
     stopping: bool,
     /// Whether the broker has stopped; messages are not handled.
@@ -216,7 +216,7 @@ impl<F: Frame> Broker<F> {
             gauge: Gauge::default(),
             authorizer: access::Authorizer::new(),
             dependents: fanout::Dependents::default(),
-            backlogs: backlog::Backlogs::default(),
+            transport_charges: transport_charges::TransportCharges::default(),
             stopping: false,
             stopped: false,
             cx: Context::new(config),

@@ -260,7 +260,7 @@ impl<F: Frame> Broker<F> {
     fn charge_client(&mut self, key: ClientKey, bytes: usize) -> Result<(), OverLimit> {
         if let Some(client) = self.cx.clients.get_mut(key) {
             let before = std::mem::take(&mut client.charged);
-            self.cx.accounts.credit(client.account, before);
+            self.cx.accounts.release(client.account, before);
             self.cx.accounts.charge(client.account, bytes)?;
             client.charged = bytes;
         }

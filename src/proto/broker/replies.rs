@@ -172,7 +172,7 @@ impl<F: Frame> Replies<F> {
     #[cold]
     fn shorten_log(&mut self, cx: &mut Context<F>, key: ClientKey) {
         let rids = self.logs.drop_oldest(key);
-        self.logs.credit(cx, key);
+        self.logs.release(cx, key);
         let Some(client) = cx.clients.get_mut(key) else {
             return;
         };
@@ -260,7 +260,7 @@ impl<F: Frame> Replies<F> {
     /// Drops the messages that a client has received from its log.
     pub(super) fn acknowledge(&mut self, cx: &mut Context<F>, client: ClientKey, ack: Ack) {
         self.logs.acknowledge(client, ack.messages);
-        self.logs.credit(cx, client);
+        self.logs.release(cx, client);
     }
 }
 

@@ -153,13 +153,13 @@ impl<F: Frame> ReplyLogs<F> {
     }
 
     /// Credits what a client's log no longer needs.
-    pub(super) fn credit(&mut self, cx: &mut Context<F>, key: ClientKey) {
+    pub(super) fn release(&mut self, cx: &mut Context<F>, key: ClientKey) {
         let surplus = self.take_back(key);
         if surplus > 0
             && let Some(client) = cx.clients.get_mut(key)
         {
             client.charged -= surplus;
-            cx.accounts.credit(client.account, surplus);
+            cx.accounts.release(client.account, surplus);
         }
     }
 

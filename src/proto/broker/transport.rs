@@ -2,7 +2,7 @@
 
 use super::access::Authorizer;
 use super::accounts::{OverLimit, Scope};
-use super::backlog::{self, Way};
+use super::transport_charges::{self, Way};
 use super::{Broker, Departure, NameClaim, Role, RoutingId, names};
 use crate::proto::Time;
 use crate::proto::code::Code;
@@ -10,7 +10,7 @@ use crate::wire::omdp::ToWorker;
 use crate::wire::{Frame, Hello};
 
 /// Bytes that may wait for a peer although a limit is reached that other peers may have filled.
-const INNOCENT: usize = 1024 * 1024;
+const FREE_OF_SHARED_LIMITS: usize = 1024 * 1024;
 
 impl<F: Frame> Broker<F> {
     /// Records the address of a peer's connection, or with `None` the end of the connection.
@@ -57,13 +57,13 @@ impl<F: Frame> Broker<F> {
 
     /// Charges the current backlog of a peer, in bytes. Returns false if it is too large: the peer is banned, and the
     /// driver discards the backlog.
-    pub fn handle_backlog(&mut self, now: Time, peer: &[u8], bytes: usize) -> bool {
+    pub fn handle_waiting_from(&mut self, now: Time, peer: &[u8], bytes: usize) -> bool {
         self.cx.now = now;
-        let Err(over) = self.charge_backlog(peer, Way::From, bytes) else {
+        let Err(over) = self.charge_transport(peer, Way::From, bytes) else {
             return true;
         };
         self.remove_and_ban(peer, over.scope);
-        self.backlogs
+        self.transport_charges
             .shrink(&mut self.cx.accounts, peer, Way::From, 0);
         self.cx.speaker = None;
         false
@@ -73,13 +73,13 @@ impl<F: Frame> Broker<F> {
     /// discards it.
     pub fn handle_unfinished(&mut self, now: Time, peer: &[u8], bytes: usize) -> bool {
         self.cx.now = now;
-        let charged = self.charge_backlog(peer, Way::Unfinished, bytes);
+        let charged = self.charge_transport(peer, Way::Unfinished, bytes);
         self.cx.speaker = None;
         charged.is_ok()
     }
 
     /// Messages of this peer have arrived and wait for its turn: it is not silent.
-    pub fn handle_waiting(&mut self, now: Time, peer: &[u8]) {
+    pub fn handle_heard(&mut self, now: Time, peer: &[u8]) {
         self.cx.now = now;
         if let Some(key) = self.cx.workers.find(peer)
             && let Some(worker) = self.cx.workers.get_mut(key)
@@ -95,25 +95,27 @@ impl<F: Frame> Broker<F> {
 
     /// Charges the messages that wait for this peer to take them, in bytes. Returns false if they are too many: the
     /// driver then calls [`handle_overflow`](Self::handle_overflow).
-    pub fn handle_ready(&mut self, now: Time, peer: &[u8], bytes: usize) -> bool {
+    pub fn handle_waiting_to(&mut self, now: Time, peer: &[u8], bytes: usize) -> bool {
         self.cx.now = now;
-        if bytes <= backlog::FREE && self.backlogs.is_empty() {
+        if bytes <= transport_charges::FREE && self.transport_charges.is_empty() {
             return true;
         }
         let mine = |scope| matches!(scope, Scope::Peer | Scope::User);
-        match self.charge_backlog(peer, Way::To, bytes) {
+        match self.charge_transport(peer, Way::To, bytes) {
             Ok(()) => true,
             Err(over) => {
                 self.cx.speaker = None;
-                bytes <= INNOCENT && !mine(over.scope)
+                bytes <= FREE_OF_SHARED_LIMITS && !mine(over.scope)
             }
         }
     }
 
     /// Charges or credits the change of the waiting bytes. After a refusal, the user of the peer remains the current one.
-    fn charge_backlog(&mut self, peer: &[u8], way: Way, bytes: usize) -> Result<(), OverLimit> {
+    fn charge_transport(&mut self, peer: &[u8], way: Way, bytes: usize) -> Result<(), OverLimit> {
         self.cx.speaker = self.authorizer.principal_of(peer);
-        let charged = self.backlogs.update(&mut self.cx, peer, way, bytes);
+        let charged = self
+            .transport_charges
+            .update(&mut self.cx, peer, way, bytes);
         match charged {
             Ok(()) => self.cx.speaker = None,
             Err(over) => self.over_limit(peer, over),

@@ -26,7 +26,7 @@ struct Backlog<T> {
     items: VecDeque<(T, usize)>,
     bytes: usize,
     /// Units that it has used beyond its quantum.
-    debt: u32,
+    excess: u32,
 }
 
 /// The waiting peers and their messages; see the module.
@@ -97,7 +97,7 @@ impl<T> Turns<T> {
         let backlog = Backlog {
             bytes: rest.as_ref().map_or(0, |(_, bytes)| *bytes),
             items: rest.into_iter().collect(),
-            debt: used.saturating_sub(QUANTUM),
+            excess: used.saturating_sub(QUANTUM),
         };
         if self.backlogs.insert(peer.clone(), backlog).is_none() {
             self.order.push_back(peer);
@@ -112,14 +112,14 @@ impl<T> Turns<T> {
         }
     }
 
-    /// Begins the turn of the next peer that has messages and no debt. `None` if no peer waits.
+    /// Begins the turn of the next peer that has messages and no excess. `None` if no peer waits.
     pub fn next_turn(&mut self) -> Option<Turn> {
         while let Some(peer) = self.order.pop_front() {
             let Some(backlog) = self.backlogs.get_mut(&peer) else {
                 continue;
             };
-            if backlog.debt >= QUANTUM {
-                backlog.debt -= QUANTUM;
+            if backlog.excess >= QUANTUM {
+                backlog.excess -= QUANTUM;
                 self.order.push_back(peer);
                 continue;
             }
@@ -127,7 +127,7 @@ impl<T> Turns<T> {
                 self.backlogs.remove(&peer);
                 continue;
             }
-            let units = QUANTUM - backlog.debt;
+            let units = QUANTUM - backlog.excess;
             return Some(Turn { peer, units });
         }
         None
@@ -150,8 +150,8 @@ impl<T> Turns<T> {
             backlog.bytes += bytes;
             backlog.items.push_front((item, bytes));
         }
-        backlog.debt = used.saturating_sub(turn.units);
-        if backlog.items.is_empty() && backlog.debt == 0 {
+        backlog.excess = used.saturating_sub(turn.units);
+        if backlog.items.is_empty() && backlog.excess == 0 {
             self.backlogs.remove(&turn.peer);
         } else {
             self.order.push_back(turn.peer);
@@ -251,7 +251,7 @@ mod tests {
         turns.begin(b"a", 3 * QUANTUM, Some((1, 1)));
         turns.begin(b"b", QUANTUM, Some((3 * QUANTUM, 1)));
         assert_eq!(who(&play(&mut turns)), "bbab");
-        // A peer that has sent nothing since is forgotten, with its debt.
+        // A peer that has sent nothing since is forgotten, with its excess.
         turns.begin(b"a", 3 * QUANTUM, None);
         assert!(turns.waits(b"a"));
         assert_eq!(who(&play(&mut turns)), "");

@@ -17,7 +17,7 @@ impl<F: Frame> Broker<F> {
             return;
         }
         self.replies.logs.forget_lost(key);
-        self.replies.logs.credit(&mut self.cx, key);
+        self.replies.logs.release(&mut self.cx, key);
         let Some(client) = self.cx.clients.get(key) else {
             return;
         };

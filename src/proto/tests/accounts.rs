@@ -280,7 +280,9 @@ const KIB: usize = 1024;
 fn backlog(net: &mut Net, b: Id<BrokerActor>, peer: &str, bytes: usize) -> bool {
     let mut may = false;
     net.act(b, |broker, now| {
-        may = broker.machine.handle_backlog(now, peer.as_bytes(), bytes);
+        may = broker
+            .machine
+            .handle_waiting_from(now, peer.as_bytes(), bytes);
     });
     may
 }
@@ -359,7 +361,9 @@ fn what_a_peer_does_not_take_is_on_its_account() {
     let ready = |net: &mut Net, peer: &str, bytes: usize| {
         let mut may = false;
         net.act(b, |broker, now| {
-            may = broker.machine.handle_ready(now, peer.as_bytes(), bytes);
+            may = broker
+                .machine
+                .handle_waiting_to(now, peer.as_bytes(), bytes);
         });
         may
     };

@@ -190,7 +190,7 @@ fn a_peer_whose_messages_wait_for_its_turn_is_not_silent() {
         net.run(secs(1));
         net.act(b, |broker, now| {
             for peer in [&b"W"[..], b"C"] {
-                broker.machine.handle_waiting(now, peer);
+                broker.machine.handle_heard(now, peer);
             }
         });
     }

@@ -19,9 +19,9 @@ const AWAITED = new Set(['onerror', 'errorListener']);
  * @param {any} listener
  * @param {Function} on
  */
-function framesOfWait(event, listener, on) {
+function callersOfWait(event, listener, on) {
   if (event !== 'error' || !AWAITED.has((listener?.listener ?? listener)?.name)) return undefined;
-  return framesBelow(on);
+  return captureCallers(on);
 }
 
 /**
@@ -29,7 +29,7 @@ function framesOfWait(event, listener, on) {
  * @param {Function} below
  * @returns {{ stack?: unknown } | undefined}
  */
-function framesBelow(below) {
+function captureCallers(below) {
   const limit = Error.stackTraceLimit;
   if (typeof limit !== 'number' || !(limit > 0)) return undefined;
   const holder = {};
@@ -50,11 +50,11 @@ function framesIn(stack) {
  * Adds captured frames to the stack of an error.
  * @template {Error} E
  * @param {E} error
- * @param {{ stack?: unknown } | null | undefined} holder of framesBelow()
+ * @param {{ stack?: unknown } | null | undefined} holder of captureCallers()
  * @param {boolean} [keep] whether its own frames are of interest, too
  * @returns {E}
  */
-function withFrames(error, holder, keep = false) {
+function withCallers(error, holder, keep = false) {
   const captured = framesIn(holder?.stack);
   const first = captured.findIndex((line) => !PASSED.test(line));
   if (first === -1) return error;
@@ -64,6 +64,6 @@ function withFrames(error, holder, keep = false) {
   return error;
 }
 
-exports.framesBelow = framesBelow;
-exports.framesOfWait = framesOfWait;
-exports.withFrames = withFrames;
+exports.captureCallers = captureCallers;
+exports.callersOfWait = callersOfWait;
+exports.withCallers = withCallers;

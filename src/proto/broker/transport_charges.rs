@@ -50,9 +50,9 @@ impl Kept {
 
 /// The peers with such messages. An entry has a charge, and exists as long as there is one.
 #[derive(Debug, Default)]
-pub(super) struct Backlogs(Table<RoutingId, Kept>);
+pub(super) struct TransportCharges(Table<RoutingId, Kept>);
 
-impl Backlogs {
+impl TransportCharges {
     /// The charge for what waits, beyond what is free.
     fn charge(way: Way, bytes: usize) -> usize {
         bytes.saturating_sub(way.free())
@@ -61,7 +61,7 @@ impl Backlogs {
     /// Whether these bytes have to be charged: they are more than the peer was charged for.
     fn grows(&self, peer: &[u8], way: Way, bytes: usize) -> bool {
         let known = self.0.get(peer).map_or(0, |kept| kept.bytes[way as usize]);
-        Backlogs::charge(way, bytes) > known
+        TransportCharges::charge(way, bytes) > known
     }
 
     /// Charges the growth to the peer, whose user and address are given. Changes nothing if a limit would be exceeded.
@@ -73,7 +73,7 @@ impl Backlogs {
         way: Way,
         bytes: usize,
     ) -> Result<(), OverLimit> {
-        let due = Backlogs::charge(way, bytes);
+        let due = TransportCharges::charge(way, bytes);
         if let Some(kept) = self.0.get_mut(peer) {
             let known = &mut kept.bytes[way as usize];
             accounts.charge(kept.account, due - *known)?;
@@ -100,8 +100,11 @@ impl Backlogs {
         let Some(kept) = self.0.get_mut(peer) else {
             return;
         };
-        let known = std::mem::replace(&mut kept.bytes[way as usize], Backlogs::charge(way, bytes));
-        accounts.credit(kept.account, known - kept.bytes[way as usize]);
+        let known = std::mem::replace(
+            &mut kept.bytes[way as usize],
+            TransportCharges::charge(way, bytes),
+        );
+        accounts.release(kept.account, known - kept.bytes[way as usize]);
         if kept.sum() == 0 {
             accounts.close(kept.account, 0);
             self.0.remove(peer);
@@ -152,33 +155,33 @@ mod tests {
 
     #[test]
     fn each_way_has_a_free_part_and_one_account_has_both() {
-        let (mut backlogs, mut accounts) = (Backlogs::default(), accounts(100));
-        assert!(!backlogs.grows(b"p", Way::From, FREE));
+        let (mut charges, mut accounts) = (TransportCharges::default(), accounts(100));
+        assert!(!charges.grows(b"p", Way::From, FREE));
         for (way, bytes) in [(Way::From, 30), (Way::To, 40)] {
-            assert!(backlogs.grows(b"p", way, FREE + bytes));
-            let grown = backlogs.grow(&mut accounts, b"p", NOBODY, way, FREE + bytes);
+            assert!(charges.grows(b"p", way, FREE + bytes));
+            let grown = charges.grow(&mut accounts, b"p", NOBODY, way, FREE + bytes);
             assert_eq!(grown, Ok(()));
         }
         assert_eq!((accounts.len(), accounts.total()), (1, 70));
-        let over = backlogs.grow(&mut accounts, b"p", NOBODY, Way::To, FREE + 71);
+        let over = charges.grow(&mut accounts, b"p", NOBODY, Way::To, FREE + 71);
         assert_eq!(over.map_err(|over| over.held), Err(70));
         assert_eq!(accounts.total(), 70);
-        backlogs.shrink(&mut accounts, b"p", Way::To, FREE + 10);
+        charges.shrink(&mut accounts, b"p", Way::To, FREE + 10);
         assert_eq!(accounts.total(), 40);
-        backlogs.shrink(&mut accounts, b"p", Way::To, 0);
-        assert!(!backlogs.is_empty());
-        backlogs.shrink(&mut accounts, b"p", Way::From, FREE);
-        assert!(backlogs.is_empty());
+        charges.shrink(&mut accounts, b"p", Way::To, 0);
+        assert!(!charges.is_empty());
+        charges.shrink(&mut accounts, b"p", Way::From, FREE);
+        assert!(charges.is_empty());
         assert_eq!((accounts.len(), accounts.total()), (0, 0));
     }
 
     #[test]
     fn a_peer_whose_first_charge_is_refused_has_no_entry() {
-        let (mut backlogs, mut accounts) = (Backlogs::default(), accounts(10));
-        let over = backlogs.grow(&mut accounts, b"p", NOBODY, Way::From, FREE + 11);
+        let (mut charges, mut accounts) = (TransportCharges::default(), accounts(10));
+        let over = charges.grow(&mut accounts, b"p", NOBODY, Way::From, FREE + 11);
         assert_eq!(over.map_err(|over| over.scope), Err(Scope::Peer));
-        assert!(backlogs.is_empty());
+        assert!(charges.is_empty());
         assert_eq!(accounts.len(), 0);
-        backlogs.shrink(&mut accounts, b"p", Way::From, 0);
+        charges.shrink(&mut accounts, b"p", Way::From, 0);
     }
 }
