@@ -18,19 +18,24 @@ const echo = (data, reply) => {
   else reply.end(data);
 };
 
-/** A broker with a load of 7 replies and 2 failures, and its monitor. */
-async function monitored(t, options, handler = echo) {
-  const peers = peersFor(t, 'tcp');
-  const { broker, client, worker } = await peers.trio(handler, { worker: { name: 'W1' } });
-  const monitor = createMonitor(broker, options?.(client));
-  const server = http.createServer(monitor);
+/** Serves a monitor until the end of the test, by itself or by a listener that calls it. Returns the base of its URLs. */
+async function serve(t, monitor, listener = monitor) {
+  const server = http.createServer(listener);
   await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
   t.after(() => {
     monitor.close();
     server.closeAllConnections();
     server.close();
   });
-  const base = `http://127.0.0.1:${server.address().port}`;
+  return `http://127.0.0.1:${server.address().port}`;
+}
+
+/** A broker with a load of 7 replies and 2 failures, and its monitor. */
+async function monitored(t, options, handler = echo) {
+  const peers = peersFor(t, 'tcp');
+  const { broker, client, worker } = await peers.trio(handler, { worker: { name: 'W1' } });
+  const monitor = createMonitor(broker, options?.(client));
+  const base = await serve(t, monitor);
   const get = async (where, headers = {}, rest = {}) => {
     const response = await fetch(base + where, { headers, ...rest });
     return {
@@ -40,7 +45,7 @@ async function monitored(t, options, handler = echo) {
       text: await response.text(),
     };
   };
-  return { base, broker, client, get, monitor, peers, server, worker };
+  return { base, broker, client, get, monitor, peers, worker };
 }
 
 async function load(client) {
@@ -308,18 +313,11 @@ test('mounted by a framework: the page without its last slash is redirected to i
   const { broker } = await monitored(t);
   const monitor = createMonitor(broker);
   // As express and middie do.
-  const server = http.createServer((req, res) => {
+  const base = await serve(t, monitor, (req, res) => {
     req.originalUrl = req.url;
     req.url = req.url.replace(/^\/a\/omdp/, '') || '/';
     monitor(req, res);
   });
-  await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
-  t.after(() => {
-    monitor.close();
-    server.closeAllConnections();
-    server.close();
-  });
-  const base = `http://127.0.0.1:${server.address().port}`;
   for (const [url, folder] of [
     ['/a/omdp', '/a/omdp/'],
     ['/a/omdp?x=/1', '/a/omdp/?x=/1'],
@@ -387,17 +385,10 @@ describe('test requests', () => {
   test('one whose body the framework has parsed', async (t) => {
     const { broker, client } = await monitored(t);
     const monitor = createMonitor(broker, { client });
-    const server = http.createServer((req, res) =>
+    const base = await serve(t, monitor, (req, res) =>
       monitor(Object.assign(req, { body: { service: SERVICE, data: 5 } }), res),
     );
-    await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
-    t.after(() => {
-      monitor.close();
-      server.closeAllConnections();
-      server.close();
-    });
-    const url = `http://127.0.0.1:${server.address().port}/request`;
-    const response = await fetch(url, { method: 'POST', headers: JSON_TYPE, body: '{}' });
+    const response = await fetch(`${base}/request`, { method: 'POST', headers: JSON_TYPE, body: '{}' });
     assert.deepEqual((await response.json()).parts, [5]);
   });
 

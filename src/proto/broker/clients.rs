@@ -219,12 +219,21 @@ impl Clients {
         request: RequestKey,
         requests: &Requests<F>,
     ) -> bool {
-        let Some(entry) = requests.get(request).filter(|entry| !entry.is_copy()) else {
+        let Some((client, hash)) = self.own(request, requests) else {
             return false;
         };
-        let hash = self.hasher.hash_one(&*entry.rid);
-        let client = self.slab.get(entry.client.0);
+        let client = self.slab.get(client.0);
         client.is_some_and(|client| client.unresumed.find(hash, |key| key == request).is_some())
+    }
+
+    /// The client of a request that is no copy, and the hash of the request's id.
+    fn own<F: Frame>(
+        &self,
+        request: RequestKey,
+        requests: &Requests<F>,
+    ) -> Option<(ClientKey, u64)> {
+        let entry = requests.get(request).filter(|entry| !entry.is_copy())?;
+        Some((entry.client, self.hasher.hash_one(&*entry.rid)))
     }
 
     /// Notes that its client has resumed a request. Returns false if it was not to be resumed.
@@ -234,10 +243,9 @@ impl Clients {
         request: RequestKey,
         requests: &Requests<F>,
     ) -> bool {
-        let Some(entry) = requests.get(request).filter(|entry| !entry.is_copy()) else {
+        let Some((_, hash)) = self.own(request, requests) else {
             return false;
         };
-        let hash = self.hasher.hash_one(&*entry.rid);
         let client = self.slab.get_mut(key.0);
         client.is_some_and(|client| client.unresumed.remove(hash, request))
     }

@@ -4,7 +4,7 @@ use super::accounts::{OverLimit, Scope};
 use super::clients::Client;
 use super::keys::{ClientKey, RequestKey, WorkerKey};
 use super::outcome::End;
-use super::tasks::{PIECE, Task};
+use super::tasks::{Cancellation, PIECE, Task};
 use super::{Broker, BrokerEvent, Departure};
 use crate::proto::code::Code;
 use crate::wire::omdp::{ToClient, ToWorker};
@@ -104,11 +104,7 @@ impl<F: Frame> Broker<F> {
             let timer = self.cx.clients.detach(key);
             self.cx.deadlines.cancel(timer);
             // Many clients may leave at the same time.
-            return self.put_off(Task::Gone {
-                client: key,
-                requests,
-                running: Vec::new(),
-            });
+            return self.put_off(Task::Gone(Cancellation::new(key, requests)));
         }
         self.cx.count_work(requests.len());
         self.cx.requests.sort_to_end(&mut requests);

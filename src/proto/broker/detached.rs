@@ -186,11 +186,13 @@ impl<F: Frame> Context<F> {
     fn await_workers_of(&mut self, key: ClientKey) {
         let until = self.now + self.config.reconnect_grace;
         let is_held = |worker: &Worker| worker.absence.is_some_and(|absence| absence.held);
+        let requests = self.clients.get(key).map(|client| &client.requests);
         // Without such a worker no request has to be looked at.
-        if !self.workers.iter().any(is_held) {
+        if requests.is_none_or(|requests| requests.is_empty()) || !self.workers.iter().any(is_held)
+        {
             return;
         }
-        let requests = self.clients.get(key).map(|client| client.requests.iter());
+        let requests = requests.map(|requests| requests.iter());
         let mut held: Vec<WorkerKey> = Vec::new();
         for request in requests.into_iter().flatten() {
             let worker = self.requests.worker(request);

@@ -76,7 +76,7 @@ impl<F: Frame> Context<F> {
         let rejected = &self.requests.routing(key)?.rejected;
         versions.retain(|&version| {
             let mut serving = self.workers.iter().filter(|w| w.service == version);
-            serving.any(|worker| rejected.binary_search(&worker.number).is_err())
+            serving.any(|worker| !worker.is_among(rejected))
         });
         self.services.least_waited_for(&versions)
     }

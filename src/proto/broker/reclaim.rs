@@ -12,8 +12,9 @@ use crate::wire::Frame;
 use std::cmp::Reverse;
 
 impl<F: Frame> Context<F> {
-    /// Takes a request back from its worker, and counts it beside its queue. Returns false if no worker has it.
-    fn reclaim(&mut self, key: RequestKey, has_started: bool) -> bool {
+    /// Takes a request back from its worker, which has this name, and counts it beside its queue. Returns false if no
+    /// worker has it.
+    fn reclaim(&mut self, key: RequestKey, has_started: bool, worker: &Option<RoutingId>) -> bool {
         let Some(request) = self.requests.get_mut(key) else {
             return false;
         };
@@ -23,17 +24,12 @@ impl<F: Frame> Context<F> {
         if let Some(client) = self.clients.get_mut(request.client) {
             client.unread -= assigned.unread;
         }
-        let (given, worker) = (assigned.given, assigned.worker);
-        let service = request.service;
-        let worker = self.id_of(worker).map(RoutingId::from);
-        let Some(request) = self.requests.get_mut(key) else {
-            return false;
-        };
         request.state = State::Reclaimed(Reclaimed {
-            given,
+            given: assigned.given,
             has_started,
-            worker,
+            worker: worker.clone(),
         });
+        let service = request.service;
         let queue = &mut self.services.get_mut(service).queue;
         queue.enter_beside(key, &mut self.requests);
         true
@@ -111,10 +107,11 @@ impl<F: Frame> Broker<F> {
         requests: Vec<(RequestKey, bool)>,
     ) -> Task {
         let mut taken = Vec::with_capacity(requests.len());
+        let name = self.cx.id_of(worker).map(RoutingId::from);
         self.cx.count_work(requests.len() / 16);
         for (key, has_started) in requests {
             self.cx.free_slot(worker, key);
-            if self.cx.reclaim(key, has_started) {
+            if self.cx.reclaim(key, has_started, &name) {
                 taken.push(key);
             }
         }

@@ -50,8 +50,7 @@ impl<F: Frame> Context<F> {
             }
             (None, Some(affine)) => {
                 let fitting = self.workers.iter_keys().filter(|(_, worker)| {
-                    worker.service == home
-                        && routing.rejected.binary_search(&worker.number).is_err()
+                    worker.service == home && !worker.is_among(&routing.rejected)
                 });
                 let best = fitting.max_by_key(|(_, worker)| affinity(affine, &worker.id));
                 best.map_or(Who::Later, |(key, _)| Who::Only(key))
@@ -97,7 +96,7 @@ impl<F: Frame> Context<F> {
             .workers
             .iter()
             .filter(|worker| worker.service == request.service || homes.contains(&worker.service));
-        serving.all(|worker| routing.rejected.binary_search(&worker.number).is_ok())
+        serving.all(|worker| worker.is_among(&routing.rejected))
     }
 
     /// Sets the timer for the next permitted start if requests wait for the rate limit.

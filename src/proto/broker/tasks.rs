@@ -24,14 +24,8 @@ pub(super) fn take_piece<T>(items: &mut Vec<T>) -> Drain<'_, T> {
 /// The rest of the work. Entries of requests may have ended meanwhile, and their keys belong to others.
 #[derive(Debug)]
 pub(super) enum Task {
-    /// All requests of a client that is gone end, then the client is removed. Those that wait end first, and then the
-    /// running ones from the latest to the first, so that the end of one does not start another one.
-    Gone {
-        client: ClientKey,
-        requests: Vec<RequestKey>,
-        /// The tokens of those that run.
-        running: Vec<u64>,
-    },
+    /// All requests of a client that is gone end, then the client is removed.
+    Gone(Cancellation),
     /// The requests that a client had at a time end with a code.
     Dismissed {
         client: ClientKey,
@@ -49,12 +43,9 @@ pub(super) enum Task {
     },
     /// Requests that a client has not resumed end.
     Unresumed {
-        client: ClientKey,
+        rest: Cancellation,
         /// Which of its returns it was.
         returned: u64,
-        requests: Vec<RequestKey>,
-        /// The tokens of those that run.
-        running: Vec<u64>,
     },
     /// Requests end, given by their tokens. The last one is next.
     Ends { tokens: Vec<u64>, ending: Ending },
@@ -70,6 +61,26 @@ pub(super) enum Task {
         service: ServiceKey,
         name: Arc<[u8]>,
     },
+}
+
+/// The rest of the requests of a client that are to end. Those that wait end first, and then the running ones from the
+/// latest to the first, so that the end of one does not start another one.
+#[derive(Debug)]
+pub(super) struct Cancellation {
+    pub(super) client: ClientKey,
+    requests: Vec<RequestKey>,
+    /// The tokens of those that run.
+    running: Vec<u64>,
+}
+
+impl Cancellation {
+    pub(super) fn new(client: ClientKey, requests: Vec<RequestKey>) -> Self {
+        Cancellation {
+            client,
+            requests,
+            running: Vec::new(),
+        }
+    }
 }
 
 /// How the requests of [`Task::Ends`] end.

@@ -2,10 +2,9 @@
 
 use super::Broker;
 use super::context::Context;
-use super::keys::{ClientKey, RequestKey};
-use super::outcome::End;
+use super::keys::ClientKey;
 use super::rids::Rids;
-use super::tasks::{PIECE, Task};
+use super::tasks::{Cancellation, Task};
 use crate::wire::Frame;
 
 impl<F: Frame> Broker<F> {
@@ -21,78 +20,29 @@ impl<F: Frame> Broker<F> {
         let Some(client) = self.cx.clients.get(key) else {
             return;
         };
-        let rest = Task::Unresumed {
-            client: key,
+        self.start(Task::Unresumed {
+            rest: Cancellation::new(key, client.unresumed.iter().collect()),
             returned: client.returned,
-            requests: client.unresumed.iter().collect(),
-            running: Vec::new(),
-        };
-        self.start(rest);
+        });
         self.recalls.ask_for_client(&mut self.cx, key);
     }
 
-    /// Ends some requests that a client has not resumed: first those that wait, then those that run, from the latest to
-    /// the first, so that the end of one does not start another one. Returns false if none is left.
-    pub(super) fn end_unresumed(
-        &mut self,
-        client: ClientKey,
-        returned: u64,
-        requests: &mut Vec<RequestKey>,
-        running: &mut Vec<u64>,
-    ) -> bool {
+    /// Ends some requests that a client has not resumed. Returns false if none is left.
+    pub(super) fn end_unresumed(&mut self, rest: &mut Cancellation, returned: u64) -> bool {
+        let client = rest.client;
         let entry = self.cx.clients.get(client);
         if entry.is_none_or(|client| client.returned != returned) {
             return false;
         }
-        let is_left = |cx: &Context<F>, key: RequestKey| {
+        let is_unresumed = |cx: &Context<F>, key| {
             let request = cx.requests.get(key);
             request.is_some_and(|request| request.client == client)
                 && cx.clients.is_unresumed(key, &cx.requests)
         };
-        let (mut room, are_waiting) = (PIECE, !requests.is_empty());
-        while room > 0
-            && let Some(key) = requests.pop()
-        {
-            room -= 1;
-            if !is_left(&self.cx, key) {
-                continue;
-            }
-            match self.cx.requests.worker(key) {
-                Some(_) => running.push(self.cx.requests.token(key)),
-                None => self.end(key, End::Cancelled),
-            }
-        }
-        if !requests.is_empty() {
-            return true;
-        }
-        if are_waiting {
-            running.sort_unstable();
-        }
-        while room > 0
-            && let Some(token) = running.pop()
-        {
-            room -= 1;
-            if let Some(key) = self
-                .cx
-                .requests
-                .by_token(token)
-                .filter(|&key| is_left(&self.cx, key))
-            {
-                self.end(key, End::Cancelled);
-            }
-        }
-        if !running.is_empty() {
-            return true;
-        }
-        // Further attempts renew tokens.
-        let entry = self.cx.clients.get(client);
-        requests.extend(entry.into_iter().flat_map(|client| client.unresumed.iter()));
-        requests.retain(|&key| is_left(&self.cx, key));
-        if requests.is_empty()
-            && let Some(client) = self.cx.clients.get_mut(client)
-        {
+        let is_left = self.cancel_some(rest, |client| &client.unresumed, is_unresumed);
+        if !is_left && let Some(client) = self.cx.clients.get_mut(client) {
             client.unresumed = Rids::default();
         }
-        !requests.is_empty()
+        is_left
     }
 }

@@ -163,6 +163,11 @@ impl Worker {
         self.hello.as_ref().is_some_and(|hello| hello.roster)
     }
 
+    /// Whether its number is one of these, given in order: those of the workers that have rejected a request.
+    pub(super) fn is_among(&self, numbers: &[u64]) -> bool {
+        numbers.binary_search(&self.number).is_ok()
+    }
+
     /// Its weight in the policy `weighted`. Default 1.
     pub(super) fn weight(&self) -> u32 {
         let hello = self.hello.as_ref();

@@ -32,7 +32,7 @@ impl Services {
             Who::Any => service.choose(workers, |_, _| true),
             Who::Not(rejected) => service.choose(workers, |workers, key| {
                 let worker = workers.get(key);
-                worker.is_some_and(|w| rejected.binary_search(&w.number).is_err())
+                worker.is_some_and(|worker| !worker.is_among(rejected))
             }),
             Who::Only(key) => Some(*key),
             Who::Later | Who::Nobody => None,
@@ -132,7 +132,7 @@ fn fits<F>(
         let found = ready.idle().chain(ready.busy()).any(|key| {
             tried += 1;
             let worker = workers.get(key);
-            worker.is_some_and(|w| rejected.binary_search(&w.number).is_err())
+            worker.is_some_and(|worker| !worker.is_among(rejected))
         });
         (found, tried.max(1))
     }

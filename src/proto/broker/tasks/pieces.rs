@@ -1,8 +1,11 @@
 //! The pieces of the tasks.
 
-use super::{Ending, PIECE, Task, take_piece};
-use crate::proto::broker::keys::{ClientKey, RequestKey};
+use super::{Cancellation, PIECE, Task, take_piece};
+use crate::proto::broker::clients::Client;
+use crate::proto::broker::context::Context;
+use crate::proto::broker::keys::RequestKey;
 use crate::proto::broker::outcome::End;
+use crate::proto::broker::rids::Rids;
 use crate::proto::broker::{Broker, Timer};
 use crate::wire::Frame;
 use std::time::Duration;
@@ -45,28 +48,7 @@ impl<F: Frame> Broker<F> {
     /// Does a piece of a task. Returns false after the last one.
     fn do_piece(&mut self, task: &mut Task) -> bool {
         match task {
-            Task::Gone {
-                client,
-                requests,
-                running,
-            } => {
-                if requests.is_empty() {
-                    return self.end_running(*client, requests, running);
-                }
-                for key in take_piece(requests).rev() {
-                    let request = self.cx.requests.get(key);
-                    if request.is_some_and(|request| request.client == *client) {
-                        match self.cx.requests.worker(key) {
-                            Some(_) => running.push(self.cx.requests.token(key)),
-                            None => self.end(key, End::Cancelled),
-                        }
-                    }
-                }
-                if requests.is_empty() {
-                    running.sort_unstable();
-                }
-                true
-            }
+            Task::Gone(rest) => self.end_gone(rest),
             Task::Dismissed {
                 client,
                 requests,
@@ -102,12 +84,7 @@ impl<F: Frame> Broker<F> {
                 }
                 !requests.is_empty()
             }
-            Task::Unresumed {
-                client,
-                returned,
-                requests,
-                running,
-            } => self.end_unresumed(*client, *returned, requests, running),
+            Task::Unresumed { rest, returned } => self.end_unresumed(rest, *returned),
             Task::Ends { tokens, ending } => {
                 for token in take_piece(tokens).rev() {
                     self.end_one_of(token, *ending);
@@ -127,27 +104,64 @@ impl<F: Frame> Broker<F> {
         }
     }
 
-    /// Ends some running requests of a client that is gone, and removes the client after the last one.
-    fn end_running(
-        &mut self,
-        client: ClientKey,
-        requests: &mut Vec<RequestKey>,
-        running: &mut Vec<u64>,
-    ) -> bool {
-        for _ in 0..PIECE {
-            let Some(token) = running.pop() else {
-                // Further attempts renew tokens, and a fan-out may have got more copies.
-                let left = self.cx.clients.get(client);
-                requests.extend(left.into_iter().flat_map(|client| client.requests.iter()));
-                if !requests.is_empty() {
-                    return true;
-                }
-                let client = self.cx.clients.remove(client);
-                self.close_client(client);
-                return false;
-            };
-            self.end_one_of(token, Ending::Cancelled);
+    /// Ends some requests of a client that is gone, and removes the client after the last one.
+    fn end_gone(&mut self, rest: &mut Cancellation) -> bool {
+        let client = rest.client;
+        let is_own = |cx: &Context<F>, key| {
+            let request = cx.requests.get(key);
+            request.is_some_and(|request| request.client == client)
+        };
+        let is_left = self.cancel_some(rest, |client| &client.requests, is_own);
+        if !is_left {
+            let client = self.cx.clients.remove(client);
+            self.close_client(client);
         }
-        true
+        is_left
+    }
+
+    /// Cancels some requests of a client to which this still applies. `all` has those that are left. Returns false after
+    /// the last one.
+    pub(in crate::proto::broker) fn cancel_some(
+        &mut self,
+        rest: &mut Cancellation,
+        all: impl Fn(&Client) -> &Rids,
+        applies: impl Fn(&Context<F>, RequestKey) -> bool,
+    ) -> bool {
+        let (mut room, are_waiting) = (PIECE, !rest.requests.is_empty());
+        while room > 0
+            && let Some(key) = rest.requests.pop()
+        {
+            room -= 1;
+            if !applies(&self.cx, key) {
+                continue;
+            }
+            match self.cx.requests.worker(key) {
+                Some(_) => rest.running.push(self.cx.requests.token(key)),
+                None => self.end(key, End::Cancelled),
+            }
+        }
+        if !rest.requests.is_empty() {
+            return true;
+        }
+        if are_waiting {
+            rest.running.sort_unstable();
+        }
+        while room > 0
+            && let Some(token) = rest.running.pop()
+        {
+            room -= 1;
+            let key = self.cx.requests.by_token(token);
+            if let Some(key) = key.filter(|&key| applies(&self.cx, key)) {
+                self.end(key, End::Cancelled);
+            }
+        }
+        if !rest.running.is_empty() {
+            return true;
+        }
+        // Further attempts renew tokens, and a fan-out may have got more copies.
+        let left = self.cx.clients.get(rest.client).map(all);
+        rest.requests.extend(left.into_iter().flat_map(Rids::iter));
+        rest.requests.retain(|&key| applies(&self.cx, key));
+        !rest.requests.is_empty()
     }
 }
