@@ -227,6 +227,7 @@ class Client extends ConnectingPeer {
       retry,
       failFast,
       headers: headers && { ...headers },
+      worker: undefined,
       partials: 0,
       replySize: 0,
       rid: undefined,

@@ -58,6 +58,8 @@ class Deliveries {
   /** The limit of the handlers' running time, if there is one. @type {RunningLimit | undefined} */
   #runningLimit;
   #traces = new DeliveryTraces();
+  /** Whether the native side keeps the ids of requests for the traces. */
+  #keepsIds = false;
   #meter = new Meter();
   #options = new DeliveryOptions();
   /** The names of the services, and their handlers if handlers were given with them. */
@@ -127,6 +129,10 @@ class Deliveries {
   /** @param {number} now */
   timed(now) {
     this.#durations.timed(now);
+    if (isTraced(channel) !== this.#keepsIds) {
+      this.#keepsIds = !this.#keepsIds;
+      this.#context.core.keepRequestIds(this.#keepsIds);
+    }
   }
 
   startFailed() {}
@@ -373,8 +379,9 @@ class Deliveries {
    * @param {number} size
    */
   #handleTraced(listeners, data, reply, options, id, service, size) {
-    const { name } = this.#context.peer;
-    const message = this.#traces.add(id, service, name, options, size);
+    const { core, peer } = this.#context;
+    const rid = core.requestId(id) ?? undefined;
+    const message = this.#traces.add(id, rid, service, peer.name, options, size);
     begin(channel, message, this.#run, this, listeners, data, reply, options);
   }
 

@@ -24,18 +24,20 @@ class DeliveryTraces {
 
   /**
    * @param {number} id
+   * @param {string | undefined} rid the client's id of the request
    * @param {string} service
    * @param {string} worker its name
    * @param {any} options
    * @param {number} size
    * @returns {Message}
    */
-  add(id, service, worker, options, size) {
+  add(id, rid, service, worker, options, size) {
     const { attempt, headers, timeout, user } = options;
     /** @type {Message} */
     const message = {
       service,
       worker,
+      rid,
       delivery: String(id),
       attempt,
       headers,
@@ -100,8 +102,8 @@ class DeliveryTraces {
 }
 
 /** @param {Message} message */
-function contextOf({ service, attempt, startTime = 0 }) {
-  return { service, attempt, elapsed: Math.round(performance.now() - startTime) };
+function contextOf({ service, rid, attempt, startTime = 0 }) {
+  return { service, rid, attempt, elapsed: Math.round(performance.now() - startTime) };
 }
 
 /** Decodes a body. @param {Body} body @returns {unknown} */

@@ -125,6 +125,7 @@ class Request {
     if (how !== FINAL) {
       trace.error = this.#failure(how, value, cause)();
       trace.code = trace.error.code;
+      trace.worker ??= trace.error.worker;
     }
     finishTrace(channel, trace, this.#tell, this, how, value, cause);
   }

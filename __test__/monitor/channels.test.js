@@ -61,6 +61,7 @@ test('a request and its handling', async (t) => {
     retry: 2,
     failFast: false,
     headers: { a: 1 },
+    worker: undefined,
     partials: 2,
     replySize: 14,
     rid: '1',
@@ -71,6 +72,7 @@ test('a request and its handling', async (t) => {
   assert.deepEqual(handling, {
     service: SERVICE,
     worker: 'W1',
+    rid: '1',
     delivery: handling.delivery,
     attempt: 1,
     headers: { a: 1 },
@@ -146,6 +148,24 @@ test('errors, with their codes', async (t) => {
       [undefined, undefined],
     ],
   );
+});
+
+test('a handling has the id that the client has for its request', async (t) => {
+  let n = 0;
+  const { client } = await peersFor(t).trio((_data, reply) => {
+    n += 1;
+    if (n === 1) reply.error('not yet');
+    else reply.end(n);
+  });
+  const handlings = listen(t, 'zmq-omdp.handle');
+  await client.call(SERVICE, 1, { retry: { attempts: 2, on: ['error'], delay: 1 } });
+  await client.call(SERVICE, 2);
+  for await (const _answer of client.callAll(SERVICE, 3));
+  const stream = client.requestStream(SERVICE, 4);
+  await stream.toArray();
+  const rids = handlings.messages.map(({ rid }) => rid);
+  assert.deepEqual(rids, ['1', '1', '2', '3', stream.rid]);
+  assert.equal(handlings.messages[0].error.rid, '1');
 });
 
 test('the further attempts of a retry policy, in the context of the caller', async (t) => {

@@ -140,6 +140,13 @@ impl<N> NoticeQueue<N> {
         }
     }
 
+    /// Changes the entries without a wake-up. Returns whether one is due; an [`update`](Self::update) gives it.
+    pub fn update_later(&self, change: impl FnOnce(&mut Queue<N>)) -> bool {
+        let mut state = self.lock();
+        change(&mut state);
+        state.has_news() && !state.signalled
+    }
+
     /// Appends one notice.
     pub fn push(&self, notice: N) {
         self.update(|queue| queue.push(notice));

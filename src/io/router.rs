@@ -160,6 +160,7 @@ pub fn start(
                     frames: Vec::new(),
                     received: 0,
                     deadline_gate: DeadlineGate::default(),
+                    wakes_at: None,
                     leaves_at: None,
                     exit: None,
                 };
@@ -250,6 +251,8 @@ struct Driver {
     /// The number of messages in the last turn.
     received: usize,
     deadline_gate: DeadlineGate,
+    /// When the application is woken for the ends of requests that it was not woken for yet.
+    wakes_at: Option<Time>,
     /// Set when the driver has to stop: the end of the time for running requests, if it is limited.
     leaves_at: Option<Option<Time>>,
     /// See [`Command::Exit`].

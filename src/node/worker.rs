@@ -1,6 +1,7 @@
 //! The native half of `lib/worker.js`.
 
 mod conf;
+mod request_ids;
 
 use super::batch_reader::{BatchReader, broken};
 use super::batch_writer::{BatchWriter, Terms};
@@ -23,6 +24,7 @@ pub use conf::{RateConf, WorkerConf};
 use napi::bindgen_prelude::*;
 use napi::{Env, JsString};
 use napi_derive::napi;
+use request_ids::RequestIds;
 use serde_json::json;
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -36,6 +38,7 @@ pub struct WorkerCore {
     conf: WorkerConf,
     core: Core<Inbox<Machine>, Notice<WorkerNotice<Message>>>,
     taken: TakenOffers,
+    request_ids: RequestIds,
     /// Total bytes of the sent replies.
     sent: u64,
     destinations: Destinations,
@@ -55,6 +58,7 @@ impl WorkerCore {
             core: Core::receiving_from(&conf.connection.endpoints),
             conf,
             taken: TakenOffers::default(),
+            request_ids: RequestIds::default(),
             sent: 0,
             destinations: Destinations::default(),
             groups: RefCell::default(),
@@ -93,6 +97,18 @@ impl WorkerCore {
             bytes_in: self.taken.bytes as f64,
             bytes_out: self.sent as f64,
         }
+    }
+
+    /// Whether [`request_id`](Self::request_id) is called for the requests of the next drains.
+    #[napi]
+    pub fn keep_request_ids(&mut self, keep: bool) {
+        self.request_ids.keep(keep);
+    }
+
+    /// The client's id of a request that was drained, once. Null if it is not known.
+    #[napi]
+    pub fn request_id(&mut self, delivery: f64) -> Option<String> {
+        self.request_ids.take(delivery as u64)
     }
 
     /// Takes a batch of records.
@@ -172,7 +188,7 @@ impl WorkerCore {
         let destinations = &self.destinations;
         let mut pong = false;
         let at = now();
-        let taken = &mut self.taken;
+        let (taken, request_ids) = (&mut self.taken, &mut self.request_ids);
         taken.begin(self.core.slots(), at);
         let bounds = (room as usize, ahead as usize);
         let text = self
@@ -180,7 +196,16 @@ impl WorkerCore {
             .drain_and_show(env, into, bounds, |batch, generation, notice| {
                 match &notice {
                     Notice::Ping => pong = true,
-                    Notice::Machine(_, WorkerNotice::Request { delivery, body, .. }) => {
+                    Notice::Machine(
+                        _,
+                        WorkerNotice::Request {
+                            delivery,
+                            rid,
+                            body,
+                            ..
+                        },
+                    ) => {
+                        request_ids.add(*delivery, rid);
                         let size = body.bytes.len();
                         match batch.shows {
                             true => taken.show(*delivery, size),

@@ -41,6 +41,22 @@ fn one_wake_up_a_batch() {
 }
 
 #[test]
+fn a_wake_up_may_come_later() {
+    let (queue, wakes) = queue();
+    assert!(!queue.update_later(|_| {}));
+    assert!(queue.update_later(|queue| queue.push(1)));
+    assert!(queue.update_later(|queue| queue.push(2)));
+    assert_eq!(wakes(), 0);
+    queue.update(|_| {});
+    assert_eq!(wakes(), 1);
+    let due = queue.update_later(|queue| queue.push(3));
+    assert!(!due, "the reader has been woken");
+    let mut got = Vec::new();
+    queue.take(9, 9, &mut got);
+    assert_eq!(got, [1, 2, 3]);
+}
+
+#[test]
 fn offers_wait_for_room() {
     let (queue, wakes) = queue();
     offer(&queue, 1..4);

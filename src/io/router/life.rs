@@ -143,7 +143,11 @@ impl Driver {
     async fn wait(&mut self) -> Option<Option<Command>> {
         let deadline = self.deadline_gate.next(self.machine.next_deadline());
         let deadline = deadline.map(clock::instant);
-        let others = [self.acceptor.next_deadline(), self.leaves_at.flatten()];
+        let others = [
+            self.acceptor.next_deadline(),
+            self.leaves_at.flatten(),
+            self.wakes_at,
+        ];
         let others = others.into_iter().flatten().map(clock::instant);
         let deadline = deadline.into_iter().chain(others).min();
         tokio::select! {
@@ -173,6 +177,9 @@ impl Driver {
             self.publish_refusals();
             self.send(now);
             self.report();
+            if self.wakes_at.is_some_and(|at| at <= now) {
+                self.wake_application();
+            }
             let drained = drained && !self.machine.has_unflushed();
             let more = !drained || self.acceptor.is_readable() || self.outbound.goes_on();
             if !more || !self.inbox.is_empty() {

@@ -3,10 +3,17 @@
 use super::{Driver, Notice};
 use crate::io::clock;
 use crate::io::connections::ConnectionNotice;
-use crate::io::notice_queue::MAX_EVENTS;
+use crate::io::notice_queue::{MAX_EVENTS, Queue};
 use crate::io::security::HandshakeFailure;
 use crate::proto::broker::{BrokerEvent, Departure};
 use std::sync::PoisonError;
+use std::time::Duration;
+
+/// The application gets the ends of requests in batches: a wake-up for each costs more than a request.
+const LOG_DELAY: Duration = Duration::from_millis(10);
+
+/// The number of waiting notices at which the application is woken without a delay.
+const WOKEN_AT: usize = 256;
 
 impl Driver {
     pub(super) fn publish_refusals(&self) {
@@ -42,16 +49,28 @@ impl Driver {
                 acceptor.lost(&connection);
             }
         });
-        let mut told = 0;
-        self.queue.update(|queue| {
-            let room = MAX_EVENTS.saturating_sub(queue.len());
-            for event in events {
-                told += 1;
-                if told <= room {
-                    queue.push(Notice::Event(event));
+        let mut urgent = false;
+        let change = |queue: &mut Queue<Notice>| {
+            for told in events {
+                urgent |= !matches!(told.event, BrokerEvent::RequestEnded(_));
+                if queue.len() < MAX_EVENTS {
+                    queue.push(Notice::Event(told));
                 }
             }
-        });
+            urgent |= queue.len() >= WOKEN_AT;
+        };
+        let waits = self.queue.update_later(change);
+        if urgent {
+            self.wake_application();
+        } else if waits && self.wakes_at.is_none() {
+            self.wakes_at = Some(clock::now() + LOG_DELAY);
+        }
+    }
+
+    /// Wakes the application if it has notices, and has not been woken for them.
+    pub(super) fn wake_application(&mut self) {
+        self.wakes_at = None;
+        self.queue.update(|_| {});
     }
 
     fn report_connections(&mut self) {

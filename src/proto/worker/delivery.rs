@@ -88,6 +88,7 @@ impl<F: Frame> Worker<F> {
         let number = self.last_delivery;
         let returnable = delivery.token.is_some();
         let stream = delivery.data_stream.is_some();
+        let rid = delivery.rid.clone();
         if let Some(token) = delivery.token {
             self.by_token.insert(token, number);
         }
@@ -106,6 +107,7 @@ impl<F: Frame> Worker<F> {
         }
         self.notices.push(WorkerNotice::Request {
             delivery: number,
+            rid,
             body,
             opts,
             retried,

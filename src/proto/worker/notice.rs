@@ -12,6 +12,8 @@ pub enum WorkerNotice<F> {
     Request {
         /// The number of the delivery, never used twice by this worker.
         delivery: u64,
+        /// The client's id of the request, as on the wire; empty under MDP.
+        rid: F,
         /// The data of the request.
         body: Body<F>,
         /// The client's options as JSON, from a broker that passes them on.
