@@ -6,6 +6,7 @@ const { callAll, checkCallAll } = require('./call-all');
 const { isObject } = require('./checks');
 const { ConnectingPeer } = require('./connecting-peer');
 const { given } = require('./describe');
+const { DescribedOptions } = require('./described-options');
 const directory = require('./directory');
 const { checkBrokers } = require('./endpoints');
 const { checkCallback, checkConf, shownConf } = require('./options');
@@ -29,6 +30,7 @@ const { encode, isStream } = require('./values');
 class Client extends ConnectingPeer {
   #requests;
   #options;
+  #described;
   /** Whether `error` events of streams carry bare values and codes. */
   #bare;
   #maxMessageSize;
@@ -55,6 +57,7 @@ class Client extends ConnectingPeer {
     this.#protocol = rest.protocol;
     this.#takeStream = (/** @type {any} */ stream) => new Source(stream, rest.maxMessageSize);
     this.#options = new OptionsReader(timeout, rest.protocol);
+    this.#described = new DescribedOptions(rest.protocol);
     this.#bare = errorValues;
     this.#schemas = schemas;
   }
@@ -214,7 +217,7 @@ class Client extends ConnectingPeer {
    * @param {Source} [source] in place of the body
    */
   #sendTraced(service, body, options, source) {
-    const { timeout, deadline, retry, failFast, headers, others } = this.#options.describe(options);
+    const { timeout, deadline, retry, failFast, headers, others } = this.#described.describe(options);
     // All members from the start, because adding them later costs more.
     /** @type {Message} */
     const message = {
@@ -247,7 +250,7 @@ class Client extends ConnectingPeer {
    * @param {Source} [source]
    */
   #sendBegun(message, service, body, options, source) {
-    const sent = this.#options.withHeaders(options, message.headers);
+    const sent = this.#described.withHeaders(options, message.headers);
     const request = this.#requests.send(service, body, sent, source);
     message.rid = String(request.id);
     request.trace = message;

@@ -4,7 +4,7 @@ const { Peer } = require('./peer');
 
 /** @import { Brokers } from './brokers' */
 /** @import { Role } from './peer' */
-/** @import { Core } from './outbox' */
+/** @import { Core } from './load' */
 
 /** The common part of Worker and Client: a peer that connects to brokers. */
 class ConnectingPeer extends Peer {

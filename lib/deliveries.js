@@ -19,13 +19,12 @@ const { badRequest, parse } = require('./schema');
 const { Scope } = require('./scope');
 const { ServiceLimits } = require('./service-limits');
 const { Table } = require('./table');
-const { begin, handlings: channel, isTraced, sizeOfData } = require('./tracing');
+const { handlings: channel, isTraced, sizeOfData } = require('./tracing');
 const { bodyValue } = require('./values');
 
 /** @import { Blob, Take } from './inbox' */
 /** @import { PeerContext, State } from './peer' */
 /** @import { ServiceSchema } from './schema' */
-/** @import { Message } from './tracing' */
 /** @import { Body } from './values' */
 
 /** The kinds of records from the native side. */
@@ -42,7 +41,11 @@ const OP_HEARTBEAT = WorkerOp.Heartbeat;
 const OP_REJECT = WorkerOp.Reject;
 const OP_EXPIRED = WorkerOp.Expired;
 
-/** The role of a worker: its running requests, and the records about them. */
+/**
+ * The role of a worker: its running requests, the records about them, and the interface to their replies. Every record
+ * and every end of a reply changes the table of running requests, so these are one class; what has a state of its own
+ * (capacity, limits, data streams, durations, traces, calls of handlers) is not in it.
+ */
 class Deliveries {
   /** The replies whose FINAL or ERROR was not submitted yet. @type {Table<Reply>} */
   #running = new Table();
@@ -84,7 +87,9 @@ class Deliveries {
     this.maxMessageSize = maxMessageSize;
     if (maxRunning !== -1) this.#runningLimit = new RunningLimit(maxRunning, (id) => this.#expire(id));
     this.schemas = schemas;
-    if (limits.length > 0) this.#serviceLimits = new ServiceLimits(limits);
+    if (limits.length > 0) {
+      this.#serviceLimits = new ServiceLimits(limits, (...request) => this.#deliver(...request));
+    }
   }
 
   /** @param {PeerContext} context */
@@ -163,8 +168,7 @@ class Deliveries {
   take(kind, id, a, b, c, text, at, blob, n) {
     if (kind === REQUEST) {
       const limits = this.#serviceLimits;
-      const waits =
-        limits?.admit(serviceOf(n), [id, a, b, c, text, at, blob, n], performance.now()) === false;
+      const waits = limits?.admit(serviceOf(n), [id, a, b, c, text, at, blob, n]) === false;
       if (!waits) this.#deliver(id, a, b, c, text, at, blob, n);
     } else if (kind === CANCELLED) {
       if (this.#serviceLimits?.drop(id)) this.#context.outbox.put(OP_ERROR, id, 'null');
@@ -251,7 +255,7 @@ class Deliveries {
   #end(op, id, body, since, wanted) {
     // Missing if the worker was stopped in the meantime; its next life does not know these requests.
     if (!this.#running.delete(id)) return;
-    if (this.#serviceLimits !== undefined) this.#passOn(this.#serviceLimits, id);
+    this.#serviceLimits?.end(id);
     this.#runningLimit?.end(id);
     this.#streams.close(id);
     // A cancelled delivery was counted at its cancellation.
@@ -285,28 +289,13 @@ class Deliveries {
     const reply = this.#running.get(id);
     if (reply === undefined) return;
     this.#running.delete(id);
-    if (this.#serviceLimits !== undefined) this.#passOn(this.#serviceLimits, id);
+    this.#serviceLimits?.end(id);
     this.#context.outbox.put(OP_EXPIRED, id, '');
     this.#context.roomy();
     if (this.#running.size === 0) this.#context.refresh();
     this.#traces.failed(id, 'W_TIMEOUT');
     this.#streams.close(id, () => failure(reply, 'W_TIMEOUT'));
     this.#cancel(reply, 'W_TIMEOUT');
-  }
-
-  /**
-   * Gives the place of a request that has ended to one of the same service that waits. Later, because a handler that
-   * ends at once would call the next one, and that one the one after it.
-   * @param {ServiceLimits} limits
-   * @param {number} id
-   */
-  #passOn(limits, id) {
-    const service = limits.end(id);
-    if (service === -1) return;
-    queueMicrotask(() => {
-      const next = limits.next(service, performance.now());
-      if (next !== undefined) this.#deliver(...next);
-    });
   }
 
   /**
@@ -362,38 +351,15 @@ class Deliveries {
     }
     if (isTraced(channel)) {
       const size = sizeOfData(blob, text, at, a);
-      scope.runInAsyncScope(this.#handleTraced, this, listeners, data, reply, options, id, service, size);
+      const { core, peer } = this.#context;
+      const rid = core.requestId(id) ?? undefined;
+      const message = this.#traces.add(id, rid, service, peer.name, options, size);
+      const { runTraced } = this.#handlerCalls;
+      scope.runInAsyncScope(runTraced, this.#handlerCalls, message, listeners, data, reply, options);
     } else {
       const { run } = this.#handlerCalls;
       scope.runInAsyncScope(run, this.#handlerCalls, listeners, data, reply, options);
     }
-  }
-
-  /**
-   * @param {Function[]} listeners
-   * @param {any} data
-   * @param {Reply} reply
-   * @param {any} options
-   * @param {number} id
-   * @param {string} service
-   * @param {number} size
-   */
-  #handleTraced(listeners, data, reply, options, id, service, size) {
-    const { core, peer } = this.#context;
-    const rid = core.requestId(id) ?? undefined;
-    const message = this.#traces.add(id, rid, service, peer.name, options, size);
-    begin(channel, message, this.#run, this, listeners, data, reply, options);
-  }
-
-  /**
-   * @param {Message} _message
-   * @param {Function[]} listeners
-   * @param {any} data
-   * @param {Reply} reply
-   * @param {any} options
-   */
-  #run(_message, listeners, data, reply, options) {
-    this.#handlerCalls.run(listeners, data, reply, options);
   }
 }
 

@@ -2,9 +2,11 @@
 
 const { OmdpError, emitError } = require('./errors');
 const { cancelled, fail, handlerBegan, handlerEnded } = require('./reply');
+const { begin, handlings: channel } = require('./tracing');
 
 /** @import { Peer } from './peer' */
 /** @import { Reply } from './reply' */
+/** @import { Message } from './tracing' */
 
 /** Calls the handlers of a worker, and takes care of their errors. */
 class Handlers {
@@ -43,6 +45,29 @@ class Handlers {
         this.#handlerFailed(reply, error);
       }
     }
+  }
+
+  /**
+   * As run(), within the events of the channel.
+   * @param {Message} message
+   * @param {Function[]} listeners
+   * @param {any} data
+   * @param {Reply} reply
+   * @param {any} options
+   */
+  runTraced(message, listeners, data, reply, options) {
+    begin(channel, message, this.#runBegun, this, listeners, data, reply, options);
+  }
+
+  /**
+   * @param {Message} _message
+   * @param {Function[]} listeners
+   * @param {any} data
+   * @param {Reply} reply
+   * @param {any} options
+   */
+  #runBegun(_message, listeners, data, reply, options) {
+    this.run(listeners, data, reply, options);
   }
 
   /** @param {PromiseLike<unknown>} result @param {Reply} reply */

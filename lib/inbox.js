@@ -6,7 +6,8 @@ const native = require('./load');
 const { inNobodysScope } = require('./scope');
 const { LargeJson } = require('./values');
 
-/** @import { Core, Outbox } from './outbox' */
+/** @import { Core } from './load' */
+/** @import { Outbox } from './outbox' */
 
 const { Flag, DRAIN_FIELDS: FIELDS, DRAIN_HEADER: HEADER, SLOT_TAKEN, SLOT_SHOWN } = native;
 

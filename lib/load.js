@@ -8,6 +8,24 @@ const { SUFFIXES, installed } = require('./packages');
 
 const PACKAGE = 'zmq-omdp';
 
+/**
+ * The native side of a peer, as the addon exports it; src/node/crossing.rs has the numbers of records.
+ * @typedef {object} Core
+ * @property {(wake: () => void) => void} start a record reports the result; `wake` is called when drain() has
+ * records
+ * @property {(timeoutMs: number) => void} stop
+ * @property {(into: Float64Array, room: number, ahead: number) => string} drain
+ * @property {() => Int32Array | null} [slots]
+ * @property {() => boolean} [seesTake]
+ * @property {() => (Buffer | string | null)[]} takeBlobs
+ * @property {(id: number) => string | null | undefined} stats
+ * @property {() => { bytesIn: number, bytesOut: number }} [bytes] of data, of a worker's or client's
+ * @property {(endpoints: string[]) => void} [setEndpoints] of a worker or client: its brokers from now on
+ * @property {() => void} ref
+ * @property {() => void} unref
+ * @property {(records: Float64Array, count: number, text: string, blobs: (Uint8Array | string)[] | undefined) => void} [submit]
+ */
+
 /** @returns {typeof import('../native')} */
 function load() {
   const { platform, arch } = process;

@@ -1,28 +1,11 @@
 'use strict';
 
-/**
- * The native side of a peer, as the addon exports it; src/node/crossing.rs has the numbers of records.
- * @typedef {object} Core
- * @property {(wake: () => void) => void} start a record reports the result; `wake` is called when drain() has
- * records
- * @property {(timeoutMs: number) => void} stop
- * @property {(into: Float64Array, room: number, ahead: number) => string} drain
- * @property {() => Int32Array | null} [slots]
- * @property {() => boolean} [seesTake]
- * @property {() => (Buffer | string | null)[]} takeBlobs
- * @property {(id: number) => string | null | undefined} stats
- * @property {() => { bytesIn: number, bytesOut: number }} [bytes] of data, of a worker's or client's
- * @property {(endpoints: string[]) => void} [setEndpoints] of a worker or client: its brokers from now on
- * @property {() => void} ref
- * @property {() => void} unref
- * @property {(records: Float64Array, count: number, text: string, blobs: Blob[] | undefined) => void} [submit]
- */
-
 const { performance } = require('node:perf_hooks');
 const { closed, opened } = require('./exit');
 const { Flag, SUBMIT_FIELDS: FIELDS } = require('./load');
 const { LongString } = require('./values');
 
+/** @import { Core } from './load' */
 /** @import { Body } from './values' */
 
 /** Bytes, or a string that becomes JSON. @typedef {Uint8Array | string} Blob */

@@ -2,31 +2,20 @@
 
 const { EventEmitter } = require('node:events');
 const { began, ended, keep, waker } = require('./collected');
-const { OmdpError, startError } = require('./errors');
+const { startError } = require('./errors');
 const { captureCallers, withCallers } = require('./caller-stack');
+const { CommonRecords, isCommon } = require('./common-records');
 const { Inbox } = require('./inbox');
-const { Kind } = require('./load');
 const { Operations } = require('./operations');
 const { checkCallback, checkStop } = require('./options');
 const { Outbox } = require('./outbox');
 const { Snapshots } = require('./stats');
-const { LargeJson } = require('./values');
 const { attempt } = require('./waiter');
 
-/** The kinds of records from the native side that all roles have in common. */
-const STATS = Kind.Stats;
-const STARTED = Kind.Started;
-const START_FAILED = Kind.StartFailed;
-const STOPPED = Kind.Stopped;
-const CONNECT = Kind.Connect;
-const DISCONNECT = Kind.Disconnect;
-const EVENT = Kind.Event;
-const CREDIT = Kind.Credit;
-
 /** @import { Brokers } from './brokers' */
-/** @import { Blob, Take } from './inbox' */
+/** @import { Take } from './inbox' */
 /** @import { Operation } from './operations' */
-/** @import { Core } from './outbox' */
+/** @import { Core } from './load' */
 
 /** @typedef {'stopped' | 'starting' | 'started' | 'stopping'} State */
 
@@ -114,12 +103,17 @@ class Peer extends EventEmitter {
     this.#outbox = new Outbox(this.#core);
     this.#snapshots = new Snapshots(this.#core, (native) => role.stats(native));
     const refresh = () => this.#refresh();
+    const records = new CommonRecords(this, role, this.#snapshots, brokers, {
+      started: (start, text) => this.#started(start, text),
+      startFailed: (start, code, message) => this.#startFailed(start, code, message),
+      stopped: (start) => this.#stopped(start),
+    });
     this.#inbox = new Inbox(
       this.#core,
       this.#outbox,
       (kind, id, a, b, c, text, at, blob, n) => {
-        if (kind < STATS || kind >= CREDIT) role.take(kind, id, a, b, c, text, at, blob, n);
-        else this.#take(kind, id, textOf(blob, text, at, a), text.slice(at + a, at + a + b));
+        if (isCommon(kind)) records.take(kind, id, a, b, text, at, blob);
+        else role.take(kind, id, a, b, c, text, at, blob, n);
       },
       refresh,
       () => role.room?.() ?? 0,
@@ -230,7 +224,8 @@ class Peer extends EventEmitter {
       this.#core.start(waker(this.#inbox));
     } catch (error) {
       const { code, message } = /** @type {Error & { code: string }} */ (error);
-      process.nextTick(() => this.#startFailed(code, message));
+      const start = this.#generation;
+      process.nextTick(() => this.#startFailed(start, code, message));
       return;
     }
     began(this, this.#outbox, this.#given);
@@ -262,54 +257,9 @@ class Peer extends EventEmitter {
     else this.#core.unref();
   }
 
-  /**
-   * @param {number} kind
-   * @param {number} id
-   * @param {string | null} first null for a text that JavaScript cannot hold
-   * @param {string} second
-   */
-  #take(kind, id, first, second) {
-    if (first === null) {
-      // An event that is too large is dropped, as are events that exceed the queue.
-      if (kind === STATS) this.#snapshots.refuse(id);
-    } else if (kind === CONNECT) {
-      this.#role.connected?.(true);
-      this.#brokers?.reached();
-      this.emit('connect', first);
-    } else if (kind === DISCONNECT) {
-      this.#role.connected?.(false);
-      this.#brokers?.lookUpSoon();
-      this.emit('disconnect', first, second);
-    } else if (kind === EVENT) this.#event(first, second);
-    else if (kind === STATS) this.#snapshots.take(id, first);
-    else if (id !== this.#generation) return;
-    else if (kind === STARTED && this.#state === 'starting') this.#started(first);
-    else if (kind === START_FAILED && this.#state === 'starting') this.#startFailed(first, second);
-    else if (kind === STOPPED && this.#state !== 'stopped' && this.#state !== 'starting') this.#stopped();
-  }
-
-  /** @param {string} name @param {string} json */
-  #event(name, json) {
-    if (name === 'unreachable') this.#brokers?.unreachable(JSON.parse(json).reason);
-    if (name === 'refused') this.#refused(JSON.parse(json));
-    else if (name !== 'error' || this.listenerCount('error') > 0) this.emit(name, JSON.parse(json));
-  }
-
-  /**
-   * The broker refuses this peer. It continues to try, at growing intervals, unless another peer has its
-   * name.
-   * @param {{ endpoint: string, reason: string, code?: string }} what
-   */
-  #refused({ endpoint, reason, code = 'B_REFUSED' }) {
-    if (this.listenerCount('error') === 0) return;
-    const error = new OmdpError(/** @type {any} */ (code), {
-      message: `the broker at ${endpoint} refused this peer: ${reason}`,
-    });
-    this.emit('error', Object.assign(error, { endpoint, reason }));
-  }
-
-  /** @param {string} text */
-  #started(text) {
+  /** @param {number} start the number of the start @param {string} text */
+  #started(start, text) {
+    if (start !== this.#generation || this.#state !== 'starting') return;
     this.#role.started?.(text);
     this.#become('started');
     this.#tell('start');
@@ -317,8 +267,9 @@ class Peer extends EventEmitter {
     this.#operations.finish('start');
   }
 
-  /** @param {string} code @param {string} message */
-  #startFailed(code, message) {
+  /** @param {number} start @param {string} code @param {string} message */
+  #startFailed(start, code, message) {
+    if (start !== this.#generation || this.#state !== 'starting') return;
     const error = withCallers(startError(code, message, this.#given), this.#starter);
     this.#snapshots.end();
     this.#become('stopped');
@@ -328,7 +279,9 @@ class Peer extends EventEmitter {
     this.#operations.finish('start', error);
   }
 
-  #stopped() {
+  /** @param {number} start */
+  #stopped(start) {
+    if (start !== this.#generation || this.#state === 'stopped' || this.#state === 'starting') return;
     // Not requested: the native side has stopped by itself.
     if (this.#operations.current === undefined) this.#role.stopCalled(false);
     const bound = this.#role.endpoints ?? [];
@@ -351,19 +304,6 @@ class Peer extends EventEmitter {
     this.#tell('error', error);
     return true;
   }
-}
-
-/**
- * The first text of a record.
- * @param {Blob | undefined} blob
- * @param {string} text
- * @param {number} at
- * @param {number} length
- * @returns {string | null}
- */
-function textOf(blob, text, at, length) {
-  if (blob instanceof LargeJson) return blob.text;
-  return blob === null ? null : text.slice(at, at + length);
 }
 
 if (Symbol.asyncDispose !== undefined) {

@@ -53,6 +53,9 @@ let handlerEnded;
  *
  * With credit, a part is sent without the Writable's queue. Without credit it waits in the queue: write()
  * returns false while a part waits, and 'drain' is emitted when none waits any more.
+ *
+ * Credit, the parts that wait for it, the end and the cancellation are one class: each determines what the others may
+ * still send, and an object for one of them would be allocated for every request.
  */
 class Reply extends LazyWritable {
   #delivery;

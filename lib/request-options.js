@@ -1,8 +1,8 @@
 'use strict';
 
 const { TermsShift } = require('./load');
-const { isObject, object, wrongType } = require('./checks');
-const { checkHeaders, fieldsOf } = require('./headers');
+const { object, wrongType } = require('./checks');
+const { checkHeaders } = require('./headers');
 const { checkRetry } = require('./retry');
 const { checksOf, unknownOption } = require('./options');
 const { optionsOf } = require('./option-table');
@@ -66,31 +66,11 @@ class ReadOptions {
   }
 }
 
-/**
- * Options in a trace, which all requests with these options share. `headers` are undefined if headers cannot be sent;
- * `others` are options that most requests do not have.
- * @typedef {object} Terms
- * @property {number} timeout
- * @property {number | undefined} deadline
- * @property {any} retry
- * @property {boolean} failFast
- * @property {Record<string, any> | undefined} headers
- * @property {Record<string, any> | undefined} others
- */
-
-/**
- * Options, and their description for a trace. `head` is the JSON up to the headers that are added to options without
- * headers; undefined if these have some.
- * @typedef {{ timeout: number, json: string, how: number, deadline: number | undefined, head: string | undefined, terms: Terms }} Described
- */
-
 /** Reads the options of requests; the JSON of options with only a timeout is made once. */
 class OptionsReader {
   #defaults;
   #last;
   #protocol;
-  /** The options that were described last. @type {Described | undefined} */
-  #described;
 
   /**
    * @param {number} timeout the default
@@ -137,15 +117,12 @@ class OptionsReader {
       } else throw unknownOption(key, 'request');
     }
     if (this.#protocol !== 'omdp') {
-      if (how >= FAIL_FAST) throw unsendable('failFast', this.#protocol);
-      if (route !== undefined) throw unsendable(Object.keys(route)[0], this.#protocol);
+      this.#checkSendable(how, route, headers);
       // Brokers and workers of PIGATO read `retry` there, and recognize PIGATO clients by it.
       if (this.#protocol === 'pigato') {
         const json = jsonOf({ timeout, deadline, retry: how, headers });
         return { timeout, json, signal, how, deadline };
       }
-      if (headers !== undefined) throw unsendable('headers', this.#protocol);
-      if (how > 0) throw unsendable('retry', this.#protocol);
     }
     if (route !== undefined) {
       if (route.worker !== undefined && route.key !== undefined)
@@ -169,84 +146,24 @@ class OptionsReader {
     return { timeout, json: this.#last.json, signal, how, deadline };
   }
 
+  /**
+   * Refuses options that the messages of another protocol cannot carry.
+   * @param {number} how
+   * @param {Record<string, unknown> | undefined} route
+   * @param {Record<string, unknown> | undefined} headers
+   */
+  #checkSendable(how, route, headers) {
+    if (how >= FAIL_FAST) throw unsendable('failFast', this.#protocol);
+    if (route !== undefined) throw unsendable(Object.keys(route)[0], this.#protocol);
+    if (this.#protocol === 'pigato') return;
+    if (headers !== undefined) throw unsendable('headers', this.#protocol);
+    if (how > 0) throw unsendable('retry', this.#protocol);
+  }
+
   /** @param {RequestOptions} options @returns {boolean} whether the request may have more than one attempt */
   retries({ how, json }) {
     return how % FAIL_FAST > 0 || (how >= ROUTED && JSON.parse(json).retry !== undefined);
   }
-
-  /**
-   * The options in a trace.
-   * @param {RequestOptions} options
-   * @returns {Terms}
-   */
-  describe(options) {
-    const { timeout, json, how, deadline } = options;
-    const last = this.#described;
-    // Requests of one client mostly have equal options, whose JSON need not be parsed again.
-    if (last?.json !== json || last.how !== how || last.timeout !== timeout || last.deadline !== deadline)
-      this.#described = {
-        timeout,
-        json,
-        how,
-        deadline,
-        head: json.includes('"headers"') ? undefined : `${json.slice(0, -1)},"headers":{`,
-        terms: describeOptions(this.#protocol, options),
-      };
-    return /** @type {Described} */ (this.#described).terms;
-  }
-
-  /**
-   * @param {RequestOptions} options
-   * @param {Record<string, any> | undefined} headers replace those of the options
-   * @returns {RequestOptions}
-   */
-  withHeaders(options, headers) {
-    if (headers === undefined || isEmpty(headers) || !takesHeaders(this.#protocol)) return options;
-    const { timeout, json, signal, how, deadline } = options;
-    const last = this.#described;
-    if (last?.json === json && last.head !== undefined && this.#protocol === 'omdp' && isObject(headers)) {
-      const fields = fieldsOf(headers);
-      if (fields === '') return options;
-      const text = bounded(`${last.head}${fields}}}`, 'option "headers"');
-      return { timeout, json: text, signal, how, deadline };
-    }
-    const checked = checkHeaders(headers);
-    if (checked === undefined || isEmpty(checked)) return options;
-    if (this.#protocol === 'pigato')
-      return { ...options, json: jsonOf({ timeout, deadline, retry: how, headers: checked }) };
-    return { ...options, json: jsonOf({ ...JSON.parse(json), headers: checked }) };
-  }
-}
-
-/** @param {object} value @returns {boolean} */
-function isEmpty(value) {
-  for (const key in value) if (Object.hasOwn(value, key)) return false;
-  return true;
-}
-
-/**
- * @param {string} protocol
- * @param {RequestOptions} options
- * @returns {Terms}
- */
-function describeOptions(protocol, { timeout, json, how, deadline }) {
-  const terms = {
-    timeout,
-    deadline,
-    retry: how % FAIL_FAST,
-    failFast: Math.floor(how / FAIL_FAST) % 2 === 1,
-    headers: undefined,
-    others: undefined,
-  };
-  if (!takesHeaders(protocol)) return terms;
-  const { timeout: _, deadline: __, retry, headers, ...others } = JSON.parse(json);
-  if (typeof retry === 'object') terms.retry = retry;
-  return { ...terms, headers: { ...headers }, others: isEmpty(others) ? undefined : others };
-}
-
-/** @param {string} protocol */
-function takesHeaders(protocol) {
-  return protocol === 'omdp' || protocol === 'pigato';
 }
 
 /** @param {{ headers?: Record<string, unknown> | undefined, [option: string]: unknown }} said @returns {string} */
@@ -305,6 +222,9 @@ function checkSignal(value) {
   throw wrongType(value, 'option "signal"', 'an AbortSignal');
 }
 
+exports.FAIL_FAST = FAIL_FAST;
 exports.OptionsReader = OptionsReader;
 exports.ReadOptions = ReadOptions;
+exports.bounded = bounded;
 exports.checkSignal = checkSignal;
+exports.jsonOf = jsonOf;

@@ -45,7 +45,10 @@ const OP_STREAM = ClientOp.Stream;
 const OP_CHUNK = ClientOp.Chunk;
 const OP_CHUNK_END = ClientOp.ChunkEnd;
 
-/** The requests of a client: its part that handles the records of the native side. */
+/**
+ * The role of a client: its requests, and the records about them. All ways by which a request ends are here, because
+ * each removes it from the table of outstanding requests exactly once.
+ */
 class Requests {
   #outstanding = new Outstanding((request, reason) => this.#cancel(request, 'C_ABORTED', reason));
   #lastId = 0;

@@ -1,5 +1,6 @@
 'use strict';
 
+const { performance } = require('node:perf_hooks');
 const { afterWait } = require('./attempt-field');
 
 /**
@@ -13,6 +14,7 @@ const { afterWait } = require('./attempt-field');
  */
 class ServiceLimits {
   #limits;
+  #deliver;
   /** The number of running requests of each service. */
   #running;
   /** The services of the running requests. @type {Map<number, number>} */
@@ -25,9 +27,13 @@ class ServiceLimits {
   /** The number of requests that wait. */
   waiting = 0;
 
-  /** @param {readonly number[]} limits that of each service, -1 for none */
-  constructor(limits) {
+  /**
+   * @param {readonly number[]} limits that of each service, -1 for none
+   * @param {(...request: Request) => void} deliver starts a request that has waited
+   */
+  constructor(limits, deliver) {
     this.#limits = limits;
+    this.#deliver = deliver;
     this.#running = limits.map(() => 0);
     this.#waiting = limits.map(() => new Map());
   }
@@ -36,44 +42,47 @@ class ServiceLimits {
    * Whether a request may start. If it may, it counts until `end` is called; otherwise it waits.
    * @param {number} service the index of its service
    * @param {Request} request
-   * @param {number} now
    */
-  admit(service, request, now) {
+  admit(service, request) {
     const waiting = this.#waiting[service];
     if (this.#hasRoom(service) && waiting.size === 0) {
       this.#begin(service, request[0]);
       return true;
     }
-    waiting.set(request[0], { request, since: now });
+    waiting.set(request[0], { request, since: performance.now() });
     this.waiting += 1;
     return false;
   }
 
   /**
-   * Handles the end of a request that was running.
+   * A request that was running has ended: one of the same service that waits gets its place. Later, because a handler
+   * that ends at once would call the next one, and that one the one after it.
    * @param {number} id
-   * @returns {number} the index of its service if another request of it waits, otherwise -1
    */
   end(id) {
-    const service = this.#services.get(id) ?? -1;
-    if (!this.#services.delete(id)) return -1;
+    const service = this.#services.get(id);
+    if (service === undefined) return;
+    this.#services.delete(id);
     this.#running[service] -= 1;
-    return this.#waiting[service].size > 0 ? service : -1;
+    if (this.#waiting[service].size === 0) return;
+    queueMicrotask(() => {
+      const next = this.#next(service);
+      if (next !== undefined) this.#deliver(...next);
+    });
   }
 
   /**
    * The next request of a service that may start, with less time left until its deadline; it counts as running.
    * @param {number} service
-   * @param {number} now
    * @returns {Request | undefined}
    */
-  next(service, now) {
+  #next(service) {
     if (!this.#hasRoom(service)) return undefined;
     for (const [id, { request, since }] of this.#waiting[service]) {
       this.drop(id);
       this.#begin(service, id);
       const [, a, b, c, text, at, blob, n] = request;
-      return [id, a, b, c, text, at, blob, afterWait(n, now - since)];
+      return [id, a, b, c, text, at, blob, afterWait(n, performance.now() - since)];
     }
     return undefined;
   }

@@ -46,6 +46,7 @@ const FILES = {
   '/': ['page/index.html', 'text/html; charset=utf-8'],
   '/app.js': ['page/app.js', 'text/javascript; charset=utf-8'],
   '/charts.js': ['page/charts.js', 'text/javascript; charset=utf-8'],
+  '/tables.js': ['page/tables.js', 'text/javascript; charset=utf-8'],
   '/style.css': ['page/style.css', 'text/css; charset=utf-8'],
   '/uplot.js': ['vendor/uPlot.iife.min.js', 'text/javascript; charset=utf-8'],
   '/uplot.css': ['vendor/uPlot.min.css', 'text/css; charset=utf-8'],
