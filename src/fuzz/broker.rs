@@ -1,7 +1,7 @@
 //! The broker machine with peers that send anything, connect and disconnect, under changing rules.
 
 use super::input::Input;
-use super::models::{Known, message};
+use super::models::{BROKER, Known, message};
 use super::play::{Scene, noise, play};
 use crate::proto::broker::{
     Access, BrokerConfig, BrokerEvent, Credentials, Grant, HeldLimits, Limits, Outgoing, Pattern,
@@ -16,71 +16,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub(super) const PEERS: [&[u8]; 6] = [b"w0", b"w1", b"c0", b"c1", b"m0", b"m1"];
-
-pub(super) const MODELS: [&str; 62] = [
-    "W|1|$S",
-    "W|1|$S|$H",
-    "W|3|$A|$R|0|1|$E",
-    "W|3|$A|$R||x|$E",
-    "W|3|$A|$R|\"e\"||$E",
-    "W|3|$A|$R|0|1",
-    "W|3|$A|$R|\"e\"",
-    "W|6|$A|$R|0|1|$E",
-    "W|6|$A|$R|0|1",
-    "W|4",
-    "W|5",
-    "W|9|$T",
-    "C|1|$H",
-    "C|2|$S|$n|1|{}|$Q",
-    "C|2|$S|$n|{\"type\":\"Buffer\",\"data\":[1]}|{}|$Q",
-    "C|2|$S|$n|1|{\"timeout\":50}",
-    "C|2|$S|$n|1",
-    "C|2|echo|$n|1|{\"timeout\":-1}|$Q",
-    "C|4",
-    "C|4|$n",
-    "C|5",
-    "C|8|$n",
-    "C|8|$n|T",
-    "|MDPC01|$S|1|x",
-    "|MDPW01|\u{1}|$S",
-    "|MDPW01|\u{3}|$A||1|x",
-    "|MDPW01|\u{4}",
-    "|MDPW01|\u{5}",
-    "MDPC02|\u{1}|$S|1",
-    "MDPW02|\u{1}|$S",
-    "MDPW02|\u{4}|$A||1",
-    "MDPW02|\u{5}|$A||1|OMDP-ERROR",
-    "|MDPC02|\u{1}|$S|1|",
-    "|MDPC02|\u{2}|$S|1|",
-    "|MDPW02|\u{1}|$S",
-    "|MDPW02|\u{5}|$A||OMDP-ERROR|1",
-    "|MDPW02|\u{6}",
-    "C|10|$n|\0\u{2}\0\0",
-    "C|11|$S|$n|1|{}|$Q|$P",
-    "C|12|$L",
-    "C|14|\0\0\0\u{1}\0\0\0\u{1}",
-    "C|15",
-    "C|17|$n",
-    "W|15",
-    "W|11|$C|$n|$K",
-    "W|11|$C|$n|$K|user48",
-    "W|11|$A|$R|$K",
-    "C|2|$S|$n|1|",
-    "C|2|$S|$n|undefined|{\"retry\":1,\"timeout\":50}",
-    "C|4|request|$n",
-    "C|4|worker|w0",
-    "W|4||{\"concurrency\":3}",
-    "W|4||{\"concurrency\":-1}",
-    "W|3|$A||$R|0|1|{}",
-    "W|3|$A||$R|-1|\"e\"",
-    "W|6|$A||$R|0|1|{}",
-    "W|6|$A||$R|0|undefined",
-    "W|7|$A||$R|0|\"busy\"|undefined",
-    "C|18|$R|1|$J",
-    "C|18|$R||$J",
-    "C|19|$R",
-    "W|19|$T|$N",
-];
 
 struct Live {
     broker: Broker<Vec<u8>>,
@@ -140,7 +75,7 @@ impl Scene for Live {
             0..=8 => {
                 let from = *input.pick(&PEERS);
                 let known = self.known.entry(from.to_vec()).or_default();
-                let frames = message(&MODELS, input, known);
+                let frames = message(&BROKER, input, known);
                 self.say(from, frames, input.byte());
             }
             9 => {

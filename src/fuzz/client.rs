@@ -2,7 +2,7 @@
 //! anything. Each request must end once.
 
 use super::input::Input;
-use super::models::{Known, message};
+use super::models::{CLIENT, Known, message};
 use super::play::{Scene, dialect, link, noise, play, understood_by_broker};
 use crate::proto::client::{ClientConfig, ClientNotice};
 use crate::proto::link::{Action, Loss};
@@ -12,34 +12,6 @@ use crate::wire::packed::pack;
 use crate::wire::{Body, Dialect};
 use std::collections::BTreeMap;
 use std::time::Duration;
-
-pub(super) const MODELS: [&str; 25] = [
-    "C|1|$H",
-    "C|3|$R|0|1|$X",
-    "C|3|$R|0|1",
-    "C|3|$R|\"W_LOST\"||\u{c}",
-    "C|3|$R|1||\u{c}",
-    "C|3|$R|\"e\"||$X",
-    "C|3|$R|\"e\"",
-    "C|6|$R|0|1|$X",
-    "C|6|$R|0|1",
-    "C|4",
-    "C|5",
-    "C|5|c.1",
-    "C|5|c.2",
-    "|MDPC01|echo|1|x",
-    "MDPC02|\u{2}|1",
-    "MDPC02|\u{3}|OMDP-CODE|\"W_LOST\"",
-    "|MDPC02|\u{3}|echo|1",
-    "C|11|$L",
-    "C|12|$L",
-    "C|13|$L",
-    "C|16",
-    "C|16|$L",
-    "C|17|$R|0",
-    "C|17|$R|2|w1",
-    "C|19|$R|$N",
-];
 
 const SESSION: &str = "c.";
 
@@ -82,7 +54,7 @@ impl Scene for Live {
     fn step(&mut self, input: &mut Input) {
         match input.below(16) {
             0..=4 => {
-                let mut frames = message(&MODELS, input, &self.known);
+                let mut frames = message(&CLIENT, input, &self.known);
                 self.hear(&mut frames);
             }
             5 => {

@@ -1,21 +1,13 @@
-//! All decoders: they accept any input, consume it, and what they decode encodes to the same bytes.
+//! The decoders of messages: they accept any input, consume it, and what they decode encodes to the same bytes.
 
 use super::input::{Frames, Input};
 use crate::wire::channel::{put, split};
 use crate::wire::ext::{GivenExt, RequestExt, ResultExt, TokenExt};
 use crate::wire::omdp::{
-    Ack, ClaimExt, Past, PeerMessage, ReplyKind, ResumeExt, ToClient, ToWorker, rids, rids_to_frame,
+    Ack, ClaimExt, Past, PeerMessage, ResumeExt, ToClient, ToWorker, rids, rids_to_frame,
 };
 use crate::wire::packed::{Batch, FIRST, pack, unpack, unpack_next};
-use crate::wire::zmtp::{
-    Accepted, Accepting, Framing, GREETING, Greeting, Header, MAX_COMMAND, MAX_ROUTING_ID, Ready,
-    answer, append_header, is_ready_of_router, read_greeting,
-};
-use crate::wire::{
-    Body, Dialect, Encoding, Hello, Malformed, body, mdp as wire_mdp, pigato as wire_pigato,
-};
-use serde::de::IgnoredAny;
-use serde_json::Value;
+use crate::wire::{Dialect, Hello, Malformed, mdp as wire_mdp, pigato as wire_pigato};
 use std::fmt::Debug;
 
 /// No message of a dialect has more frames than can be packed into one.
@@ -253,130 +245,4 @@ pub(super) fn ext(data: &[u8]) {
     let again: Vec<u8> = rids_to_frame(ids.iter().copied());
     assert!(data.starts_with(&again));
     assert!(rids(&again).eq(ids));
-}
-
-/// The first byte selects the kind of the others: frames of an MDP body, or a body of OMDP.
-pub(super) fn bodies(data: &[u8]) {
-    let mut input = Input::new(data);
-    match input.below(3) {
-        0 => from_mdp(input.frames()),
-        1 => from_omdp(input.rest()),
-        _ => buffers(input.rest()),
-    }
-}
-
-fn from_mdp(frames: Frames) {
-    if frames.is_empty() {
-        return;
-    }
-    let body = Body::from_frames(frames.clone());
-    assert_eq!(body.clone().into_frames(), frames);
-    let value = body.clone().into_value();
-    match value.encoding {
-        Encoding::Json => assert!(is_json(&value.bytes)),
-        Encoding::Binary => assert_eq!(value.bytes, frames.concat()),
-        other => panic!("an OMDP peer can't read {other:?}"),
-    }
-    assert!(is_json(&body.clone().into_json()));
-    let (kind, back) = Body::from_final(body.clone().into_error_frames(ReplyKind::Error));
-    assert_eq!((kind, back.into_value()), (ReplyKind::Error, value));
-    let (_, last) = Body::from_final(frames);
-    assert!(!last.into_frames().is_empty());
-}
-
-fn from_omdp(text: &[u8]) {
-    let frames = Body::json(text.to_vec()).into_frames();
-    assert!(!frames.is_empty());
-    assert_eq!(Body::binary(text.to_vec()).into_frames(), [text]);
-    let there: Result<Value, _> = serde_json::from_slice(text);
-    if let Ok(value) = there
-        && !holds_buffer(&value)
-    {
-        let back = Body::from_frames(frames).into_value();
-        assert_eq!(back.encoding, Encoding::Json);
-        let back: Value = serde_json::from_slice(&back.bytes).expect("it is JSON again");
-        assert_eq!(back, value);
-    }
-}
-
-/// A Buffer whose bytes are text returns as a string.
-fn holds_buffer(value: &Value) -> bool {
-    let is_buffer = |value: &Value| value.get("type").is_some_and(|kind| kind == "Buffer");
-    is_buffer(value)
-        || value
-            .as_array()
-            .is_some_and(|items| items.iter().any(is_buffer))
-}
-
-fn buffers(text: &[u8]) {
-    let json = body::buffer_to_json(text);
-    assert_eq!(
-        Body::<Vec<u8>>::from_buffer_json(&json),
-        Ok(Body::binary(text.to_vec()))
-    );
-    if let Ok(body) = Body::<Vec<u8>>::from_buffer_json(text) {
-        assert_eq!(body::buffer_to_json(&body.bytes), text, "the exact inverse");
-    }
-}
-
-fn is_json(bytes: &[u8]) -> bool {
-    std::str::from_utf8(bytes).is_ok_and(|text| serde_json::from_str::<IgnoredAny>(text).is_ok())
-}
-
-/// The greeting of a peer is understood alike whether it comes byte by byte or at once.
-fn accepting(data: &[u8]) {
-    let (mut slow, mut parts) = (Accepting::default(), Vec::new());
-    let verdicts = (0..=data.len()).map(|len| slow.look(&data[..len], &mut parts));
-    let verdict = verdicts.into_iter().find(|it| *it != Accepted::Unfinished);
-    let mut whole = Vec::new();
-    let at_once = Accepting::default().look(data, &mut whole);
-    assert_eq!(verdict.unwrap_or(Accepted::Unfinished), at_once);
-    assert_eq!(parts, whole);
-    assert!(whole.len() <= GREETING);
-    if let Accepted::Old(_, len) = at_once {
-        assert!(len <= data.len());
-    }
-}
-
-/// The bytes of a connection: a greeting, commands and frames.
-pub(super) fn zmtp(data: &[u8]) {
-    let verdict = read_greeting(data);
-    for len in 0..data.len().min(64) {
-        let early = read_greeting(&data[..len]);
-        assert!(early == Greeting::Unfinished || early == verdict, "{len}");
-    }
-    is_ready_of_router(data);
-    if let Some(ready) = Ready::read(data) {
-        assert!(ready.routing_id.len() <= MAX_ROUTING_ID);
-    }
-    accepting(data);
-    let mut rest = data;
-    while let Ok(Some(header)) = Framing::Old.read(rest) {
-        assert!(header.size <= rest.len() && !header.is_command);
-        let mut bytes = Vec::new();
-        let len = header.len.min(1 << 20);
-        Framing::Old.append(&mut bytes, len as usize, header.more);
-        let again = Framing::Old.read(&bytes).ok().flatten();
-        let again = again.expect("a whole header");
-        assert_eq!((again.len, again.more), (len, header.more));
-        rest = rest.get(header.size + len as usize..).unwrap_or_default();
-    }
-    if let Some(pong) = answer(data) {
-        let header = Header::read(&pong).ok().flatten().expect("a whole command");
-        assert!(header.is_command && header.len <= MAX_COMMAND);
-        assert_eq!(header.size as u64 + header.len, pong.len() as u64);
-    }
-    let mut rest = data;
-    while let Ok(Some(header)) = Header::read(rest) {
-        assert!(header.size <= Header::MAX && header.size <= rest.len());
-        if !header.is_command {
-            let mut bytes = Vec::new();
-            append_header(&mut bytes, header.len as usize, header.more);
-            let again = Header::read(&bytes).ok().flatten().expect("a whole header");
-            assert_eq!((again.len, again.more), (header.len, header.more));
-        }
-        rest = rest
-            .get(header.size + header.len.min(1 << 20) as usize..)
-            .unwrap_or_default();
-    }
 }

@@ -3,7 +3,7 @@
 //! limit.
 
 use super::input::Input;
-use super::models::{Known, message};
+use super::models::{self, Known, message};
 use super::play::{Scene, play};
 use crate::proto::broker::{BrokerConfig, HeldLimits, Outgoing, RoutingId};
 use crate::proto::{Broker, Time};
@@ -15,18 +15,6 @@ const PEERS: [&[u8]; 4] = [b"w0", b"w1", b"c0", b"c1"];
 
 /// Peers with the same number are connected from the same address.
 const ADDRESSES: [&str; 2] = ["10.0.0.1:1000", "10.0.0.2:1000"];
-
-pub(super) const MODELS: [&str; 9] = [
-    "C|1|$H",
-    "W|1|$S|$H",
-    "W|1|$S",
-    "C|2|$S|$n|1|{}|$Q",
-    "C|11|$S|$n|1|{}|$Q|$P",
-    "W|11|$C|$n|$K",
-    "C|12|$L",
-    "C|8|$n",
-    "W|3|$A|$R|0|1|$E",
-];
 
 const HELD: HeldLimits = HeldLimits {
     peer: 20_000,
@@ -66,7 +54,7 @@ impl Scene for Live {
             _ => {
                 let id: RoutingId = from.into();
                 let known = self.known.entry(id.clone()).or_default();
-                let mut frames = message(&MODELS, input, known);
+                let mut frames = message(&models::HELD, input, known);
                 swell(&mut frames, input);
                 let address = ADDRESSES[usize::from(from[1] - b'0')];
                 self.broker.handle_address(&id, Some(address));

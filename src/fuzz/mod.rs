@@ -7,6 +7,7 @@
 
 #![forbid(unsafe_code)]
 
+mod bodies;
 mod broker;
 mod client;
 #[cfg(test)]
@@ -22,6 +23,7 @@ mod replay;
 #[cfg(test)]
 mod scenarios;
 mod worker;
+mod zmtp;
 
 /// A function of the fuzzer's bytes that panics if an invariant is violated.
 pub type Target = fn(&[u8]);
@@ -36,8 +38,8 @@ pub const TARGETS: [(&str, Target); 15] = [
     ("packed", decoders::packed),
     ("hello", decoders::hello),
     ("ext", decoders::ext),
-    ("bodies", decoders::bodies),
-    ("zmtp", decoders::zmtp),
+    ("bodies", bodies::run),
+    ("zmtp", zmtp::run),
     ("broker", broker::run),
     ("held", held::run),
     ("names", names::run),

@@ -4,7 +4,10 @@
 //! A model is a message with gaps, filled with what the machine itself has sent before, so that
 //! replies name existing requests. Some filled models are then damaged.
 
+mod lists;
+
 use super::input::{Frames, Input};
+pub(super) use lists::{BROKER, CLIENT, HELD, WORKER};
 
 /// The values for the gaps.
 #[derive(Debug, Default)]

@@ -2,7 +2,7 @@
 //! delivery must be held or have ended.
 
 use super::input::Input;
-use super::models::{Known, message};
+use super::models::{Known, WORKER, message};
 use super::play::{Scene, dialect, link, noise, play, understood_by_broker};
 use crate::proto::link::{Action, Loss};
 use crate::proto::worker::{Retract, WorkerConfig, WorkerNotice};
@@ -12,37 +12,6 @@ use crate::wire::packed::pack;
 use crate::wire::{Body, Dialect};
 use std::collections::BTreeMap;
 use std::time::Duration;
-
-pub(super) const MODELS: [&str; 28] = [
-    "W|1|$H",
-    "W|2|$A|$n|1|{}|$G",
-    "W|2|$A|$n|1|{}|\0\0\0\0\0\0\0\0\u{1}",
-    "W|2|$A|$n|1|{}|\0\0\0\0\0\0\0\0\u{2}",
-    "W|2|$A|$n|1|{}|\0\0\0\0\0\0\0\0\u{3}",
-    "W|2|$A|$n|1|{}|$G|user",
-    "W|2|$A|$n|1",
-    "W|4",
-    "W|4|$A|$n",
-    "W|5",
-    "W|5|w.1",
-    "W|5|w.2",
-    "W|8|$T",
-    "W|8|\0\0\0\0\0\0\0\u{1}",
-    "W|8|\0\0\0\0\0\0\0\u{2}",
-    "|MDPW01|\u{2}|c||1|x",
-    "|MDPW01|\u{4}",
-    "|MDPW01|\u{5}",
-    "MDPW02|\u{2}|c||1",
-    "|MDPW02|\u{2}|c||1|",
-    "|MDPW02|\u{5}",
-    "W|10|$T|\0\u{2}\0\0",
-    "W|11|$M",
-    "W|12|$T",
-    "W|14|\0\0\0\u{1}\0\0\0\u{1}",
-    "W|18|$T|1|$J",
-    "W|18|$T||$J",
-    "W|19|$T",
-];
 
 struct Live {
     worker: Worker<Vec<u8>>,
@@ -102,7 +71,7 @@ impl Scene for Live {
     fn step(&mut self, input: &mut Input) {
         match input.below(16) {
             0..=4 => {
-                let mut frames = message(&MODELS, input, &self.known);
+                let mut frames = message(&WORKER, input, &self.known);
                 self.hear(&mut frames);
             }
             5 => {
@@ -115,27 +84,7 @@ impl Scene for Live {
                 let id = self.some_id(input);
                 self.worker.partial(self.now, id, body(input));
             }
-            10 => match input.below(7) {
-                5 => {
-                    let id = self.some_id(input);
-                    self.worker.read(id, u32::from(input.byte()) * 8);
-                }
-                6 => {
-                    let id = self.some_id(input);
-                    self.worker.enough(id);
-                }
-                0 => self.worker.heartbeat(),
-                1 if self.pinged => {
-                    self.pinged = false;
-                    self.worker.handle_pong(self.now);
-                }
-                3 => self.worker.pause(),
-                4 => self.worker.unpause(self.now),
-                _ => {
-                    self.concurrency = *input.pick(&[Some(1), Some(3), Some(0), None]);
-                    self.worker.set_concurrency(self.now, self.concurrency);
-                }
-            },
+            10 => self.command(input),
             11 => {
                 if self.socket {
                     self.worker.handle_up(self.now);
@@ -222,6 +171,31 @@ impl Scene for Live {
 }
 
 impl Live {
+    /// The user does something that concerns the worker, or the data of a request.
+    fn command(&mut self, input: &mut Input) {
+        match input.below(7) {
+            5 => {
+                let id = self.some_id(input);
+                self.worker.read(id, u32::from(input.byte()) * 8);
+            }
+            6 => {
+                let id = self.some_id(input);
+                self.worker.enough(id);
+            }
+            0 => self.worker.heartbeat(),
+            1 if self.pinged => {
+                self.pinged = false;
+                self.worker.handle_pong(self.now);
+            }
+            3 => self.worker.pause(),
+            4 => self.worker.unpause(self.now),
+            _ => {
+                self.concurrency = *input.pick(&[Some(1), Some(3), Some(0), None]);
+                self.worker.set_concurrency(self.now, self.concurrency);
+            }
+        }
+    }
+
     fn stop(&mut self, patience: u8) {
         let patience = Duration::from_millis(u64::from(patience) * 20);
         let deadline = (!patience.is_zero()).then(|| self.now + patience);

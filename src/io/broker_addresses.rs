@@ -3,31 +3,27 @@
 //! Each address gets one attempt, in the system's order. After the last one the name is looked up
 //! again.
 
+mod probe;
+
 use super::address::Address;
 use super::context::watch_bound;
 use super::jitter::jittered;
 use super::lookup::{RETRY_PAUSE, Resolved, look_up};
 use super::socket::Socket;
-use super::task::ReactorTask;
 use super::{Error, clock};
 use crate::proto::Time;
 use crate::proto::link::{Attempts, SEARCH};
-#[cfg(unix)]
-use socket2::{Domain, SockAddr, Socket as Socket2, Type};
+use probe::Probe;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::net::TcpStream;
 use tokio::sync::oneshot::{self, Receiver};
 use tokio::sync::{Notify, watch};
-use tokio::time::{sleep_until, timeout};
+use tokio::time::sleep_until;
 
 /// Time from the first failed attempt to its report; then the longest interval between reports.
 const REPORT_INTERVAL: Duration = Duration::from_secs(1);
 const MAX_REPORT_INTERVAL: Duration = Duration::from_secs(60);
-
-/// Maximum duration of a probe of why attempts fail.
-const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
 
 enum State {
     /// Not a name: libzmq makes all attempts.
@@ -40,13 +36,6 @@ enum State {
     Resting(Time),
     /// The address that is being tried, and the remaining ones.
     Trying(Address, std::vec::IntoIter<SocketAddr>),
-}
-
-/// A plain attempt to connect, for the reason of its failure.
-struct Probe {
-    inbox: Receiver<Option<Error>>,
-    /// Ends with the probe.
-    _task: ReactorTask,
 }
 
 pub(super) struct BrokerAddresses {
@@ -192,13 +181,8 @@ impl BrokerAddresses {
             State::Trying(address, _) => address.clone(),
             _ => self.address.clone(),
         };
-        let (answer, inbox) = oneshot::channel();
         let answered = self.answered.clone();
-        let task = ReactorTask::spawn(async move {
-            let _ = answer.send(why(&address).await);
-            answered.notify_one();
-        });
-        self.probe = Some(Probe { inbox, _task: task });
+        self.probe = Some(Probe::start(address, answered));
     }
 
     /// Processes results of lookups and probes. Returns why attempts fail, if a report is due.
@@ -232,7 +216,7 @@ impl BrokerAddresses {
         {
             self.look_up();
         }
-        if let Some(Ok(reason)) = self.probe.as_mut().map(|probe| probe.inbox.try_recv()) {
+        if let Some(reason) = self.probe.as_mut().and_then(Probe::result) {
             self.probe = None;
             self.reason = reason.or(self.reason.take());
         }
@@ -299,40 +283,4 @@ impl BrokerAddresses {
             () = report => {}
         }
     }
-}
-
-/// The error of a plain connection attempt; `None` if it succeeds.
-async fn why(address: &Address) -> Option<Error> {
-    let doing = format!("cannot connect to {}", address.text());
-    #[cfg(unix)]
-    if let Some(place) = socket_file(address) {
-        let tried = place.and_then(|place| {
-            let socket = Socket2::new(Domain::UNIX, Type::STREAM, None)?;
-            socket.set_nonblocking(true)?;
-            socket.connect(&place)
-        });
-        return tried.err().map(|error| Error::from_os(&error, &doing));
-    }
-    let number = match address.number()? {
-        Ok(number) => number,
-        // The scope names no interface.
-        Err(error) => return Some(Error::not_found(&error, &doing)),
-    };
-    let tried = timeout(PROBE_TIMEOUT, TcpStream::connect(number)).await;
-    let tried = tried.unwrap_or_else(|_| Err(std::io::ErrorKind::TimedOut.into()));
-    tried.err().map(|error| Error::from_os(&error, &doing))
-}
-
-/// Where a socket of an ipc endpoint is.
-#[cfg(unix)]
-fn socket_file(address: &Address) -> Option<std::io::Result<SockAddr>> {
-    if let Some(path) = address.path() {
-        return Some(SockAddr::unix(path));
-    }
-    #[cfg(target_os = "linux")]
-    if let Some(name) = address.abstract_name() {
-        let path = ["\0", name].concat();
-        return Some(SockAddr::unix(path));
-    }
-    None
 }

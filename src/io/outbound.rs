@@ -6,16 +6,16 @@
 //!
 //! A peer has an entry here only while it is behind; other peers cost nothing.
 
+mod peer;
+
 use super::acceptor::Acceptor;
 use super::socket::Sent;
 use super::{Message, clock};
-use crate::proto::Time;
 use crate::proto::broker::RoutingId;
-use std::collections::{HashMap, VecDeque};
+pub(super) use peer::{Kind, Limits};
+use peer::{Peer, cost};
+use std::collections::HashMap;
 use std::time::Duration;
-
-/// Estimated cost of a frame beyond its bytes.
-const OVERHEAD: usize = 64;
 
 /// Further bytes for the ends of requests of a peer beyond the limit that cannot be disconnected.
 const RESERVE: usize = 1024 * 1024;
@@ -51,35 +51,8 @@ pub(super) struct Changes {
     pub(super) stuck: Vec<RoutingId>,
 }
 
-/// Limits of the waiting messages.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Limits {
-    /// Bytes for each peer without windows. A peer with windows may have [`SLACK`] times as much
-    /// while it takes something.
-    pub(super) peer: usize,
-    /// Bytes in total. Beyond it, a peer with more than its equal share is too far behind.
-    pub(super) total: usize,
-    /// How long a peer may take nothing.
-    pub(super) patience: Duration,
-}
-
 /// The bytes that are handed to the acceptor at once, in equal shares for the peers that are behind.
 const AT_ONCE: usize = 1024 * 1024;
-
-/// See [`Limits`]: windows limit what such a peer can have requested.
-const SLACK: usize = 4;
-
-struct Peer {
-    /// When the peer last took a waiting message.
-    progress: Time,
-    waiting: VecDeque<Vec<Message>>,
-    /// The cost of the waiting messages.
-    bytes: usize,
-    /// Whether the limit is exceeded and the machine was told.
-    overflowed: bool,
-    /// Afterwards: the cost that may still wait, for a peer that cannot be disconnected.
-    most: usize,
-}
 
 pub(super) struct Outbound {
     limits: Limits,
@@ -261,45 +234,4 @@ impl Outbound {
             self.total -= peer.bytes;
         }
     }
-}
-
-/// The effect of a message on its receiver's limit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
-    /// For a peer without windows.
-    Plain,
-    /// For a peer with windows.
-    Windowed,
-    /// The peer is disconnected: other waiting messages are discarded.
-    Last,
-}
-
-impl Peer {
-    fn new() -> Self {
-        Peer {
-            progress: clock::now(),
-            waiting: VecDeque::new(),
-            bytes: 0,
-            overflowed: false,
-            most: usize::MAX,
-        }
-    }
-
-    fn is_too_far_behind(&self, in_flight: usize, limits: &Limits, kind: Kind) -> bool {
-        let bytes = self.bytes + in_flight;
-        if bytes <= limits.peer {
-            return false;
-        }
-        let takes = clock::now().since(self.progress) < limits.patience;
-        kind != Kind::Windowed || !takes || bytes > limits.peer.saturating_mul(SLACK)
-    }
-
-    fn clear_overflow(&mut self) {
-        self.overflowed = false;
-        self.most = usize::MAX;
-    }
-}
-
-fn cost(frames: &[Message]) -> usize {
-    frames.iter().map(|frame| frame.len() + OVERHEAD).sum()
 }

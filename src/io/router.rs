@@ -118,17 +118,9 @@ pub fn start(
         let mut machine = Broker::new(config);
         let event_rate: Arc<Mutex<EventRate>> =
             Arc::new(Mutex::new(EventRate::new(MAX_EVENTS_PER_SECOND)));
-        let authentication = match &listen.security {
-            Some((_, authenticator)) => {
-                machine.set_access(clock::now(), authenticator.access());
-                match Authentication::new(authenticator.clone(), queue.clone(), event_rate.clone())
-                    .await
-                {
-                    Ok(authentication) => Some(authentication),
-                    Err(error) => return fail(queue, error),
-                }
-            }
-            None => None,
+        let authentication = match authenticate(&listen, &mut machine, &queue, &event_rate).await {
+            Ok(authentication) => authentication,
+            Err(error) => return fail(queue, error),
         };
         let earlier = *listen
             .refusals
@@ -170,6 +162,21 @@ pub fn start(
         }
     });
     Ok(commands)
+}
+
+/// Lets the authenticator of a broker with security decide about its peers.
+async fn authenticate(
+    listen: &Listen,
+    machine: &mut Broker<Message>,
+    queue: &Arc<NoticeQueue<Notice>>,
+    event_rate: &Arc<Mutex<EventRate>>,
+) -> Result<Option<Authentication>, Error> {
+    let Some((_, authenticator)) = &listen.security else {
+        return Ok(None);
+    };
+    machine.set_access(clock::now(), authenticator.access());
+    let of_broker = Authentication::new(authenticator.clone(), queue.clone(), event_rate.clone());
+    of_broker.await.map(Some)
 }
 
 fn fail(queue: Arc<NoticeQueue<Notice>>, error: Error) {

@@ -168,69 +168,11 @@ impl Driver {
     /// messages. The requests that workers can get now may be many, so the rest is left for the
     /// next turn.
     pub(super) fn send(&mut self, now: Time) {
-        let news = self.outbound.flush(&mut self.acceptor);
-        let names = &self.names;
-        for (connection, bytes) in news.less {
-            (self.machine).handle_waiting_to(now, names.payer(&connection), bytes);
-        }
-        for connection in news.clear {
-            for peer in names.peers(&connection) {
-                self.machine.handle_congestion(&peer, false);
-            }
-        }
-        for connection in news.stuck {
-            self.overflow(now, &connection);
-        }
-        for connection in news.gone {
-            for peer in self.names.peers(&connection) {
-                self.machine.handle_gone(now, &peer);
-            }
-        }
+        self.send_waiting(now);
         let mut may_flush = true;
         let mut troubles: Vec<(RoutingId, Outcome)> = Vec::new();
         loop {
-            let (acceptor, outbound) = (&mut self.acceptor, &mut self.outbound);
-            let frames = &mut self.frames;
-            let names = &self.names;
-            let mut deliver = |to: &RoutingId, message: &mut Vec<Message>, kind: Kind| {
-                let (connection, channel) = names.place(to);
-                if let Some(channel) = channel {
-                    channel::put(channel, message);
-                }
-                match outbound.send(acceptor, connection, message, kind) {
-                    Outcome::Taken => {}
-                    trouble => troubles.push((to.clone(), trouble)),
-                }
-            };
-            let mut gathered: Option<RoutingId> = None;
-            for transmit in self.machine.drain_transmits() {
-                let to = transmit.to.clone();
-                let last = transmit.message.is_disconnect();
-                let together = transmit.packed && !last;
-                let kind = match last {
-                    true if names.is_shared(names.connection(&to)) => Kind::Windowed,
-                    true => Kind::Last,
-                    false if transmit.packed => Kind::Windowed,
-                    false => Kind::Plain,
-                };
-                transmit.encode(frames);
-                if let Some(other) = gathered.take_if(|other| !together || !Arc::ptr_eq(other, &to))
-                {
-                    self.coalescer
-                        .flush(|message| deliver(&other, message, Kind::Windowed));
-                }
-                if together {
-                    self.coalescer
-                        .add(frames, |message| deliver(&to, message, Kind::Windowed));
-                    gathered = Some(to);
-                } else {
-                    deliver(&to, frames, kind);
-                }
-            }
-            if let Some(to) = gathered {
-                self.coalescer
-                    .flush(|message| deliver(&to, message, Kind::Windowed));
-            }
+            self.send_new(&mut troubles);
             if troubles.is_empty()
                 && !(std::mem::take(&mut may_flush) && self.machine.handle_flushed(now))
             {
@@ -249,6 +191,76 @@ impl Driver {
                     Outcome::NoPeer => self.machine.handle_gone(now, &peer),
                 }
             }
+        }
+    }
+
+    /// Sends waiting messages of slow peers, and tells the machine what has become of these peers.
+    #[inline]
+    fn send_waiting(&mut self, now: Time) {
+        let news = self.outbound.flush(&mut self.acceptor);
+        let names = &self.names;
+        for (connection, bytes) in news.less {
+            (self.machine).handle_waiting_to(now, names.payer(&connection), bytes);
+        }
+        for connection in news.clear {
+            for peer in names.peers(&connection) {
+                self.machine.handle_congestion(&peer, false);
+            }
+        }
+        for connection in news.stuck {
+            self.overflow(now, &connection);
+        }
+        for connection in news.gone {
+            for peer in self.names.peers(&connection) {
+                self.machine.handle_gone(now, &peer);
+            }
+        }
+    }
+
+    /// Sends the machine's messages, those of one turn to one peer as one where it can read that. Adds the peers
+    /// that did not take theirs to `troubles`.
+    #[inline]
+    fn send_new(&mut self, troubles: &mut Vec<(RoutingId, Outcome)>) {
+        let (acceptor, outbound) = (&mut self.acceptor, &mut self.outbound);
+        let frames = &mut self.frames;
+        let names = &self.names;
+        let mut deliver = |to: &RoutingId, message: &mut Vec<Message>, kind: Kind| {
+            let (connection, channel) = names.place(to);
+            if let Some(channel) = channel {
+                channel::put(channel, message);
+            }
+            match outbound.send(acceptor, connection, message, kind) {
+                Outcome::Taken => {}
+                trouble => troubles.push((to.clone(), trouble)),
+            }
+        };
+        let mut gathered: Option<RoutingId> = None;
+        for transmit in self.machine.drain_transmits() {
+            let to = transmit.to.clone();
+            let last = transmit.message.is_disconnect();
+            let together = transmit.packed && !last;
+            let kind = match last {
+                true if names.is_shared(names.connection(&to)) => Kind::Windowed,
+                true => Kind::Last,
+                false if transmit.packed => Kind::Windowed,
+                false => Kind::Plain,
+            };
+            transmit.encode(frames);
+            if let Some(other) = gathered.take_if(|other| !together || !Arc::ptr_eq(other, &to)) {
+                self.coalescer
+                    .flush(|message| deliver(&other, message, Kind::Windowed));
+            }
+            if together {
+                self.coalescer
+                    .add(frames, |message| deliver(&to, message, Kind::Windowed));
+                gathered = Some(to);
+            } else {
+                deliver(&to, frames, kind);
+            }
+        }
+        if let Some(to) = gathered {
+            self.coalescer
+                .flush(|message| deliver(&to, message, Kind::Windowed));
         }
     }
 

@@ -7,6 +7,7 @@
 //!
 //! A broker that leaves gives no more requests; those that have started end first, as at a stop.
 
+mod brokers;
 mod machine;
 
 use super::members::Members;

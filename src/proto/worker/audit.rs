@@ -23,4 +23,25 @@ impl<F: Frame> Worker<F> {
             "a hello is of one connection"
         );
     }
+
+    fn audit_detached(&self) {
+        let detached = self.deliveries.values().filter(|each| each.detached);
+        assert_eq!(detached.count(), self.detached.running());
+        assert!(
+            !self.detached.has(false) || self.give_up_at.is_some(),
+            "what is detached is given up in the end"
+        );
+        assert!(self.link.is_up() || !self.detached.has(true));
+        assert!(self.link.is_up() || self.log.len() == 0);
+        assert!(
+            self.disowned.is_empty() || self.give_up_at.is_some(),
+            "what was disowned is forgotten in the end"
+        );
+    }
+
+    /// Number of kept replies, of deliveries that have ended.
+    #[cfg(test)]
+    pub(in crate::proto) fn kept(&self) -> usize {
+        self.log.len() + self.detached.ended()
+    }
 }

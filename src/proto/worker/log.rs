@@ -7,22 +7,19 @@
 //! dropped as a whole, so a reply costs no more than its copy. Segments age only with messages of the broker,
 //! because a silent broker may be dead.
 
+mod segment;
+
 use super::detached::Detached;
 use crate::proto::Time;
-use crate::wire::omdp::ReplyKind;
-use crate::wire::{Body, Encoding, Frame};
+use crate::wire::{Body, Frame};
+pub(super) use segment::Ended;
+use segment::{MAX_ENTRIES, Segment, cut};
 use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
 /// A broker that sends a message this long after a reply was sent has passed the reply on. Long compared with the
 /// delay of a broker that is not overloaded, short because the memory grows with it.
 pub const KEEP: Duration = Duration::from_millis(250);
-
-/// Maximum of parts in a segment.
-const MAX_ENTRIES: usize = 1000;
-
-/// Bytes of a segment before the next begins. The last part may exceed it by any size.
-const MAX_BYTES: usize = 8 * 1024 * 1024;
 
 /// Maximum of parts in all closed segments.
 const MAX_ALL_ENTRIES: usize = 64 * MAX_ENTRIES;
@@ -32,8 +29,8 @@ const MAX_ALL_ENTRIES: usize = 64 * MAX_ENTRIES;
 struct Most {
     /// While the oldest replies are acknowledged. They are needed only if the broker dies.
     acknowledged: usize,
-    /// The maximum while the oldest replies are not acknowledged. Most of their bytes wait at the transport too, which shares them, so it would save little
-    /// to drop them.
+    /// While the oldest replies are not acknowledged. Most of their bytes wait at the transport too, which shares them,
+    /// so it would save little to drop them.
     unacknowledged: usize,
 }
 
@@ -45,34 +42,8 @@ const MOST: Most = Most {
 /// Maximum of replies that are known to have ended, without their bodies.
 const MAX_DROPPED: usize = 65_536;
 
-/// Longer bodies are shared, see [`Frame`]; shorter ones are copied into a common text, without an allocation.
-const COPIED: usize = 1024;
-
 /// The number for entries without a delivery.
 const NO_DELIVERY: u64 = u64::MAX;
-
-/// A part of a reply, or its end.
-#[derive(Debug)]
-struct Entry<F> {
-    number: u64,
-    at: Time,
-    end: Option<End>,
-    encoding: Encoding,
-    /// `None`: the body is in the segment's text.
-    shared: Option<F>,
-    len: u32,
-}
-
-/// The end of a reply. In the text, the client, the rid and the user precede the body.
-#[derive(Debug, Clone, Copy)]
-struct End {
-    kind: ReplyKind,
-    token: u64,
-    sent: u32,
-    client: u32,
-    rid: u32,
-    user: Option<u32>,
-}
 
 /// The replies that a broker may not have, by delivery.
 pub(super) struct Unacknowledged<F> {
@@ -86,59 +57,6 @@ pub(super) struct Unacknowledged<F> {
 
 /// A reply that has ended, with the token of its request.
 pub(super) type Finished<F> = (u64, Detached<F>);
-
-/// The end of a reply, for the log.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Ended<'a> {
-    pub(super) client: &'a [u8],
-    pub(super) rid: &'a [u8],
-    pub(super) user: Option<&'a [u8]>,
-    pub(super) token: u64,
-    pub(super) sent: u32,
-    pub(super) kind: ReplyKind,
-}
-
-impl<F: Frame> Entry<F> {
-    /// Takes the ids from the text, if this is the end of a reply.
-    fn cut_ids(&self, text: &mut &[u8]) -> Option<(End, F, F, Option<F>)> {
-        self.end.map(|end| {
-            let (client, rid) = (cut(text, end.client), cut(text, end.rid));
-            (end, client, rid, end.user.map(|len| cut(text, len)))
-        })
-    }
-}
-
-/// Takes the first bytes of a text.
-fn cut<F: Frame>(text: &mut &[u8], len: u32) -> F {
-    let (head, rest) = text.split_at(len as usize);
-    *text = rest;
-    F::from(head)
-}
-
-#[derive(Debug)]
-struct Segment<F> {
-    entries: Vec<Entry<F>>,
-    text: Vec<u8>,
-    shared: usize,
-}
-
-impl<F> Segment<F> {
-    const fn new() -> Self {
-        Segment {
-            entries: Vec::new(),
-            text: Vec::new(),
-            shared: 0,
-        }
-    }
-
-    fn bytes(&self) -> usize {
-        self.text.len() + self.shared
-    }
-
-    fn is_full(&self) -> bool {
-        self.entries.len() >= MAX_ENTRIES || self.bytes() >= MAX_BYTES
-    }
-}
 
 #[derive(Debug)]
 pub(super) struct Log<F> {
@@ -299,7 +217,7 @@ impl<F: Frame> Log<F> {
 
     pub(super) fn part(&mut self, now: Time, number: u64, body: &Body<F>) {
         self.room(now);
-        self.put(now, number, None, body);
+        self.youngest.put(now, number, None, body);
     }
 
     /// Adds an entry that is never sent again, because acknowledgements count all replies.
@@ -309,27 +227,8 @@ impl<F: Frame> Log<F> {
 
     pub(super) fn end(&mut self, now: Time, number: u64, ended: Ended<'_>, body: &Body<F>) {
         self.room(now);
-        let Ended {
-            client,
-            rid,
-            user,
-            token,
-            sent,
-            kind,
-        } = ended;
-        let text = &mut self.youngest.text;
-        text.extend_from_slice(client);
-        text.extend_from_slice(rid);
-        text.extend_from_slice(user.unwrap_or_default());
-        let end = End {
-            kind,
-            token,
-            sent,
-            client: client.len() as u32,
-            rid: rid.len() as u32,
-            user: user.map(|user| user.len() as u32),
-        };
-        self.put(now, number, Some(end), body);
+        let end = self.youngest.put_ids(ended);
+        self.youngest.put(now, number, Some(end), body);
     }
 
     fn room(&mut self, now: Time) {
@@ -339,29 +238,6 @@ impl<F: Frame> Log<F> {
         if self.due.is_none() {
             self.due = Some(now + KEEP);
         }
-    }
-
-    fn put(&mut self, at: Time, number: u64, end: Option<End>, body: &Body<F>) {
-        let Segment {
-            entries,
-            text,
-            shared,
-        } = &mut self.youngest;
-        let bytes = &body.bytes;
-        let is_shared = bytes.len() > COPIED;
-        if is_shared {
-            *shared += bytes.len();
-        } else {
-            text.extend_from_slice(bytes);
-        }
-        entries.push(Entry {
-            number,
-            at,
-            end,
-            encoding: body.encoding,
-            shared: is_shared.then(|| bytes.clone()),
-            len: if is_shared { 0 } else { bytes.len() as u32 },
-        });
     }
 
     /// Removes and returns everything that a broker, whose last message arrived at `heard`, may not have received or
@@ -413,7 +289,9 @@ impl<F: Frame> Log<F> {
 
 #[cfg(test)]
 mod tests {
+    use super::segment::MAX_BYTES;
     use super::*;
+    use crate::wire::omdp::ReplyKind;
 
     const END: Ended<'static> = Ended {
         client: b"C",

@@ -216,22 +216,7 @@ impl<F: Frame> Worker<F> {
             self.cancel(number, Code::BrokerLost);
             Vec::new()
         });
-        let has_windows = self.has_windows();
-        if let Some(delivery) = self.deliveries.get_mut(&number) {
-            delivery.detached = false;
-            delivery.token = Some(token);
-            delivery.arrived = now;
-            self.by_token.insert(token, number);
-            // Credit that was under way is lost, so the total that was read is compared with the total that was
-            // given. Credit that this side gives by itself is given now.
-            let read = if has_windows { read } else { u64::MAX };
-            let owed = read.min(delivery.spent).saturating_sub(delivery.granted);
-            delivery.debt = Debt::default();
-            if owed > 0 {
-                let bytes = u32::try_from(owed).unwrap_or(u32::MAX);
-                self.notices.push(delivery.credit(number, bytes));
-            }
-        }
+        self.reattach(now, number, token, read);
         let sent = received.saturating_add(u32::try_from(missing.len()).unwrap_or(u32::MAX));
         let Detached {
             client,
@@ -260,6 +245,26 @@ impl<F: Frame> Worker<F> {
         self.check_drained(now);
     }
 
+    /// The delivery is one of this connection again, if its handler runs.
+    fn reattach(&mut self, now: Time, number: u64, token: u64, read: u64) {
+        let has_windows = self.has_windows();
+        if let Some(delivery) = self.deliveries.get_mut(&number) {
+            delivery.detached = false;
+            delivery.token = Some(token);
+            delivery.arrived = now;
+            self.by_token.insert(token, number);
+            // Credit that was under way is lost, so the total that was read is compared with the total that was
+            // given. Credit that this side gives by itself is given now.
+            let read = if has_windows { read } else { u64::MAX };
+            let owed = read.min(delivery.spent).saturating_sub(delivery.granted);
+            delivery.debt = Debt::default();
+            if owed > 0 {
+                let bytes = u32::try_from(owed).unwrap_or(u32::MAX);
+                self.notices.push(delivery.credit(number, bytes));
+            }
+        }
+    }
+
     fn say_again(&mut self, kind: ReplyKind, (client, rid): (&F, &F), body: Body<F>, token: u64) {
         self.transmits.push(WorkerMessage::Reply {
             kind,
@@ -286,27 +291,5 @@ impl<F: Frame> Worker<F> {
             }
         }
         self.check_drained(now);
-    }
-
-    #[cfg(any(test, feature = "fuzz"))]
-    pub(super) fn audit_detached(&self) {
-        let detached = self.deliveries.values().filter(|each| each.detached);
-        assert_eq!(detached.count(), self.detached.running());
-        assert!(
-            !self.detached.has(false) || self.give_up_at.is_some(),
-            "what is detached is given up in the end"
-        );
-        assert!(self.link.is_up() || !self.detached.has(true));
-        assert!(self.link.is_up() || self.log.len() == 0);
-        assert!(
-            self.disowned.is_empty() || self.give_up_at.is_some(),
-            "what was disowned is forgotten in the end"
-        );
-    }
-
-    /// Number of kept replies, of deliveries that have ended.
-    #[cfg(test)]
-    pub(in crate::proto) fn kept(&self) -> usize {
-        self.log.len() + self.detached.ended()
     }
 }

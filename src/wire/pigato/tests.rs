@@ -5,6 +5,7 @@ use super::*;
 use crate::fuzz::corpus::vector;
 use crate::wire::Body;
 use crate::wire::omdp::testing::frames;
+use crate::wire::sizes::MAX_HELLO;
 use Malformed::*;
 
 type Bytes = Vec<u8>;

@@ -143,63 +143,7 @@ impl Connection {
     /// Reads up to the next thing that the caller has to handle.
     pub(super) fn next(&mut self, sizes: Sizes) -> Result<Received, Broken> {
         loop {
-            match &mut self.phase {
-                Phase::Greeting(accepting) => {
-                    let mut answer = Vec::new();
-                    let verdict = accepting.look(self.input.unread(), &mut answer);
-                    if verdict == Accepted::Current {
-                        answer.extend_from_slice(&zmtp::ready_of_router());
-                    }
-                    if !answer.is_empty() {
-                        self.output.push_bytes(&answer);
-                        self.output.flush(&self.descriptor)?;
-                    }
-                    match verdict {
-                        Accepted::Current => {
-                            self.input.skip(GREETING);
-                            self.phase = Phase::Ready;
-                        }
-                        Accepted::Old(framing, len) => {
-                            self.input.skip(len);
-                            self.input.hear(framing);
-                            self.input.accept(MAX_ROUTING_ID as u64);
-                            self.output.speak(framing);
-                            self.phase = Phase::RoutingId;
-                        }
-                        Accepted::OtherMechanism => {
-                            return Err(Broken::Refused(HandshakeFailure::Mechanism));
-                        }
-                        Accepted::Unfinished => {
-                            if !self.input.read_more(&self.descriptor)? {
-                                return Ok(Received::Nothing);
-                            }
-                        }
-                    }
-                }
-                Phase::Ready => {
-                    let id = match self.input.next(&self.descriptor) {
-                        Ok(Next::Nothing) => return Ok(Received::Nothing),
-                        Ok(Next::Command(command)) => Ready::read(&command)
-                            .filter(Ready::can_talk_to_router)
-                            .map(|ready| ready.routing_id.to_vec())
-                            .ok_or(FOREIGN)?,
-                        // No message may come before READY.
-                        Ok(Next::Message) => return Err(FOREIGN),
-                        Err(error) => return Err(in_handshake(error)),
-                    };
-                    return Ok(self.introduce(id, sizes));
-                }
-                Phase::RoutingId => {
-                    match self.input.next(&self.descriptor) {
-                        Ok(Next::Nothing) => return Ok(Received::Nothing),
-                        Ok(Next::Message) => {}
-                        Ok(Next::Command(_)) => return Err(FOREIGN),
-                        Err(error) => return Err(in_handshake(error)),
-                    }
-                    let mut id = Raw::new();
-                    self.input.take(&mut id, &mut Vec::new());
-                    return Ok(self.introduce(id.to_vec(), sizes));
-                }
+            match self.phase {
                 Phase::Open => {
                     return Ok(match self.input.next(&self.descriptor)? {
                         Next::Nothing => Received::Nothing,
@@ -207,8 +151,79 @@ impl Connection {
                         Next::Command(command) => Received::Command(command),
                     });
                 }
+                Phase::Greeting(_) => {
+                    if !self.greet()? {
+                        return Ok(Received::Nothing);
+                    }
+                }
+                Phase::Ready => return self.hear_ready(sizes),
+                Phase::RoutingId => return self.hear_routing_id(sizes),
             }
         }
+    }
+
+    /// Answers the greeting as far as it has arrived. Returns false if there is nothing more to read.
+    #[cold]
+    fn greet(&mut self) -> Result<bool, Broken> {
+        let Phase::Greeting(accepting) = &mut self.phase else {
+            return Ok(true);
+        };
+        let mut answer = Vec::new();
+        let verdict = accepting.look(self.input.unread(), &mut answer);
+        if verdict == Accepted::Current {
+            answer.extend_from_slice(&zmtp::ready_of_router());
+        }
+        if !answer.is_empty() {
+            self.output.push_bytes(&answer);
+            self.output.flush(&self.descriptor)?;
+        }
+        match verdict {
+            Accepted::Current => {
+                self.input.skip(GREETING);
+                self.phase = Phase::Ready;
+            }
+            Accepted::Old(framing, len) => {
+                self.input.skip(len);
+                self.input.hear(framing);
+                self.input.accept(MAX_ROUTING_ID as u64);
+                self.output.speak(framing);
+                self.phase = Phase::RoutingId;
+            }
+            Accepted::OtherMechanism => {
+                return Err(Broken::Refused(HandshakeFailure::Mechanism));
+            }
+            Accepted::Unfinished => return Ok(self.input.read_more(&self.descriptor)?),
+        }
+        Ok(true)
+    }
+
+    /// The peer says who it is, before any message.
+    #[cold]
+    fn hear_ready(&mut self, sizes: Sizes) -> Result<Received, Broken> {
+        let id = match self.input.next(&self.descriptor) {
+            Ok(Next::Nothing) => return Ok(Received::Nothing),
+            Ok(Next::Command(command)) => Ready::read(&command)
+                .filter(Ready::can_talk_to_router)
+                .map(|ready| ready.routing_id.to_vec())
+                .ok_or(FOREIGN)?,
+            Ok(Next::Message) => return Err(FOREIGN),
+            Err(error) => return Err(in_handshake(error)),
+        };
+        Ok(self.introduce(id, sizes))
+    }
+
+    /// The same of a peer with an older ZMTP, whose first message is its routing id.
+    #[cold]
+    fn hear_routing_id(&mut self, sizes: Sizes) -> Result<Received, Broken> {
+        match self.input.next(&self.descriptor) {
+            Ok(Next::Nothing) => return Ok(Received::Nothing),
+            Ok(Next::Message) => {}
+            Ok(Next::Command(_)) => return Err(FOREIGN),
+            Err(error) => return Err(in_handshake(error)),
+        }
+        let mut id = Raw::new();
+        self.input.take(&mut id, &mut Vec::new());
+        Ok(self.introduce(id.to_vec(), sizes))
     }
 
     fn introduce(&mut self, id: Vec<u8>, sizes: Sizes) -> Received {

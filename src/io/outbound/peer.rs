@@ -1,0 +1,77 @@
+//! A peer that is behind: its waiting messages, and when it is too far behind.
+
+use crate::io::{Message, clock};
+use crate::proto::Time;
+use std::collections::VecDeque;
+use std::time::Duration;
+
+/// Estimated cost of a frame beyond its bytes.
+const OVERHEAD: usize = 64;
+
+/// Limits of the waiting messages.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::io) struct Limits {
+    /// Bytes for each peer without windows. A peer with windows may have [`SLACK`] times as much
+    /// while it takes something.
+    pub(in crate::io) peer: usize,
+    /// Bytes in total. Beyond it, a peer with more than its equal share is too far behind.
+    pub(in crate::io) total: usize,
+    /// How long a peer may take nothing.
+    pub(in crate::io) patience: Duration,
+}
+
+/// See [`Limits`]: windows limit what such a peer can have requested.
+const SLACK: usize = 4;
+
+/// The effect of a message on its receiver's limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::io) enum Kind {
+    /// For a peer without windows.
+    Plain,
+    /// For a peer with windows.
+    Windowed,
+    /// The peer is disconnected: other waiting messages are discarded.
+    Last,
+}
+
+pub(super) struct Peer {
+    /// When the peer last took a waiting message.
+    pub(super) progress: Time,
+    pub(super) waiting: VecDeque<Vec<Message>>,
+    /// The cost of the waiting messages.
+    pub(super) bytes: usize,
+    /// Whether the limit is exceeded and the machine was told.
+    pub(super) overflowed: bool,
+    /// Afterwards: the cost that may still wait, for a peer that cannot be disconnected.
+    pub(super) most: usize,
+}
+
+impl Peer {
+    pub(super) fn new() -> Self {
+        Peer {
+            progress: clock::now(),
+            waiting: VecDeque::new(),
+            bytes: 0,
+            overflowed: false,
+            most: usize::MAX,
+        }
+    }
+
+    pub(super) fn is_too_far_behind(&self, in_flight: usize, limits: &Limits, kind: Kind) -> bool {
+        let bytes = self.bytes + in_flight;
+        if bytes <= limits.peer {
+            return false;
+        }
+        let takes = clock::now().since(self.progress) < limits.patience;
+        kind != Kind::Windowed || !takes || bytes > limits.peer.saturating_mul(SLACK)
+    }
+
+    pub(super) fn clear_overflow(&mut self) {
+        self.overflowed = false;
+        self.most = usize::MAX;
+    }
+}
+
+pub(super) fn cost(frames: &[Message]) -> usize {
+    frames.iter().map(|frame| frame.len() + OVERHEAD).sum()
+}
