@@ -3,6 +3,7 @@
 use super::{Command, Driver, Notice};
 use crate::io::spin::Awaited;
 use crate::io::{Message, clock, reactor};
+use crate::proto::broker::BrokerStats;
 use crate::proto::{Broker, Time};
 use std::ops::ControlFlow;
 use std::time::Duration;
@@ -16,6 +17,9 @@ const LAST_MESSAGES: Duration = Duration::from_millis(400);
 
 /// The time that peers have to close their connections.
 const DEPARTURE: Duration = Duration::from_millis(100);
+
+/// Pieces of a snapshot that are taken at once.
+const FEW_PIECES: usize = 4;
 
 impl Driver {
     pub(super) async fn run(mut self) {
@@ -105,7 +109,7 @@ impl Driver {
             }
             Some(Some(Command::Discard)) => return ControlFlow::Break(Broker::discard),
             Some(Some(Command::Stats(id))) => {
-                let stats = Box::new(self.machine.stats(clock::now()));
+                let stats = Box::new(self.take_stats());
                 self.queue.push(Notice::Stats(id, stats));
             }
             Some(Some(Command::Rules)) => self.follow_rules(),
@@ -119,6 +123,19 @@ impl Driver {
             }
         }
         ControlFlow::Continue(())
+    }
+
+    /// Takes a snapshot. Peers have their turns between the pieces of a large one.
+    fn take_stats(&mut self) -> BrokerStats {
+        let mut taking = self.machine.begin_stats(clock::now());
+        let mut pieces = 0;
+        while self.machine.take_stats(clock::now(), &mut taking) {
+            pieces += 1;
+            if pieces > FEW_PIECES {
+                self.turn();
+            }
+        }
+        self.machine.end_stats(clock::now(), taking)
     }
 
     /// The machine needs the new rules before it receives a message of a peer admitted under them.

@@ -6,6 +6,7 @@ use super::context::Context;
 use super::incoming::{IncomingRequest, RequestHead};
 use super::keys::{ClientKey, RequestKey, ServiceKey};
 use super::metrics::COUNTS;
+use super::mmi::Answer;
 use super::requests::{Content, Deadline, NewRequest, Queued, Routing, State};
 use super::returned::Resumed;
 use super::{Broker, Timer, fanout, mmi};
@@ -180,12 +181,7 @@ impl<F: Frame> Broker<F> {
                 self.admit_all(from, head, content, terms);
                 return Ok(());
             }
-            match self.answer_mmi(&head.service, content.body) {
-                Ok(body) => self
-                    .replies
-                    .respond(&mut self.cx, from, head, ReplyKind::Final, body),
-                Err(code) => self.refuse(from, head, code),
-            }
+            self.answer_mmi(from, head, content.body);
             return Ok(());
         }
         let client = known.unwrap_or_else(|| self.require_client(from, head.dialect));
@@ -247,13 +243,19 @@ impl<F: Frame> Broker<F> {
         Ok(())
     }
 
-    fn answer_mmi(&mut self, service: &[u8], body: Body<F>) -> Result<Body<F>, Code> {
+    fn answer_mmi(&mut self, from: &[u8], head: RequestHead<F>, body: Body<F>) {
         let mut answers = std::mem::take(&mut self.answers);
-        let answer = answers.answer(&self.reader(self.cx.now), service, body);
+        let answer = answers.answer(&self.reader(self.cx.now), &head.service, body);
         self.answers = answers;
-        let (body, work) = answer?;
-        self.cx.count_work(work);
-        Ok(body)
+        match answer {
+            Answer::Now(body, work) => {
+                self.cx.count_work(work);
+                self.replies
+                    .respond(&mut self.cx, from, head, ReplyKind::Final, body);
+            }
+            Answer::Later(query) => self.survey(query, from, head),
+            Answer::Refused(code) => self.refuse(from, head, code),
+        }
     }
 
     /// Releases the service and the client of a refused request, if nothing else holds them.

@@ -2,6 +2,7 @@
 //! clients share the bytes of an answer.
 
 use super::access::principal::Principal;
+use super::survey::Survey;
 use crate::proto::Time;
 use crate::wire::Frame;
 use std::sync::Arc;
@@ -35,7 +36,7 @@ pub(super) enum List {
 
 impl List {
     /// Whether its answer is over all services, and not paged.
-    fn is_whole(self) -> bool {
+    pub(super) fn is_whole(self) -> bool {
         matches!(self, List::Metrics | List::Directory | List::Identities)
     }
 }
@@ -56,6 +57,8 @@ pub(super) struct Query {
 pub(super) enum Known<F> {
     /// The answer itself.
     Answer(F),
+    /// It is being made.
+    Soon,
     /// Nothing: it has to be computed.
     Nothing,
     /// Nothing, and too many others were computed lately.
@@ -71,24 +74,35 @@ struct Made<F> {
 }
 
 #[derive(Debug)]
-pub(super) struct Answers<F>(Vec<Made<F>>);
+pub(super) struct Answers<F> {
+    made: Vec<Made<F>>,
+    /// Those that are being made in pieces.
+    pub(super) surveys: Vec<Survey<F>>,
+}
 
 impl<F> Default for Answers<F> {
     fn default() -> Self {
-        Answers(Vec::new())
+        Answers {
+            made: Vec::new(),
+            surveys: Vec::new(),
+        }
     }
 }
 
 impl<F: Frame> Answers<F> {
     pub(super) fn find(&mut self, now: Time, query: &Query) -> Known<F> {
-        self.0.retain(|made| now < made.until);
-        if let Some(made) = self.0.iter().find(|made| made.query == *query) {
+        self.made.retain(|made| now < made.until);
+        if let Some(made) = self.made.iter().find(|made| made.query == *query) {
             return Known::Answer(made.answer.clone());
+        }
+        if self.surveys.iter().any(|survey| survey.query == *query) {
+            return Known::Soon;
         }
         let of_one = query.service.is_some();
         let most = if of_one { MOST_OF_ONE } else { MOST };
         let alike = |made: &&Made<F>| made.query.service.is_some() == of_one;
-        match self.0.iter().filter(alike).count() < most {
+        let surveys = if of_one { 0 } else { self.surveys.len() };
+        match self.made.iter().filter(alike).count() + surveys < most {
             true => Known::Nothing,
             false => Known::TooMany,
         }
@@ -101,7 +115,7 @@ impl<F: Frame> Answers<F> {
             true => now + FRESH_OF_ALL.max(of_bytes),
             false => now + FRESH,
         };
-        self.0.push(Made {
+        self.made.push(Made {
             query,
             answer,
             until,
@@ -110,7 +124,7 @@ impl<F: Frame> Answers<F> {
 
     /// Discards all answers, because the access rules have changed.
     pub(super) fn clear(&mut self) {
-        self.0.clear();
+        self.made.clear();
     }
 }
 

@@ -10,6 +10,7 @@ use super::keys::{RequestKey, WorkerKey};
 use super::metrics::COUNTS;
 use super::outcome::{End, text_of};
 use super::requests::{Request, State};
+use super::routing::CHOICES;
 use super::tasks::PIECE;
 use super::{Broker, BrokerEvent, Departure};
 use crate::proto::code::Code;
@@ -271,7 +272,9 @@ impl<F: Frame> Broker<F> {
             routing.rejected.insert(at, number);
         }
         let is_pinned = routing.worker.is_some() || routing.part.is_some();
+        let looks = routing.rejected.len() / CHOICES;
         let service = entry.service;
+        self.cx.count_work(looks);
         self.cx.counters.rejected += 1;
         self.cx.services.get_mut(service).meter.rejected += 1;
         if let Some(worker) = self.cx.workers.get_mut(key) {

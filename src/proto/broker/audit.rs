@@ -9,6 +9,7 @@ use super::tasks::Task;
 use super::workers::Worker;
 use crate::proto::deadlines::TimerKey;
 use crate::wire::Frame;
+use std::collections::BTreeSet;
 
 impl<F: Frame> Broker<F> {
     pub(crate) fn audit(&self) {
@@ -235,8 +236,13 @@ impl<F: Frame> Broker<F> {
                 .iter()
                 .all(|key| self.cx.requests.get(key).is_some())
         );
+        let is_looked_at = self.tasks.tasks().any(|task| match task {
+            Task::GraceEnd(look) => look.client == key,
+            _ => false,
+        });
         if client.is_registered() {
-            assert!(client.timer.is_some(), "its silence will be noticed");
+            let is_noticed = client.timer.is_some() || is_looked_at;
+            assert!(is_noticed, "its silence will be noticed");
         } else {
             assert!(!client.requests.is_empty(), "only its requests keep it");
         }
@@ -262,7 +268,9 @@ impl<F: Frame> Broker<F> {
                 .get(worker)
                 .is_some_and(|worker| worker.service == key)
         });
-        assert_eq!(serving.count(), service.workers);
+        let serving: BTreeSet<WorkerKey> = serving.collect();
+        assert_eq!(serving.len(), service.workers);
+        assert_eq!(*self.cx.workers.serving(key), serving);
         let relocations = self.tasks.tasks().filter(|task| match task {
             Task::Relocation(relocation) => relocation.is_of(key, &service.name),
             _ => false,
@@ -313,7 +321,7 @@ impl<F: Frame> Broker<F> {
         }
         let can_run = service.lines().any(|(line, _)| line == Line::Idle);
         assert!(
-            !can_run || !is_open || self.stopping || service.special.is_some(),
+            !can_run || !is_open || is_left || self.stopping || service.special.is_some(),
             "nobody waits for nothing"
         );
         assert!(

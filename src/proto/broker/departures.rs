@@ -1,7 +1,7 @@
 //! The end of peers: by a goodbye, by silence, by the end of a connection, or by a removal.
 
 use super::accounts::{OverLimit, Scope};
-use super::clients::Client;
+use super::clients::{Client, Started};
 use super::keys::{ClientKey, RequestKey, WorkerKey};
 use super::outcome::End;
 use super::tasks::{Cancellation, PIECE, Task};
@@ -72,6 +72,15 @@ impl<F: Frame> Broker<F> {
 
     /// Removes a client that did not say goodbye, and reports it.
     pub(super) fn lose_client(&mut self, key: ClientKey, why: Departure) {
+        self.remember_and_drop(key, why, None);
+    }
+
+    /// As [`lose_client`](Self::lose_client), with those of its requests that a worker may have started.
+    pub(super) fn lose_client_with(&mut self, key: ClientKey, why: Departure, started: Started) {
+        self.remember_and_drop(key, why, Some(started));
+    }
+
+    fn remember_and_drop(&mut self, key: ClientKey, why: Departure, started: Option<Started>) {
         let lost = self
             .cx
             .clients
@@ -87,7 +96,7 @@ impl<F: Frame> Broker<F> {
         };
         let logs = &mut self.replies.logs;
         self.forgotten
-            .remember(&mut self.cx, logs, key, (why, user));
+            .remember(&mut self.cx, logs, key, (why, user), started);
         self.drop_client(key);
     }
 

@@ -3,15 +3,15 @@
 
 use super::BrokerEvent;
 use super::access::principal::Principal;
-use super::entries::{AboutEntry, Directory, EventsEntry, Identities, InstanceEntry, ServiceEntry};
+use super::entries::{AboutEntry, EventsEntry, InstanceEntry, ServiceEntry};
+use super::keys::ServiceKey;
 use super::services::Service;
 use super::snapshot::Reader;
-use super::stats::{WorkerId, WorkerStats, ms, text};
+use super::stats::{WorkerId, WorkerStats, ms};
 use super::workers::Worker;
 use crate::proto::Time;
 use crate::wire::Frame;
 use crate::wire::json::{Text, bytes_of, list_of};
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Entries per page.
@@ -19,9 +19,6 @@ const PAGE: usize = 512;
 
 /// Entries per page if they include the workers' own descriptions.
 const LARGE_PAGE: usize = 32;
-
-/// The position of services that are not in the page.
-const NOWHERE: u16 = u16::MAX;
 
 /// Sums over the workers of a service.
 #[derive(Default)]
@@ -38,29 +35,15 @@ impl<F: Frame> Reader<'_, F> {
         named: Option<&[u8]>,
         viewer: Option<&Arc<Principal>>,
     ) -> Vec<u8> {
-        let seen = self.cx.services.iter().filter(|(_, service)| {
-            named.is_none_or(|name| *service.name == *name) && self.may_see(viewer, &service.name)
-        });
+        let all: Box<dyn Iterator<Item = (usize, &Service)>> = match named {
+            Some(name) => Box::new(self.cx.services.named(name)),
+            None => Box::new(self.cx.services.iter()),
+        };
+        let seen = all.filter(|(_, service)| self.may_see(viewer, &service.name));
         let mut services: Vec<(usize, &Service)> =
             seen.skip(page.saturating_mul(PAGE)).take(PAGE).collect();
         services.sort_by(|(_, a), (_, b)| a.name.cmp(&b.name));
-        let mut sums: Vec<Sums> = services.iter().map(|_| Sums::default()).collect();
-        // For each index of a service in the slab, its position in the page.
-        let end = services.iter().map(|(at, _)| at + 1).max().unwrap_or(0);
-        let mut places = vec![NOWHERE; end];
-        for (place, &(at, _)) in services.iter().enumerate() {
-            places[at] = place as u16;
-        }
-        for worker in self.cx.workers.iter() {
-            let place = places.get(worker.service.index()).copied();
-            if let Some(sums) = sums.get_mut(usize::from(place.unwrap_or(NOWHERE))) {
-                sums.running += worker.running.len();
-                let first = sums
-                    .since
-                    .map_or(worker.since, |since| since.min(worker.since));
-                sums.since = Some(first);
-            }
-        }
+        let sums: Vec<Sums> = services.iter().map(|&(at, _)| self.sums(at)).collect();
         let entries = services.iter().zip(sums);
         list_of(entries.map(|((_, service), sums)| ServiceEntry {
             errors: service.meter.errors(),
@@ -73,6 +56,17 @@ impl<F: Frame> Reader<'_, F> {
             time: service.meter.times(),
             workers: service.workers,
         }))
+    }
+
+    fn sums(&self, service: usize) -> Sums {
+        let workers = self.cx.workers.serving(ServiceKey(service)).iter();
+        let workers = workers.filter_map(|&key| self.cx.workers.get(key));
+        let mut sums = Sums::default();
+        for worker in workers {
+            sums.running += worker.running.len();
+            sums.since = sums.since.into_iter().chain([worker.since]).min();
+        }
+        sums
     }
 
     /// A page of workers, without identities (if there are no rules) and without their own descriptions.
@@ -100,8 +94,9 @@ impl<F: Frame> Reader<'_, F> {
         if !self.may_see(viewer, service) {
             return b"[]".to_vec();
         }
-        let workers = self.cx.workers.iter();
-        let seen = workers.filter(|worker| *self.cx.services.name(worker.service) == *service);
+        let services = self.cx.services.named(service);
+        let keys = services.flat_map(|(at, _)| self.cx.workers.serving(ServiceKey(at)));
+        let seen = keys.filter_map(|&key| self.cx.workers.get(key));
         let view = self.peers_view();
         let page = seen.skip(page.saturating_mul(LARGE_PAGE)).take(LARGE_PAGE);
         list_of(page.map(|worker| InstanceEntry {
@@ -113,47 +108,17 @@ impl<F: Frame> Reader<'_, F> {
         }))
     }
 
-    /// All services with their workers.
-    pub(super) fn directory(&self, viewer: Option<&Arc<Principal>>) -> Directory<'_> {
-        Directory {
-            broker: &self.cx.config.session,
-            last: self.journal.last(),
-            services: self.identities(None, viewer),
-        }
-    }
-
-    /// The directory in the form of PIGATO: all services with their workers, or the workers of one service.
+    /// The workers of one service, in the form of PIGATO.
     pub(super) fn list_identities(
         &self,
-        service: Option<&[u8]>,
+        service: &[u8],
         viewer: Option<&Arc<Principal>>,
     ) -> Vec<u8> {
-        let all = self.identities(service, viewer);
-        match service {
-            Some(name) => list_of(all.get(&text(name)).into_iter().flatten()),
-            None => bytes_of(&all),
-        }
-    }
-
-    fn identities(&self, named: Option<&[u8]>, viewer: Option<&Arc<Principal>>) -> Identities {
-        let mut found: BTreeMap<usize, Vec<String>> = BTreeMap::new();
-        for (at, service) in self.cx.services.iter() {
-            let asked = named.is_none_or(|name| *service.name == *name);
-            if asked && service.workers > 0 && self.may_see(viewer, &service.name) {
-                found.insert(at, Vec::new());
-            }
-        }
-        for worker in self.cx.workers.iter() {
-            if let Some(names) = found.get_mut(&worker.service.index()) {
-                names.push(text(&worker.id));
-            }
-        }
-        let services = self.cx.services.iter();
-        let named = services.filter_map(|(at, service)| {
-            let names = found.remove(&at)?;
-            Some((text(&service.name), names))
-        });
-        named.collect()
+        let services = self.cx.services.named(service);
+        let seen = services.filter(|(_, service)| self.may_see(viewer, &service.name));
+        let keys = seen.flat_map(|(at, _)| self.cx.workers.serving(ServiceKey(at)));
+        let workers = keys.filter_map(|&key| self.cx.workers.get(key));
+        list_of(workers.map(|worker| Text(&worker.id)))
     }
 
     /// The events after number `since`. A viewer with restricted rights gets only those of workers of visible
@@ -181,7 +146,7 @@ impl<F: Frame> Reader<'_, F> {
         viewer.is_none() || self.may_see(viewer, &self.cx.services.name(worker.service))
     }
 
-    fn may_see(&self, viewer: Option<&Arc<Principal>>, service: &[u8]) -> bool {
+    pub(super) fn may_see(&self, viewer: Option<&Arc<Principal>>, service: &[u8]) -> bool {
         viewer.is_none_or(|viewer| self.authorizer.sees(viewer, service))
     }
 }

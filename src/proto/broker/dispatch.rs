@@ -6,6 +6,7 @@ use super::heard::Heard;
 use super::keys::{ClientKey, RequestKey, ServiceKey, WorkerKey};
 use super::outcome::End;
 use super::requests::{Content, Cursors, State};
+use super::routing::CHOICES;
 use super::tasks::{PIECE, Task};
 use super::unparking::Released;
 use super::workers::{HANDOVER, MAX_HANDED};
@@ -16,6 +17,15 @@ use std::sync::Arc;
 
 /// Fronts of lanes that are tried in one unit of work.
 const TRIED: usize = 16;
+
+/// Maximum of requests that are given to workers in one piece.
+const PAIRED: usize = 512;
+
+/// Requests that are given to workers without being counted as work.
+const FEW: usize = 8;
+
+/// Units of work of one message after which no further requests are given to workers: that is done in later turns.
+const FULL: u32 = 2 * PIECE as u32;
 
 /// Maximum of parked requests that are set aside for one message, because their client did not answer.
 const SET_ASIDE: usize = 128;
@@ -107,7 +117,10 @@ impl<F: Frame> Broker<F> {
         }
         let mut room = SET_ASIDE;
         loop {
-            self.pair(service);
+            if self.cx.work > FULL || !self.pair(service) {
+                self.look_later(service);
+                break;
+            }
             if !(self.parking.ask_ahead(&mut self.cx, service, &mut room)
                 || self.cx.services.spreads && self.cx.take_over(service))
             {
@@ -124,7 +137,9 @@ impl<F: Frame> Broker<F> {
     fn end_look(&mut self, service: ServiceKey, room: usize) {
         self.cx.watch_rate(service);
         let (tried, is_left) = self.cx.services.end_look(service);
-        self.cx.count_work((SET_ASIDE - room) / 2 + tried / TRIED);
+        let looked_at = self.cx.services.take_looked_at(service);
+        self.cx
+            .count_work((SET_ASIDE - room) / 2 + tried / TRIED + looked_at / CHOICES);
         let Some(entry) = self.cx.services.find_mut(service) else {
             return;
         };
@@ -133,8 +148,19 @@ impl<F: Frame> Broker<F> {
         {
             lanes.ask_again();
         }
+        if is_left || room == 0 {
+            self.look_later(service);
+        }
+    }
+
+    /// Has the next requests of a service be looked for in a later turn.
+    #[cold]
+    fn look_later(&mut self, service: ServiceKey) {
+        let Some(entry) = self.cx.services.find_mut(service) else {
+            return;
+        };
         let name = entry.name.clone();
-        if (is_left || room == 0) && self.tasks.note_look(service, &name) {
+        if self.tasks.note_look(service, &name) {
             self.put_off(Task::Look { service, name });
         }
     }
@@ -157,15 +183,19 @@ impl<F: Frame> Broker<F> {
     }
 
     /// Gives waiting requests to workers with room. Those of a client that is gone end: a client that returns resumes them
-    /// as requests that have not started.
-    fn pair(&mut self, service: ServiceKey) {
+    /// as requests that have not started. Returns false if more may be left.
+    fn pair(&mut self, service: ServiceKey) -> bool {
         let mut room = PIECE;
-        while let Some((request, worker)) = self.cx.services.pair(
-            self.cx.now,
-            service,
-            &mut self.cx.requests,
-            &mut self.cx.workers,
-        ) {
+        let mut left = PAIRED;
+        while left > 0
+            && let Some((request, worker)) = self.cx.services.pair(
+                self.cx.now,
+                service,
+                &mut self.cx.requests,
+                &mut self.cx.workers,
+            )
+        {
+            left -= 1;
             if self.cx.clients.are_leaving() && self.cx.is_of_leaving(request) {
                 if room == 0 {
                     // The end of the request, which follows, dispatches again.
@@ -181,6 +211,10 @@ impl<F: Frame> Broker<F> {
                 self.line_up(worker);
             }
         }
+        if left < PAIRED - FEW {
+            self.cx.count_work((PAIRED - left) / 2);
+        }
+        left > 0
     }
 
     /// Sends an assigned request to its worker. Returns false if the worker does not accept it (too large, or a
@@ -225,11 +259,12 @@ impl<F: Frame> Broker<F> {
             let service = self.cx.services.get_mut(home);
             let one = [key].into_iter();
             let requests = &mut self.cx.requests;
-            match cursors {
-                Some(cursors) => service.queue.merge(one, requests, cursors),
-                // Requests that one worker rejects come back one by one, in order. Each keeps its place by arrival.
-                None if keeps_place => {
-                    service.queue.merge(one, requests, &mut Cursors::default());
+            // Requests that one worker rejects come back one by one, in order. Each keeps its place by arrival.
+            let mut own = keeps_place.then(Cursors::default);
+            match cursors.or(own.as_mut()) {
+                Some(cursors) => {
+                    service.queue.merge(one, requests, cursors);
+                    self.cx.count_work(cursors.take_work());
                 }
                 None => service.queue.push_front(key, requests),
             }
@@ -376,7 +411,9 @@ impl<F: Frame> Broker<F> {
         {
             limiter.timer = None;
             if std::mem::take(&mut limiter.copies_wait) {
-                for key in self.cx.workers.serving(service) {
+                let serving = self.cx.workers.serving(service).clone();
+                self.cx.count_work(serving.len() / CHOICES);
+                for key in serving {
                     self.line_up(key);
                 }
             }

@@ -80,15 +80,3 @@ pub(super) struct EventsEntry<'a> {
     #[serde(flatten)]
     pub(super) events: Since<'a>,
 }
-
-/// Services by name, with the names of their workers.
-pub(super) type Identities = BTreeMap<String, Vec<String>>;
-
-/// The answer of `mmi.directory`.
-#[derive(Serialize)]
-pub(super) struct Directory<'a> {
-    pub(super) broker: &'a str,
-    /// The number of the latest event that this state includes.
-    pub(super) last: u64,
-    pub(super) services: Identities,
-}

@@ -95,7 +95,8 @@ impl<F: Frame> Broker<F> {
             entry.extended |= head.extended;
         }
         let (service, routing) = self.cx.require_home(&name, None);
-        let mut workers = self.cx.workers.serving(service);
+        let serving = self.cx.workers.serving(service);
+        let mut workers: Vec<WorkerKey> = serving.iter().copied().collect();
         for other in self.cx.services.shared_homes(&name) {
             if other != service {
                 workers.extend(self.cx.workers.serving(other));

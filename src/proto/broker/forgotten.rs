@@ -10,7 +10,7 @@ use super::clients::Started;
 use super::context::Context;
 use super::keys::{ClientKey, RequestKey};
 use super::reply_log::{Entry, ReplyLogs};
-use super::requests::{Requests, State};
+use super::requests::{Request, Requests, State};
 use super::session::life;
 use super::{Departure, RoutingId, Timer};
 use crate::proto::Time;
@@ -22,6 +22,9 @@ use std::sync::Arc;
 /// Maximum of remembered lives, and of requests of all lives.
 const MAX_LIVES: usize = 1024;
 const MAX_REQUESTS: usize = 65_536;
+
+/// Maximum of remembered requests of one life. If more may have started, none is remembered, and all are searched for when the client returns.
+const MAX_OF_ONE: usize = MAX_REQUESTS / 8;
 
 /// The part of the bytes that the broker may hold in total which the kept replies may have.
 const SHARE: usize = 8;
@@ -63,7 +66,8 @@ impl<F: Frame> Forgotten<F> {
         }
     }
 
-    /// Remembers which requests of a client that is given up may have started. If it returns nevertheless, the others
+    /// Remembers which requests of a client that is given up may have started: `among`, if its requests were looked at
+    /// before. If it returns nevertheless, the others
     /// can simply start.
     pub(super) fn remember(
         &mut self,
@@ -71,6 +75,7 @@ impl<F: Frame> Forgotten<F> {
         logs: &mut ReplyLogs<F>,
         key: ClientKey,
         (why, user): (Departure, Option<Arc<Principal>>),
+        among: Option<Started>,
     ) {
         let Some(client) = cx.clients.get_mut(key) else {
             return;
@@ -80,7 +85,13 @@ impl<F: Frame> Forgotten<F> {
         };
         let mut started = client.started.take().unwrap_or_default();
         started.extend(logs.rids(key).map(|rid| (Box::from(rid), u16::MAX)));
-        started.extend(started_among(&cx.requests, client.requests.iter()));
+        match among {
+            Some(among) => started.extend(among),
+            None => {
+                let among = started_among(&cx.requests, client.requests.iter());
+                started.extend(among.take(MAX_OF_ONE + 1));
+            }
+        }
         let mut life = Life {
             name: life(&hello.session).into(),
             peer: client.id.clone(),
@@ -99,7 +110,7 @@ impl<F: Frame> Forgotten<F> {
     }
 
     fn add(&mut self, life: Life<F>) {
-        if life.name.is_empty() || life.started.len() > MAX_REQUESTS {
+        if life.name.is_empty() || life.started.len() > MAX_OF_ONE {
             return;
         }
         self.take_life(&life.name);
@@ -180,18 +191,20 @@ pub(super) fn started_among<F>(
 where
     F: Frame,
 {
-    let waiting = |state: &State| matches!(state, State::Queued(_) | State::SetAside(_));
-    keys.filter_map(move |key| {
-        let request = requests.get(key)?;
-        let left = u16::from(request.retry);
-        let left = match (waiting(&request.state), request.retried) {
-            (true, 0) => return None,
-            // `retried` already includes the attempt that it waits for.
-            (true, _) => left + 1,
-            (false, _) => left,
-        };
-        Some((Box::from(&*request.rid), left))
-    })
+    keys.filter_map(move |key| started(requests.get(key)?))
+}
+
+/// The id of a request that a worker may have started, and how many attempts are left.
+pub(super) fn started<F: Frame>(request: &Request<F>) -> Option<(Box<[u8]>, u16)> {
+    let is_waiting = matches!(request.state, State::Queued(_) | State::SetAside(_));
+    let left = u16::from(request.retry);
+    let left = match (is_waiting, request.retried) {
+        (true, 0) => return None,
+        // `retried` already includes the attempt that it waits for.
+        (true, _) => left + 1,
+        (false, _) => left,
+    };
+    Some((Box::from(&*request.rid), left))
 }
 
 /// Of these messages those of replies that have ended, at most so many bytes.
@@ -249,10 +262,14 @@ mod tests {
         forgotten.add(life("", "A", 1));
         assert!(forgotten.take_life("").is_none());
         forgotten.add(life("b", "B", 10));
-        forgotten.add(life("c", "C", MAX_REQUESTS - 5));
+        forgotten.add(life("d", "D", MAX_OF_ONE + 1));
+        assert!(forgotten.take_life("d").is_none());
+        for n in 0..8 {
+            forgotten.add(life(&format!("c{n}"), "C", MAX_OF_ONE));
+        }
         assert!(forgotten.take_life("b").is_none());
-        assert_eq!(forgotten.requests, MAX_REQUESTS - 5);
-        assert_eq!(forgotten.bytes, 1 + OVERHEAD);
+        assert_eq!(forgotten.requests, MAX_REQUESTS);
+        assert_eq!(forgotten.bytes, 8 * (1 + OVERHEAD));
         for n in 0..=MAX_LIVES {
             forgotten.add(life(&format!("{n}x"), "X", 0));
         }

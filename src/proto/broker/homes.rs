@@ -74,10 +74,7 @@ impl<F: Frame> Context<F> {
         }
         let mut versions = self.services.shared_homes(asked);
         let rejected = &self.requests.routing(key)?.rejected;
-        versions.retain(|&version| {
-            let mut serving = self.workers.iter().filter(|w| w.service == version);
-            serving.any(|worker| !worker.is_among(rejected))
-        });
+        versions.retain(|&version| self.workers.any_other(version, rejected));
         self.services.least_waited_for(&versions)
     }
 
@@ -183,6 +180,8 @@ impl<F: Frame> Context<F> {
             let queue = &mut self.services.get_mut(home).queue;
             let keys = parked.iter().map(|(key, ..)| *key);
             queue.merge(keys, &mut self.requests, cursors);
+            self.count_work(cursors.take_work());
+            let queue = &mut self.services.get_mut(home).queue;
             for &(key, park, since) in &parked {
                 queue.set_park(key, park, since, &mut self.requests);
             }

@@ -8,9 +8,6 @@ use crate::wire::omdp::{ToClient, ToWorker};
 use crate::wire::{Dialect, Frame};
 use std::time::Duration;
 
-/// Requests of an absent client that are examined in one unit of work, at the end of its grace time.
-const EXAMINED: usize = 8;
-
 impl<F: Frame> Context<F> {
     pub(super) fn arm_worker(&mut self, key: WorkerKey) {
         let Some(worker) = self.workers.get_mut(key) else {
@@ -121,11 +118,7 @@ impl<F: Frame> Broker<F> {
         client.timer = None;
         if let Some(absence) = client.absence {
             if absence.until <= now {
-                let requests = client.requests.len();
-                self.cx.count_work(requests / EXAMINED);
-                if !self.extend_absence(key) {
-                    return self.client_did_not_return(key);
-                }
+                return self.end_grace(key);
             }
             return self.cx.arm_client(key);
         }

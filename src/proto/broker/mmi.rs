@@ -7,6 +7,7 @@ use super::answers::{Answers, Known, List, Query};
 use super::entries::Totals;
 use super::services::Services;
 use super::snapshot::Reader;
+use super::survey::Making;
 use crate::proto::code::Code;
 use crate::wire::json::bytes_of;
 use crate::wire::members::{Scalar, members};
@@ -16,8 +17,23 @@ use std::sync::Arc;
 /// Bytes of an answer that take one unit of work.
 const UNIT: usize = 1024;
 
+/// Services or workers that are looked at in one unit of work.
+const LOOKS: usize = 512;
+
+/// Maximum of services and workers in an answer that is made at once.
+const AT_ONCE: usize = 64;
+
 /// Maximum length of a question, in bytes.
 const MAX_QUESTION: usize = 4096;
+
+/// What the broker does about a question.
+pub(super) enum Answer<F> {
+    /// It answers now; the units of work that it took.
+    Now(Body<F>, usize),
+    /// The answer is made in pieces.
+    Later(Query),
+    Refused(Code),
+}
 
 /// Whether a name is reserved for the broker.
 pub(super) fn is_reserved(service: &[u8]) -> bool {
@@ -37,14 +53,14 @@ pub(super) fn is_own(services: &Services, service: &[u8]) -> bool {
 }
 
 impl<F: Frame> Answers<F> {
-    /// Answers a request, and returns the units of work that it took.
+    /// Answers a request.
     pub(super) fn answer(
         &mut self,
         reader: &Reader<'_, F>,
         service: &[u8],
         body: Body<F>,
-    ) -> Result<(Body<F>, usize), Code> {
-        let short = |text: &[u8]| Ok((Body::json(F::from(text)), 0));
+    ) -> Answer<F> {
+        let short = |text: &[u8]| Answer::Now(Body::json(F::from(text)), 0);
         // No valid question is longer, and parsing takes time.
         let body = match body.bytes.len() <= MAX_QUESTION {
             true => body,
@@ -95,21 +111,39 @@ impl<F: Frame> Answers<F> {
             List::Clients | List::Metrics | List::Stats => {}
         }
         match self.find(reader.now, &query) {
-            Known::Answer(answer) => return Ok((Body::json(answer), 0)),
-            Known::TooMany => return Err(Code::QueueFull),
+            Known::Answer(answer) => return Answer::Now(Body::json(answer), 0),
+            Known::TooMany => return Answer::Refused(Code::QueueFull),
+            Known::Soon => return Answer::Later(query),
             Known::Nothing => {}
         }
+        let is_whole = list.is_whole() && query.service.is_none();
+        if is_whole && reader.looked_at(&query) > AT_ONCE {
+            return Answer::Later(query);
+        }
         let answer = reader.answer(&query);
-        let work = answer.len() / UNIT;
+        let work = answer.len() / UNIT + reader.looked_at(&query) / LOOKS;
         let answer = F::from(answer);
         self.keep(reader.now, query, answer.clone());
-        Ok((Body::json(answer), work))
+        Answer::Now(Body::json(answer), work)
     }
 }
 
 impl<F: Frame> Reader<'_, F> {
     fn viewer(&self) -> Option<Arc<Principal>> {
         self.authorizer.viewer(self.cx.speaker.as_ref())
+    }
+
+    /// How many services or workers an answer looks at.
+    fn looked_at(&self, query: &Query) -> usize {
+        let [_, workers, _, services] = self.cx.load();
+        match query.list {
+            List::Services | List::Workers if query.service.is_some() => 0,
+            List::Services => services,
+            List::Workers => workers,
+            List::Identities if query.service.is_some() => 0,
+            List::Metrics | List::Directory | List::Identities => services + workers,
+            List::Clients | List::Events | List::Stats => 0,
+        }
     }
 
     fn answer(&self, query: &Query) -> Vec<u8> {
@@ -127,14 +161,22 @@ impl<F: Frame> Reader<'_, F> {
                 None => self.list_workers(*page, viewer),
             },
             List::Clients => bytes_of(&self.client_stats(&self.peers_view())),
-            List::Metrics => bytes_of(&self.stats(&self.peers_view())),
             List::Events => {
                 let known = (*page < usize::MAX).then_some(*page as u64);
                 self.list_events(known, viewer)
             }
             List::Stats => bytes_of(&self.totals()),
-            List::Directory => bytes_of(&self.directory(viewer)),
-            List::Identities => self.list_identities(service, viewer),
+            List::Identities if service.is_some() => {
+                self.list_identities(service.unwrap_or_default(), viewer)
+            }
+            List::Metrics | List::Directory | List::Identities => {
+                let mut making = Making::new(self, query);
+                loop {
+                    if let Some(answer) = making.go_on(self, query) {
+                        return answer;
+                    }
+                }
+            }
         }
     }
 

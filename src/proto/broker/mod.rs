@@ -104,6 +104,7 @@ mod services;
 mod session;
 mod snapshot;
 mod stats;
+mod survey;
 mod tally;
 mod tasks;
 mod transmit;
@@ -123,6 +124,7 @@ pub use limits::Limits;
 pub use names::{NameClaim, Role};
 pub use payload::Payload;
 pub use services::{Policies, Policy};
+pub use snapshot::Taking;
 pub use stats::{BrokerStats, TableStats};
 pub use transmit::{Outgoing, Transmit};
 
@@ -358,6 +360,34 @@ impl<F: Frame> Broker<F> {
     /// A snapshot of all counters and table sizes. Entries that are in no table are not included.
     pub fn stats(&self, now: Time) -> BrokerStats {
         self.reader(now).stats(&self.cx.addresses.whole_view())
+    }
+
+    /// To whom the turns of a peer belong: its user, or its address, or the peer itself if neither is known.
+    pub fn owner_of(&self, peer: &[u8]) -> RoutingId {
+        let user = self.authorizer.principal_of(peer);
+        let (kind, owner) = match (&user, self.cx.addresses.host_of(peer)) {
+            (Some(user), _) => (b"u", user.user.as_bytes()),
+            (None, Some(host)) => (b"a", host.as_bytes()),
+            (None, None) => (b"p", peer),
+        };
+        [&kind[..], owner].concat().into()
+    }
+
+    /// Begins a snapshot that is taken in pieces.
+    pub fn begin_stats(&self, now: Time) -> Taking {
+        self.reader(now).begin()
+    }
+
+    /// Takes a piece of a snapshot. Returns false after the last one.
+    pub fn take_stats(&self, now: Time, taking: &mut Taking) -> bool {
+        let view = self.cx.addresses.whole_view();
+        self.reader(now).take_more(&view, taking)
+    }
+
+    /// The snapshot, after the last piece.
+    pub fn end_stats(&self, now: Time, taking: Taking) -> BrokerStats {
+        let view = self.cx.addresses.whole_view();
+        self.reader(now).finish(&view, taking)
     }
 
     fn reader(&self, now: Time) -> Reader<'_, F> {

@@ -5,7 +5,7 @@ use super::context::Context;
 use super::keys::{RequestKey, ServiceKey, WorkerKey};
 use super::outcome::End;
 use super::requests::{Cursors, Reclaimed, State};
-use super::tasks::{PIECE, Task, take_piece};
+use super::tasks::{PIECE, Piece, Task};
 use super::{Broker, RoutingId};
 use crate::proto::code::Code;
 use crate::wire::Frame;
@@ -128,7 +128,10 @@ impl<F: Frame> Broker<F> {
     /// Puts some requests back to their places in their queues, by arrival, or ends them.
     pub(super) fn put_back_some(&mut self, tokens: &mut Vec<u64>, cursors: &mut Cursors) {
         let mut services: Vec<ServiceKey> = Vec::new();
-        for token in take_piece(tokens).rev() {
+        let mut piece = Piece::new(self.cx.work);
+        while piece.has_room(self.cx.work)
+            && let Some(token) = tokens.pop()
+        {
             let Some(key) = self.cx.requests.by_token(token) else {
                 continue;
             };

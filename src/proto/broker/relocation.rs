@@ -18,6 +18,7 @@ use super::context::Context;
 use super::keys::{RequestKey, ServiceKey};
 use super::outcome::End;
 use super::requests::{Cursors, State};
+use super::routing::CHOICES;
 use super::tasks::{PIECE, Relocation, Task};
 use crate::proto::code::Code;
 use crate::wire::Frame;
@@ -26,9 +27,6 @@ use std::collections::BinaryHeap;
 
 /// Entries of the table that take the time of one request that moves, if there is nothing to do about them.
 const LOOKS: usize = 16;
-
-/// Workers that take the time of one request that moves, when one of them is chosen for it.
-const CHOICES: usize = 64;
 
 impl<F: Frame> Context<F> {
     /// Whether a request may have to change its place because of this service.
@@ -197,7 +195,7 @@ impl<F: Frame> Broker<F> {
             return true;
         }
         let cost = 1 + match self.cx.services.get_mut(service).queue.has_lanes() {
-            true => self.cx.workers.len() / CHOICES,
+            true => self.cx.services.workers_of(service) / CHOICES,
             false => 0,
         };
         let mut keys = Vec::new();
@@ -206,7 +204,7 @@ impl<F: Frame> Broker<F> {
         {
             keys.extend(self.cx.requests.by_token(token));
         }
-        self.cx.count_work(keys.len() * cost / 4);
+        self.cx.count_work(keys.len() / 4);
         self.move_requests(relocation, &keys);
         if !relocation.found.is_empty() {
             return true;

@@ -5,7 +5,7 @@ use super::metrics::{MeterStats, errors_by_code};
 use super::{Refusals, RoutingId};
 use crate::proto::code::Code;
 use crate::wire::Dialect;
-use crate::wire::json::Text;
+use crate::wire::json::{Text, bytes_of};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -77,6 +77,53 @@ pub struct BrokerStats {
     pub dialects: BTreeMap<&'static str, DialectStats>,
     pub counters: CounterStats,
     pub tables: TableStats,
+}
+
+/// A snapshot apart from the lists of services and workers.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Rest<'a> {
+    other_services: &'a OtherStats,
+    clients: usize,
+    client_list: &'a [ClientStats],
+    requests: usize,
+    queued: usize,
+    queued_bytes: usize,
+    running: usize,
+    held_bytes: usize,
+    dialects: &'a BTreeMap<&'static str, DialectStats>,
+    counters: &'a CounterStats,
+    tables: &'a TableStats,
+}
+
+impl BrokerStats {
+    /// The JSON of a snapshot, given that of the entries of its services, absent services and workers.
+    pub(super) fn with_lists(&self, [services, absent, workers]: [&[u8]; 3]) -> Vec<u8> {
+        let rest = bytes_of(&Rest {
+            other_services: &self.other_services,
+            clients: self.clients,
+            client_list: &self.client_list,
+            requests: self.requests,
+            queued: self.queued,
+            queued_bytes: self.queued_bytes,
+            running: self.running,
+            held_bytes: self.held_bytes,
+            dialects: &self.dialects,
+            counters: &self.counters,
+            tables: &self.tables,
+        });
+        let parts: [&[u8]; 8] = [
+            br#"{"services":["#,
+            services,
+            br#"],"absentServices":["#,
+            absent,
+            br#"],"workers":["#,
+            workers,
+            b"],",
+            &rest[1..],
+        ];
+        parts.concat()
+    }
 }
 
 /// A service that has a queue or workers.

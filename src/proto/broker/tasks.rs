@@ -3,6 +3,7 @@
 mod pieces;
 
 use super::RoutingId;
+use super::grace::GraceEnd;
 use super::keys::{ClientKey, RequestKey, ServiceKey, WorkerKey};
 use super::requests::Cursors;
 use crate::proto::Time;
@@ -11,14 +12,33 @@ use crate::proto::deadlines::TimerKey;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, VecDeque};
 use std::sync::Arc;
-use std::vec::Drain;
 
 /// Maximum of requests in one piece.
 pub(super) const PIECE: usize = 128;
 
-/// Removes a piece from a list of which the last item is next.
-pub(super) fn take_piece<T>(items: &mut Vec<T>) -> Drain<'_, T> {
-    items.drain(items.len().saturating_sub(PIECE)..)
+/// What is left of a piece: it ends after [`PIECE`] items, or earlier if these took very much work.
+#[derive(Debug)]
+pub(super) struct Piece {
+    items: usize,
+    /// Units of work at which it ends.
+    until: u32,
+}
+
+impl Piece {
+    /// Given the units of work so far.
+    pub(super) fn new(work: u32) -> Self {
+        Piece {
+            items: PIECE,
+            until: work.saturating_add(PIECE as u32),
+        }
+    }
+
+    /// Whether there is room for one more item, given the units of work so far. The first one always has room.
+    pub(super) fn has_room(&mut self, work: u32) -> bool {
+        let has_room = self.items == PIECE || self.items > 0 && work < self.until;
+        self.items = self.items.saturating_sub(1);
+        has_room
+    }
 }
 
 /// The rest of the work. Entries of requests may have ended meanwhile, and their keys belong to others.
@@ -26,6 +46,8 @@ pub(super) fn take_piece<T>(items: &mut Vec<T>) -> Drain<'_, T> {
 pub(super) enum Task {
     /// All requests of a client that is gone end, then the client is removed.
     Gone(Cancellation),
+    /// The requests of an absent client are looked at, at the end of its grace time.
+    GraceEnd(Box<GraceEnd>),
     /// The requests that a client had at a time end with a code.
     Dismissed {
         client: ClientKey,
@@ -55,6 +77,8 @@ pub(super) enum Task {
     FanOut(FanOut),
     /// Requests change their places because a worker has come or gone.
     Relocation(Relocation),
+    /// The next answer of MMI is made; see [`super::survey`].
+    Survey,
     /// The next requests of a service are looked for in its other lanes. The name distinguishes it from a later one with
     /// the same key.
     Look {

@@ -130,6 +130,8 @@ impl<F: Frame> Broker<F> {
         if self.cx.workers.unflushed.is_empty() {
             return false;
         }
+        // This is the work of no message.
+        self.cx.work = 0;
         for key in std::mem::take(&mut self.cx.workers.unflushed) {
             if let Some(worker) = self.cx.workers.get_mut(key) {
                 worker.handed = 0;
@@ -137,6 +139,7 @@ impl<F: Frame> Broker<F> {
                 self.dispatch_for(key);
             }
         }
+        self.cx.work = 0;
         true
     }
 

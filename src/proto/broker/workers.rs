@@ -13,7 +13,7 @@ use crate::proto::table::Table;
 use crate::wire::omdp::Ack;
 use crate::wire::{About, Dialect, Hello};
 use slab::Slab;
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 #[derive(Debug)]
 pub(super) struct Worker {
@@ -207,10 +207,14 @@ impl Worker {
     }
 }
 
+static NOBODY: BTreeSet<WorkerKey> = BTreeSet::new();
+
 #[derive(Debug, Default)]
 pub(super) struct Workers {
     slab: Slab<Worker>,
     ids: Table<RoutingId, usize>,
+    /// The workers of each service that has any, by the index of the service.
+    serving: BTreeMap<usize, BTreeSet<WorkerKey>>,
     /// Number of workers that speak MDP.
     pub(super) mdp: usize,
     /// Workers that may have room again when the transport has accepted their messages.
@@ -232,11 +236,20 @@ impl Workers {
         self.slab.get_mut(key.0)
     }
 
-    /// The workers of one service, in no particular order.
-    pub(super) fn serving(&self, service: ServiceKey) -> Vec<WorkerKey> {
-        let workers = self.slab.iter();
-        let workers = workers.filter(|(_, worker)| worker.service == service);
-        workers.map(|(key, _)| WorkerKey(key)).collect()
+    /// The workers of one service.
+    pub(super) fn serving(&self, service: ServiceKey) -> &BTreeSet<WorkerKey> {
+        self.serving.get(&service.index()).unwrap_or(&NOBODY)
+    }
+
+    /// Whether a worker of this service is not among those with these numbers, given in order.
+    pub(super) fn any_other(&self, service: ServiceKey, numbers: &[u64]) -> bool {
+        let serving = self.serving(service);
+        // No number is there twice.
+        serving.len() > numbers.len()
+            || serving.iter().any(|&key| {
+                let worker = self.get(key);
+                worker.is_some_and(|worker| !worker.is_among(numbers))
+            })
     }
 
     pub(super) fn keys(&self) -> Vec<WorkerKey> {
@@ -257,6 +270,16 @@ impl Workers {
         self.slab.len()
     }
 
+    /// One more than the highest index of a worker.
+    pub(super) fn end(&self) -> usize {
+        self.slab.capacity()
+    }
+
+    /// The worker with this index, if there is one.
+    pub(super) fn at(&self, index: usize) -> Option<&Worker> {
+        self.slab.get(index)
+    }
+
     /// The number of the latest registration.
     pub(super) fn last(&self) -> u64 {
         self.last
@@ -268,7 +291,10 @@ impl Workers {
         worker.number = self.last;
         self.mdp += usize::from(!worker.dialect.is_like(Dialect::Omdp));
         let id = worker.id.clone();
+        let service = worker.service.index();
         let key = self.slab.insert(worker);
+        let serving = self.serving.entry(service).or_default();
+        serving.insert(WorkerKey(key));
         self.ids.insert(id, key);
         WorkerKey(key)
     }
@@ -286,6 +312,13 @@ impl Workers {
         let worker = self.slab.try_remove(key.0)?;
         self.ids.remove(&worker.id);
         self.mdp -= usize::from(!worker.dialect.is_like(Dialect::Omdp));
+        let service = worker.service.index();
+        if let Some(serving) = self.serving.get_mut(&service) {
+            serving.remove(&key);
+            if serving.is_empty() {
+                self.serving.remove(&service);
+            }
+        }
         Some(worker)
     }
 }

@@ -77,6 +77,30 @@ fn what_very_many_requests_wait_for_a_suspended_client_is_withdrawn_in_pieces() 
 }
 
 #[test]
+fn very_many_requests_are_looked_at_in_pieces_at_the_end_of_the_grace_time() {
+    for returns in [false, true] {
+        let (mut net, b, w, c) = cast(Some(1));
+        net.serve(w, |body| Job::echo(body).every(secs(25)));
+        let all = net.requests(c, 0..700);
+        net.run(ms(500));
+        net.pause(c);
+        net.run_until(secs(20), |net| {
+            net[b].machine.stats(net.now()).tables.leaving > 0
+        });
+        assert_eq!(net[b].machine.load()[0], 700);
+        if !returns {
+            net.run(secs(1));
+            assert_eq!(net[b].machine.load()[0], 1);
+        }
+        net.serve(w, Job::echo);
+        net.resume(c);
+        net.run(secs(60));
+        all_done(&mut net, c, all, returns);
+        assert_eq!(net.started(w).len(), 700);
+    }
+}
+
+#[test]
 fn a_client_whose_machine_has_vanished_is_given_up_at_last() {
     let (mut net, b, w, c) = cast(Some(1));
     net.serve(w, |_| Job::endless());

@@ -123,3 +123,75 @@ fn the_directory_has_who_is_there_and_where_to_go_on_from() {
     net.run(ms(10));
     assert_eq!(ask(&mut net, c, "$dir", "null"), value!("mine"));
 }
+
+/// So many workers, each of a service of its own and of one that all have, that lists of them are made in pieces.
+fn crowd(net: &mut Net, b: Id<BrokerActor>) -> Vec<Id<RawDealer>> {
+    let raw = (0..300).map(|n| {
+        let raw = net.raw(b, format!("raw{n}").as_bytes());
+        net.run(ms(1));
+        let service = if n % 2 == 0 {
+            "all".to_owned()
+        } else {
+            format!("s{n}")
+        };
+        net.say(raw, &format!("W|1|{service}"));
+        raw
+    });
+    let raw = raw.collect();
+    net.run(ms(10));
+    raw
+}
+
+#[test]
+fn lists_of_very_many_services_and_workers_are_made_in_pieces() {
+    let mut net = Net::new();
+    let b = net.broker();
+    let crowd = crowd(&mut net, b);
+    let clients = [net.client(b), net.client(b)];
+    net.run(ms(50));
+    for service in ["mmi.metrics", "mmi.directory", "$dir"] {
+        let asked = clients.map(|client| net.request(client, service, "null"));
+        net.run_until(secs(1), |net| {
+            net[b].machine.stats(net.now()).tables.leaving > 0
+        });
+        // Some go and others come meanwhile.
+        if service == "mmi.metrics" {
+            net.say(crowd[1], "W|5");
+            net.say(crowd[1], "W|1|s0");
+        }
+        net.run(secs(1));
+        let mut answers = clients.into_iter().zip(asked).map(|(client, request)| {
+            let Some(End::Final(body)) = net.end(client, request) else {
+                panic!("no answer of {service}");
+            };
+            serde_json::from_slice::<Value>(&body.bytes).expect("JSON")
+        });
+        let answer = answers.next().expect("there are two");
+        assert_eq!(Some(&answer), answers.next().as_ref());
+        drop(answers);
+        let names = match service {
+            "mmi.metrics" => {
+                let stats = net[b].machine.stats(net.now());
+                let stats = serde_json::to_value(&stats).expect("JSON");
+                let keys = |of: &Value| -> Vec<String> {
+                    let all = of.as_object().expect("an object");
+                    all.keys().cloned().collect()
+                };
+                assert_eq!(keys(&answer), keys(&stats));
+                let rows = |of: &Value| -> usize {
+                    let lists = ["services", "absentServices"];
+                    let lists = lists.map(|list| of[list].as_array().map_or(0, Vec::len));
+                    lists.iter().sum()
+                };
+                assert!(rows(&answer) + 1 >= rows(&stats), "none is missing");
+                assert_eq!(answer["workers"].as_array().map(Vec::len), Some(300));
+                continue;
+            }
+            "mmi.directory" => &answer["services"],
+            _ => &answer,
+        };
+        let names = names.as_object().expect("an object");
+        assert_eq!(names.len(), 151);
+        assert_eq!(names["all"].as_array().map(Vec::len), Some(150));
+    }
+}

@@ -219,3 +219,26 @@ fn five_hundred_partials_arrive_in_order_and_before_the_end() {
     let expected: Vec<_> = (0..500).map(|n| json(&n.to_string())).collect();
     assert_eq!(net.seen(c, r).partials, expected);
 }
+
+#[test]
+fn very_many_requests_start_in_pieces_when_many_workers_may_begin() {
+    let mut net = Net::new();
+    let b = net.broker();
+    let c = net.client(b);
+    net.run(ms(100));
+    let requests = ask(&mut net, c, 700);
+    net.run(secs(1));
+    let workers: Vec<Id<WorkerActor>> = (0..4)
+        .map(|_| net.worker_with(b, "echo", |config| config.concurrency = None))
+        .collect();
+    net.run_until(secs(1), |net| {
+        let stats = net[b].machine.stats(net.now());
+        stats.tables.leaving > 0 && (1..400).contains(&stats.queued)
+    });
+    let stats = net[b].machine.stats(net.now());
+    assert_eq!(stats.tables.leaving, 1, "{}", stats.queued);
+    net.run(secs(2));
+    all_done(&mut net, c, &requests);
+    let started: usize = workers.iter().map(|&w| net.started(w).len()).sum();
+    assert_eq!(started, 700);
+}

@@ -25,6 +25,11 @@ impl<F: Frame> Broker<F> {
         self.cx.now = now;
         self.authorizer.questions.forget_answers();
         self.answers.clear();
+        let surveys = std::mem::take(&mut self.answers.surveys);
+        let again = surveys
+            .into_iter()
+            .map(|survey| survey.again(&self.reader(self.cx.now)));
+        self.answers.surveys = again.collect();
         for known in self.authorizer.known.values_mut() {
             known.admitted = access.admits(&known.principal);
             known.dismissed &= !known.admitted;

@@ -75,6 +75,16 @@ impl Meters {
     pub(super) fn absent(&self) -> impl Iterator<Item = (&Arc<[u8]>, &Meter)> {
         self.absent.iter()
     }
+
+    /// The kept meter of a released service.
+    pub(super) fn absent_of(&self, name: &[u8]) -> Option<&Meter> {
+        self.absent.get(name)
+    }
+
+    /// Number of services with a row, present and absent.
+    pub(super) fn rows(&self) -> usize {
+        self.rows
+    }
 }
 
 #[cfg(test)]

@@ -29,10 +29,17 @@ pub struct Queue {
     fail_fast: usize,
 }
 
+/// Requests of a queue that are passed in one unit of work.
+const PASSED: usize = 64;
+
 /// The requests that were inserted last in front of others, by service and lane, so that a merge in several pieces does
 /// not begin at the front each time.
 #[derive(Debug, Default)]
-pub struct Cursors(BTreeMap<(usize, Option<Lane>), u64>);
+pub struct Cursors {
+    last: BTreeMap<(usize, Option<Lane>), u64>,
+    /// Requests that were passed on the way to the places.
+    passed: usize,
+}
 
 impl Cursors {
     /// The request inserted last, if it is still in its place, which is before that of a request with this order.
@@ -43,7 +50,7 @@ impl Cursors {
         order: (Time, u32),
         requests: &Requests<F>,
     ) -> Option<RequestKey> {
-        let token = *self.0.get(&(home.index(), lane.clone()))?;
+        let token = *self.last.get(&(home.index(), lane.clone()))?;
         let key = requests.by_token(token)?;
         let request = requests.get(key)?;
         let is_there = matches!(request.state, State::Queued(_)) && request.service == home;
@@ -51,7 +58,14 @@ impl Cursors {
     }
 
     fn set(&mut self, home: ServiceKey, lane: &Option<Lane>, token: u64) {
-        self.0.insert((home.index(), lane.clone()), token);
+        self.last.insert((home.index(), lane.clone()), token);
+    }
+
+    /// The units of work of the merges since the last call.
+    pub fn take_work(&mut self) -> usize {
+        let work = self.passed / PASSED;
+        self.passed %= PASSED;
+        work
     }
 }
 
@@ -231,6 +245,7 @@ impl Queue {
             });
             while *next != NONE && requests.order(RequestKey(*next)) <= order {
                 *next = requests.next(RequestKey(*next)).map_or(NONE, |key| key.0);
+                cursors.passed += 1;
             }
             let next = *next;
             let prev = match links(next, requests) {

@@ -10,6 +10,9 @@ use std::time::Duration;
 /// request keeps its worker from being chosen.
 const SLOWEST: u64 = 100;
 
+/// Maximum of workers that are compared for one request: those of them that have been ready for longest.
+const COMPARED: usize = 1024;
+
 /// The share that one request adds to a worker of weight 1.
 const UNIT: u64 = 1 << 20;
 
@@ -104,7 +107,9 @@ impl Service {
                 idle.find(|&key| fits(workers, key))
             }
             Some(balancer) => {
-                let fitting: Vec<WorkerKey> = idle.filter(|&key| fits(workers, key)).collect();
+                let fitting = idle.filter(|&key| fits(workers, key)).take(COMPARED);
+                let fitting: Vec<WorkerKey> = fitting.collect();
+                self.looked_at += fitting.len();
                 balancer.choose(&fitting, workers)
             }
         };

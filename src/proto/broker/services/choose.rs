@@ -56,6 +56,13 @@ impl Services {
         let lanes = service.and_then(|service| service.queue.lanes_mut());
         lanes.map_or((0, false), Lanes::end_look)
     }
+
+    /// Number of workers that were compared since the last call.
+    #[cold]
+    pub(in crate::proto::broker) fn take_looked_at(&mut self, key: ServiceKey) -> usize {
+        let service = self.slab.get_mut(key.0);
+        service.map_or(0, |service| std::mem::take(&mut service.looked_at))
+    }
 }
 
 impl Service {
@@ -160,6 +167,9 @@ mod tests {
     use super::*;
     use crate::proto::broker::bench::Bench;
     use crate::proto::broker::requests::{LOOKS, Routing};
+    use crate::proto::broker::services::balance::Balancer;
+    use crate::proto::broker::services::policies::Special;
+    use crate::wire::Balance;
 
     /// A request that workers with these numbers have rejected, at the end of its lane.
     fn rejected(bench: &mut Bench, service: ServiceKey, rid: usize, by: Vec<u64>) -> RequestKey {
@@ -216,5 +226,22 @@ mod tests {
             let lanes = bench.services.get_mut(service).queue.lanes_mut();
             lanes.expect("they wait").begin_rest();
         }
+    }
+
+    #[test]
+    fn very_many_workers_are_not_all_compared_for_one_request() {
+        let mut bench = Bench::empty();
+        let service = bench.services.require(b"s");
+        let mut special = Special::default();
+        special.balancer = Some(Balancer::new(Balance::LeastLoaded, 1));
+        bench.services.get_mut(service).special = Some(Box::new(special));
+        for n in 0..3000 {
+            bench.worker(&n.to_string(), service);
+        }
+        let client = bench.client("c", |_| {});
+        bench.request(client, "r", service);
+        assert!(pair(&mut bench, service).is_some());
+        assert_eq!(bench.services.take_looked_at(service), 1024);
+        assert_eq!(bench.services.take_looked_at(service), 0);
     }
 }

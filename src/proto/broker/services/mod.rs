@@ -90,6 +90,7 @@ impl Services {
             ready: ReadyList::default(),
             workers: 0,
             lookahead: Lookahead::default(),
+            looked_at: 0,
             full: false,
             meter,
             has_row,
@@ -314,6 +315,23 @@ impl Services {
     #[cfg(any(test, feature = "fuzz"))]
     pub(super) fn keys(&self) -> impl Iterator<Item = ServiceKey> {
         self.slab.iter().map(|(key, _)| ServiceKey(key))
+    }
+
+    /// The services with this text as their name or pattern, each with its [`index`](ServiceKey::index).
+    pub(super) fn named(&self, name: &[u8]) -> impl Iterator<Item = (usize, &Service)> {
+        let keys = [self.names.get(name), self.patterns.get(name)];
+        let keys = keys.into_iter().flatten();
+        keys.map(|&key| (key, &self.slab[key]))
+    }
+
+    /// One more than the highest index of a service.
+    pub(super) fn end(&self) -> usize {
+        self.slab.capacity()
+    }
+
+    /// The service with this index, if there is one.
+    pub(super) fn at(&self, index: usize) -> Option<&Service> {
+        self.slab.get(index)
     }
 
     /// All services, each with its [`index`](ServiceKey::index).

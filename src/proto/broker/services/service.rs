@@ -27,6 +27,8 @@ pub(in crate::proto::broker) struct Service {
     pub(in crate::proto::broker) workers: usize,
     /// Estimates the number of requests whose turn is near.
     pub(in crate::proto::broker) lookahead: Lookahead,
+    /// Workers that were compared since the work was counted last.
+    pub(super) looked_at: usize,
     /// Whether the queue is reported as full: a request was refused, with an event.
     pub(in crate::proto::broker) full: bool,
     pub(in crate::proto::broker) meter: Meter,

@@ -1,6 +1,6 @@
 //! The pieces of the tasks.
 
-use super::{Cancellation, PIECE, Task, take_piece};
+use super::{Cancellation, PIECE, Piece, Task};
 use crate::proto::broker::clients::Client;
 use crate::proto::broker::context::Context;
 use crate::proto::broker::keys::RequestKey;
@@ -47,15 +47,19 @@ impl<F: Frame> Broker<F> {
 
     /// Does a piece of a task. Returns false after the last one.
     fn do_piece(&mut self, task: &mut Task) -> bool {
+        let mut piece = Piece::new(self.cx.work);
         match task {
             Task::Gone(rest) => self.end_gone(rest),
+            Task::GraceEnd(look) => self.look_at_ending(look),
             Task::Dismissed {
                 client,
                 requests,
                 since,
                 code,
             } => {
-                for key in take_piece(requests) {
+                while piece.has_room(self.cx.work)
+                    && let Some(key) = requests.pop()
+                {
                     let request = self.cx.requests.get(key);
                     if request.is_some_and(|r| r.client == *client && r.arrived <= *since) {
                         self.end(key, End::Failed(*code));
@@ -73,7 +77,9 @@ impl<F: Frame> Broker<F> {
                 if entry.is_none_or(|client| client.absence.is_none()) {
                     return false;
                 }
-                for key in take_piece(requests) {
+                while piece.has_room(self.cx.work)
+                    && let Some(key) = requests.pop()
+                {
                     let request = self.cx.requests.get(key);
                     if request.is_some_and(|r| {
                         let is_meant = *running || r.has_never_started();
@@ -86,7 +92,9 @@ impl<F: Frame> Broker<F> {
             }
             Task::Unresumed { rest, returned } => self.end_unresumed(rest, *returned),
             Task::Ends { tokens, ending } => {
-                for token in take_piece(tokens).rev() {
+                while piece.has_room(self.cx.work)
+                    && let Some(token) = tokens.pop()
+                {
                     self.end_one_of(token, *ending);
                 }
                 !tokens.is_empty()
@@ -97,6 +105,7 @@ impl<F: Frame> Broker<F> {
             }
             Task::FanOut(fan_out) => self.fan_out(fan_out),
             Task::Relocation(relocation) => self.relocate_more(relocation),
+            Task::Survey => self.survey_more(),
             Task::Look { service, name } => {
                 self.look_on(*service, name);
                 false
@@ -127,11 +136,11 @@ impl<F: Frame> Broker<F> {
         all: impl Fn(&Client) -> &Rids,
         applies: impl Fn(&Context<F>, RequestKey) -> bool,
     ) -> bool {
-        let (mut room, are_waiting) = (PIECE, !rest.requests.is_empty());
-        while room > 0
+        let mut piece = Piece::new(self.cx.work);
+        let are_waiting = !rest.requests.is_empty();
+        while piece.has_room(self.cx.work)
             && let Some(key) = rest.requests.pop()
         {
-            room -= 1;
             if !applies(&self.cx, key) {
                 continue;
             }
@@ -146,10 +155,9 @@ impl<F: Frame> Broker<F> {
         if are_waiting {
             rest.running.sort_unstable();
         }
-        while room > 0
+        while piece.has_room(self.cx.work)
             && let Some(token) = rest.running.pop()
         {
-            room -= 1;
             let key = self.cx.requests.by_token(token);
             if let Some(key) = key.filter(|&key| applies(&self.cx, key)) {
                 self.end(key, End::Cancelled);
