@@ -40,6 +40,20 @@ impl Driver {
         used
     }
 
+    /// The units of work of the sender before it has to wait.
+    pub(super) fn allowance(&self) -> u32 {
+        match self.backlog.is_empty() {
+            true => QUANTUM,
+            false => self.allowance_among_waiting(),
+        }
+    }
+
+    #[cold]
+    fn allowance_among_waiting(&self) -> u32 {
+        let peer = self.names.payer(self.inbound.from());
+        self.backlog.allowance(&self.machine.owner_of(peer))
+    }
+
     /// Starts a backlog of the sender, which has used this number of units, if it has exceeded its
     /// quantum.
     #[cold]
@@ -50,7 +64,8 @@ impl Driver {
         }
         let from: RoutingId = self.inbound.from().into();
         let rest = has_more.then(|| self.take_inbound());
-        self.backlog.begin(&from, used, rest);
+        let owner = self.machine.owner_of(self.names.payer(&from));
+        self.backlog.begin(&from, owner, used, rest);
         self.charge_backlog(now, &from);
     }
 

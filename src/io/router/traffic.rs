@@ -71,7 +71,7 @@ impl Driver {
                 continue;
             }
             let read = u32::try_from(self.inbound.size() / READ).unwrap_or(u32::MAX);
-            let allowance = self.backlog.allowance();
+            let allowance = self.allowance();
             let used = self.work_off(now, allowance);
             room = room.saturating_sub(used.saturating_add(read));
             if used >= allowance {

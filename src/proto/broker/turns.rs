@@ -2,8 +2,11 @@
 //!
 //! The transport takes one message from each peer in turn, but a message may contain many, and some take longer than
 //! others. Work is counted in units: one for a message, and more for longer work. When a peer has used its
-//! [`QUANTUM`], the rest of its messages and all later ones wait here. Each waiting peer gets one quantum per turn. A
-//! peer that sends no more than is handled at once never waits.
+//! [`QUANTUM`], the rest of its messages and all later ones wait here. A peer that sends no more than is handled at once
+//! never waits.
+//!
+//! Turns belong to the owners of the peers: users, or addresses without users. In each turn of an owner one of its
+//! waiting peers gets one quantum, so that many connections of one owner have no more than one connection of another.
 
 use super::RoutingId;
 use crate::proto::table::Table;
@@ -16,7 +19,8 @@ pub const QUANTUM: u32 = 256;
 /// delay the messages of other peers by little.
 const AMONG_WAITING: u32 = 16;
 
-/// The same for all waiting peers together: the more peers wait, the fewer units the next one has.
+/// The same for all waiting peers together: the more peers wait, the fewer units the next one has. For a peer whose
+/// owner has no waiting peers, the owners count instead.
 const SHARED: u32 = 2 * QUANTUM;
 
 /// The waiting messages of one peer.
@@ -27,13 +31,16 @@ struct Backlog<T> {
     bytes: usize,
     /// Units that it has used beyond its quantum.
     excess: u32,
+    owner: RoutingId,
 }
 
 /// The waiting peers and their messages; see the module.
 #[derive(Debug)]
 pub struct Turns<T> {
     backlogs: Table<RoutingId, Backlog<T>>,
-    /// The waiting peers, in the order of their turns.
+    /// The waiting peers of each owner that has any, in the order of their turns.
+    peers: Table<RoutingId, VecDeque<RoutingId>>,
+    /// These owners, in the order of their turns.
     order: VecDeque<RoutingId>,
 }
 
@@ -41,6 +48,7 @@ impl<T> Default for Turns<T> {
     fn default() -> Self {
         Turns {
             backlogs: Table::default(),
+            peers: Table::default(),
             order: VecDeque::new(),
         }
     }
@@ -58,12 +66,12 @@ pub struct Turn {
 impl<T> Turns<T> {
     /// Whether no peer waits.
     pub fn is_empty(&self) -> bool {
-        self.order.is_empty()
+        self.backlogs.is_empty()
     }
 
     /// Number of peers that wait.
     pub fn len(&self) -> usize {
-        self.order.len()
+        self.backlogs.len()
     }
 
     /// The peers of which messages wait.
@@ -73,17 +81,22 @@ impl<T> Turns<T> {
         waiting.map(|(peer, _)| peer)
     }
 
-    /// Units that a peer may use at once before it waits.
-    pub fn allowance(&self) -> u32 {
-        match u32::try_from(self.len()).unwrap_or(u32::MAX) {
-            0 => QUANTUM,
-            waiting => (SHARED / waiting).clamp(1, AMONG_WAITING),
+    /// Units that a peer of this owner may use at once before it waits.
+    pub fn allowance(&self, owner: &[u8]) -> u32 {
+        if self.is_empty() {
+            return QUANTUM;
         }
+        let waiting = match self.peers.contains_key(owner) {
+            true => self.len(),
+            false => self.peers.len(),
+        };
+        let waiting = u32::try_from(waiting).unwrap_or(u32::MAX).max(1);
+        (SHARED / waiting).clamp(1, AMONG_WAITING)
     }
 
     /// Whether messages of this peer have to wait.
     pub fn waits(&self, peer: &[u8]) -> bool {
-        !self.order.is_empty() && self.backlogs.contains_key(peer)
+        !self.is_empty() && self.backlogs.contains_key(peer)
     }
 
     /// Bytes that wait for this peer.
@@ -91,17 +104,53 @@ impl<T> Turns<T> {
         self.backlogs.get(peer).map_or(0, |backlog| backlog.bytes)
     }
 
-    /// Makes a peer wait after it has used `used` units, which may be more than its allowance, with the rest of its message, if there is one.
-    pub fn begin(&mut self, peer: &[u8], used: u32, rest: Option<(T, usize)>) {
+    /// Makes a peer of this owner wait after it has used `used` units, which may be more than its allowance, with the
+    /// rest of its message, if there is one.
+    pub fn begin(&mut self, peer: &[u8], owner: RoutingId, used: u32, rest: Option<(T, usize)>) {
         let peer: RoutingId = peer.into();
+        self.forget(&peer);
         let backlog = Backlog {
             bytes: rest.as_ref().map_or(0, |(_, bytes)| *bytes),
             items: rest.into_iter().collect(),
             excess: used.saturating_sub(QUANTUM),
+            owner: owner.clone(),
         };
-        if self.backlogs.insert(peer.clone(), backlog).is_none() {
-            self.order.push_back(peer);
+        self.backlogs.insert(peer.clone(), backlog);
+        self.line_up(owner, peer);
+    }
+
+    /// Puts a peer behind the others of its owner.
+    fn line_up(&mut self, owner: RoutingId, peer: RoutingId) {
+        let peers = self.peers.entry(owner.clone()).or_default();
+        if peers.is_empty() {
+            self.order.push_back(owner);
         }
+        peers.push_back(peer);
+    }
+
+    /// Removes the next peer from the order.
+    fn next_peer(&mut self) -> Option<RoutingId> {
+        let owner = self.order.pop_front()?;
+        let peers = self.peers.get_mut(&owner)?;
+        let peer = peers.pop_front();
+        match peers.is_empty() {
+            true => _ = self.peers.remove(&owner),
+            false => self.order.push_back(owner),
+        }
+        peer
+    }
+
+    /// Removes a peer, and returns its backlog.
+    fn forget(&mut self, peer: &[u8]) -> Option<Backlog<T>> {
+        let backlog = self.backlogs.remove(peer)?;
+        if let Some(peers) = self.peers.get_mut(&backlog.owner) {
+            peers.retain(|other| **other != *peer);
+            if peers.is_empty() {
+                self.peers.remove(&backlog.owner);
+                self.order.retain(|owner| *owner != backlog.owner);
+            }
+        }
+        Some(backlog)
     }
 
     /// Adds a message of a waiting peer.
@@ -114,13 +163,14 @@ impl<T> Turns<T> {
 
     /// Begins the turn of the next peer that has messages and no excess. `None` if no peer waits.
     pub fn next_turn(&mut self) -> Option<Turn> {
-        while let Some(peer) = self.order.pop_front() {
+        while let Some(peer) = self.next_peer() {
             let Some(backlog) = self.backlogs.get_mut(&peer) else {
                 continue;
             };
             if backlog.excess >= QUANTUM {
                 backlog.excess -= QUANTUM;
-                self.order.push_back(peer);
+                let owner = backlog.owner.clone();
+                self.line_up(owner, peer);
                 continue;
             }
             if backlog.items.is_empty() {
@@ -154,24 +204,25 @@ impl<T> Turns<T> {
         if backlog.items.is_empty() && backlog.excess == 0 {
             self.backlogs.remove(&turn.peer);
         } else {
-            self.order.push_back(turn.peer);
+            let owner = backlog.owner.clone();
+            self.line_up(owner, turn.peer);
         }
     }
 
     /// Removes and returns all waiting messages of a peer.
     pub fn remove(&mut self, peer: &[u8]) -> impl Iterator<Item = T> + use<T> {
-        let backlog = self.backlogs.remove(peer);
-        if backlog.is_some() {
-            self.order.retain(|other| **other != *peer);
-        }
+        let backlog = self.forget(peer);
         let items = backlog.map(|backlog| backlog.items).unwrap_or_default();
         items.into_iter().map(|(item, _)| item)
     }
 
     /// Removes and returns all waiting messages, peer by peer.
     pub fn drain(&mut self) -> impl Iterator<Item = T> + use<T> {
+        let mut order = Vec::with_capacity(self.len());
+        while let Some(peer) = self.next_peer() {
+            order.push(peer);
+        }
         let mut backlogs = std::mem::take(&mut self.backlogs);
-        let order = std::mem::take(&mut self.order);
         let items = order
             .into_iter()
             .filter_map(move |peer| backlogs.remove(&peer));
@@ -202,6 +253,10 @@ mod tests {
         served
     }
 
+    fn of(owner: &[u8]) -> RoutingId {
+        owner.into()
+    }
+
     fn who(served: &[(String, u32)]) -> String {
         served.iter().map(|(name, _)| name.as_str()).collect()
     }
@@ -209,9 +264,9 @@ mod tests {
     #[test]
     fn each_has_its_turn() {
         let mut turns = Turns::default();
-        turns.begin(b"a", QUANTUM, Some((5 * QUANTUM, 1)));
-        turns.begin(b"b", QUANTUM, Some((2 * QUANTUM, 1)));
-        turns.begin(b"c", QUANTUM, Some((1, 1)));
+        turns.begin(b"a", of(b"a"), QUANTUM, Some((5 * QUANTUM, 1)));
+        turns.begin(b"b", of(b"b"), QUANTUM, Some((2 * QUANTUM, 1)));
+        turns.begin(b"c", of(b"c"), QUANTUM, Some((1, 1)));
         turns.push(b"b", 1, 1);
         assert!(turns.waits(b"a") && !turns.waits(b"d"));
         assert_eq!(who(&play(&mut turns)), "abcababaa");
@@ -221,21 +276,28 @@ mod tests {
     #[test]
     fn large_batches_of_many_peers_start_with_a_small_part() {
         let mut turns = Turns::default();
-        assert_eq!(turns.allowance(), QUANTUM);
-        let mut at_once = 0;
-        for peer in 0..500u16 {
-            at_once += turns.allowance();
-            turns.begin(&peer.to_be_bytes(), turns.allowance(), Some((QUANTUM, 1)));
+        assert_eq!(turns.allowance(b""), QUANTUM);
+        for is_of_one in [false, true] {
+            let mut at_once = 0;
+            for peer in 0..500u16 {
+                let peer = peer.to_be_bytes();
+                let owner = if is_of_one { of(b"") } else { of(&peer) };
+                let allowance = turns.allowance(&owner);
+                at_once += allowance;
+                turns.begin(&peer, owner, allowance, Some((QUANTUM, 1)));
+            }
+            assert!(at_once < 9 * QUANTUM, "{at_once}");
+            let other = turns.allowance(b"other");
+            assert_eq!(other, if is_of_one { AMONG_WAITING } else { 1 });
+            assert_eq!(play(&mut turns).len(), 500);
+            assert_eq!(turns.allowance(b""), QUANTUM);
         }
-        assert!(at_once < 9 * QUANTUM, "{at_once}");
-        assert_eq!(play(&mut turns).len(), 500);
-        assert_eq!(turns.allowance(), QUANTUM);
     }
 
     #[test]
     fn short_ones_share_a_turn() {
         let mut turns = Turns::default();
-        turns.begin(b"a", QUANTUM, Some((1, 7)));
+        turns.begin(b"a", of(b"a"), QUANTUM, Some((1, 7)));
         for _ in 0..QUANTUM {
             turns.push(b"a", 1, 7);
         }
@@ -248,11 +310,11 @@ mod tests {
     #[test]
     fn what_took_long_is_paid_for_before_the_next() {
         let mut turns = Turns::default();
-        turns.begin(b"a", 3 * QUANTUM, Some((1, 1)));
-        turns.begin(b"b", QUANTUM, Some((3 * QUANTUM, 1)));
+        turns.begin(b"a", of(b"a"), 3 * QUANTUM, Some((1, 1)));
+        turns.begin(b"b", of(b"b"), QUANTUM, Some((3 * QUANTUM, 1)));
         assert_eq!(who(&play(&mut turns)), "bbab");
         // A peer that has sent nothing since is forgotten, with its excess.
-        turns.begin(b"a", 3 * QUANTUM, None);
+        turns.begin(b"a", of(b"a"), 3 * QUANTUM, None);
         assert!(turns.waits(b"a"));
         assert_eq!(who(&play(&mut turns)), "");
         assert!(turns.is_empty());
@@ -261,12 +323,31 @@ mod tests {
     #[test]
     fn what_waits_of_one_peer_can_be_taken_away() {
         let mut turns = Turns::default();
-        turns.begin(b"a", QUANTUM, Some((1, 1)));
-        turns.begin(b"b", QUANTUM, Some((2, 1)));
+        turns.begin(b"a", of(b"a"), QUANTUM, Some((1, 1)));
+        turns.begin(b"b", of(b"b"), QUANTUM, Some((2, 1)));
         turns.push(b"a", 3, 1);
         assert_eq!(turns.remove(b"a").collect::<Vec<_>>(), [1, 3]);
         assert_eq!(turns.len(), 1);
         assert_eq!(turns.drain().collect::<Vec<_>>(), [2]);
         assert!(turns.next_turn().is_none() && turns.is_empty());
+    }
+
+    #[test]
+    fn many_peers_of_one_owner_have_the_turns_of_one() {
+        let mut turns = Turns::default();
+        for peer in [b"a", b"b", b"c", b"d"] {
+            turns.begin(peer, of(b"1"), QUANTUM, Some((2 * QUANTUM, 1)));
+        }
+        turns.begin(b"x", of(b"2"), QUANTUM, Some((3 * QUANTUM, 1)));
+        turns.begin(b"y", of(b"3"), 2 * QUANTUM, Some((QUANTUM, 1)));
+        assert_eq!(turns.len(), 6);
+        assert_eq!(who(&play(&mut turns)), "axbxycxdabcd");
+        assert!(turns.is_empty() && turns.peers.is_empty());
+        turns.begin(b"a", of(b"1"), QUANTUM, Some((1, 1)));
+        turns.begin(b"b", of(b"1"), QUANTUM, Some((2, 1)));
+        turns.begin(b"a", of(b"1"), QUANTUM, Some((3, 1)));
+        assert_eq!(turns.remove(b"b").collect::<Vec<_>>(), [2]);
+        assert_eq!(turns.drain().collect::<Vec<_>>(), [3]);
+        assert!(turns.is_empty() && turns.peers.is_empty() && turns.order.is_empty());
     }
 }
