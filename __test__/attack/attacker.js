@@ -7,7 +7,7 @@ const { endpoint, scenario, scale, lasts, keys = {} } = JSON.parse(process.argv[
 
 async function main() {
   const sockets = [];
-  const connect = (routingId) => {
+  const connect = (routingId, to = endpoint) => {
     const socket = new Dealer({
       linger: 0,
       // So few that a message that was sent is on its way, and not in a queue of this process.
@@ -18,7 +18,7 @@ async function main() {
       ...(routingId === undefined ? {} : { routingId }),
     });
     sockets.push(socket);
-    socket.connect(endpoint);
+    socket.connect(to);
     return socket;
   };
   // A broker that has sent it away does not read any more, which ends the attack.

@@ -120,8 +120,27 @@ function keysFor(asks) {
   };
 }
 
+/** The same with passwords. */
+function passwords() {
+  const peer = (name) => ({ plainUsername: name, plainPassword: name });
+  const users = {
+    honest: { password: 'honest', serve: 'honest', call: 'honest' },
+    attacker: { password: 'attacker', serve: [], call: [] },
+  };
+  return {
+    broker: { plainServer: true, security: { users } },
+    honest: peer('honest'),
+    attacker: peer('attacker'),
+  };
+}
+
+function securityOf({ users, asks }) {
+  if (!users) return undefined;
+  return users === 'plain' ? passwords() : keysFor(asks);
+}
+
 async function play(scenario, scale) {
-  const endpoint = freshEndpoint('tcp');
+  const endpoint = freshEndpoint(SCENARIOS[scenario].over ?? 'tcp');
   const processes = [];
   const run = (program, args, descriptors) => {
     const process = new Process(program, args, descriptors);
@@ -129,8 +148,8 @@ async function play(scenario, scale) {
     return process;
   };
   try {
-    const { asks, broker: more, descriptors, users } = SCENARIOS[scenario];
-    const keys = users ? keysFor(asks) : undefined;
+    const { asks, broker: more, descriptors } = SCENARIOS[scenario];
+    const keys = securityOf(SCENARIOS[scenario]);
     const conf = { ...CONF, ...more, ...keys?.broker };
     const broker = run('broker.js', { endpoint, conf, asks }, descriptors);
     const before = await broker.said('started');

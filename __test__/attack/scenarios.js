@@ -1,72 +1,16 @@
 'use strict';
 // What a hostile peer may do, each as a function of how to connect. The peers are plain ZeroMQ sockets: nothing of this
 // package keeps them from saying what they like.
-const net = require('node:net');
 const { batch, packed, part } = require('../support/packed');
 const { greeting } = require('../support/zmtp');
-
-const HELLO = JSON.stringify({ omdp: 1, heartbeat: 2500, liveness: 3, session: 'a', flow: 1, packed: true });
-const KIB = 1024;
-const MIB = 1024 * KIB;
-
-/** Terms of a request without timeout, in the extension frame. */
-const EXT = Buffer.from([0, 0xff, 0xff, 0xff, 0xff]);
-/** What a client knows of a request that it resumes: nothing, and it may be looked for long. */
-const PAST = Buffer.from([0, 0, 0, 0, 0, 0xff, 0xff, 0xff, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
-
-/** The first frame of a message in a channel. @param {number} number @param {string | Buffer} first */
-const inChannel = (number, first) =>
-  Buffer.concat([Buffer.from([0x03, number >> 8, number & 0xff]), Buffer.from(first)]);
-
-/** READY of a worker in a channel. @param {number} number @param {string} service @param {object} hello */
-const ready = (number, service, hello) => [
-  inChannel(number, 'W'),
-  '1',
-  service,
-  JSON.stringify({ ...JSON.parse(HELLO), packed: undefined, ...hello }),
-];
-
-/** @typedef {(routingId?: string) => import('zeromq').Dealer} Connect */
-
-/** A plain TCP connection, which has come about. @param {string} endpoint @returns {Promise<net.Socket>} */
-function dial(endpoint) {
-  const { hostname, port } = new URL(endpoint);
-  const socket = net.connect(Number(port), hostname);
-  socket.on('error', () => {});
-  return new Promise((resolve) => {
-    socket.on('connect', () => resolve(socket));
-    socket.on('close', () => resolve(socket));
-  });
-}
-
-/** A connection over which the handshake of NULL is done. @param {string} endpoint */
-async function shake(endpoint) {
-  const socket = await dial(endpoint);
-  socket.resume();
-  const type = '\x0bSocket-Type\0\0\0\x06DEALER';
-  const ready = Buffer.from(`\x05READY${type}`, 'latin1');
-  socket.write(Buffer.concat([greeting(), Buffer.from([4, ready.length]), ready]));
-  return socket;
-}
-
-/** @param {net.Socket} socket @param {Buffer} bytes @returns {Promise<boolean>} whether it is still there */
-async function push(socket, bytes) {
-  if (socket.destroyed) return false;
-  if (socket.write(bytes)) return true;
-  await new Promise((resolve) => {
-    const done = () => {
-      for (const event of ['drain', 'close']) socket.off(event, done);
-      resolve(undefined);
-    };
-    for (const event of ['drain', 'close']) socket.on(event, done);
-  });
-  return !socket.destroyed;
-}
+const { SECURED } = require('./secured');
+const { HELLO, EXT, PAST, KIB, MIB, dial, shake, push, inChannel, ready } = require('./tools');
 
 /**
- * `broker`: options of the broker. `users`: it has users, and the attacker is one of them, who may call and serve
- * nothing. `asks`: it has an `authorize` callback, which takes its time. `descriptors`: how many its process may have.
- * @type {Record<string, { about: string, broker?: object, users?: boolean, asks?: boolean, descriptors?: number,
+ * `broker`: options of the broker. `users`: it has users, over CURVE or `plain`, and the attacker is one of them, who
+ * may call and serve nothing. `asks`: it has an `authorize` callback, which takes its time. `descriptors`: how many its
+ * process may have. `over`: the transport, tcp by default.
+ * @type {Record<string, { about: string, broker?: object, users?: boolean | 'plain', over?: 'ipc', asks?: boolean, descriptors?: number,
  *   run(connect: Connect, scale: number, endpoint: string): Promise<void> }>}
  */
 const SCENARIOS = {
@@ -695,6 +639,7 @@ const SCENARIOS = {
       }
     },
   },
+  ...SECURED,
 };
 
 module.exports = { SCENARIOS };

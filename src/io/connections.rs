@@ -101,7 +101,7 @@ impl Connections {
         };
         Ok(Connections {
             patience: Patience::new(limits.silence, limits.names_are_held),
-            endless: Endless::new(limits.message),
+            endless: Endless::new(limits.message, limits.unfinished),
             round: Vec::new(),
             limits,
             monitor,

@@ -3,13 +3,13 @@
 //! libzmq keeps the frames of a message until the last one has arrived, and limits the size of each
 //! frame only. The received bytes of each connection are therefore checked at intervals. A
 //! connection that has received more than the maximum size of a message, without a complete one, is
-//! ended.
+//! ended. If all such connections together exceed a maximum, the one that has received most is ended.
 
 use super::Fd;
 use std::collections::HashMap;
 
-/// A connection that receives more bytes than this between two checks has to be watched for
-/// messages.
+/// A connection that has received more bytes than this since it was last watched has to be watched
+/// for messages.
 const SUSPICIOUS_BYTES: u64 = 1 << 20;
 
 /// Tolerance for bytes that were under way or buffered at the first check.
@@ -19,19 +19,35 @@ const SLACK: u64 = 2 << 20;
 pub(super) struct Endless {
     /// The limit of bytes without a message, tolerance included.
     most: u64,
-    /// Received bytes at the last check.
+    /// The limit of such bytes of all connections together.
+    in_all: u64,
+    /// Received bytes at the first check, or when the connection was last watched.
     seen: HashMap<Fd, u64>,
-    /// Received bytes at the check that raised the suspicion, of connections without a message
-    /// since.
-    suspects: HashMap<Fd, u64>,
+    /// Connections without a message since they became suspicious.
+    suspects: HashMap<Fd, Suspect>,
     /// Suspects beyond the limit, which may still have an unread message.
     exceeding: Vec<Fd>,
 }
 
+#[derive(Debug, Clone, Copy)]
+struct Suspect {
+    /// Received bytes when it became suspicious.
+    since: u64,
+    /// Received bytes at the last check.
+    received: u64,
+}
+
+impl Suspect {
+    fn unfinished(self) -> u64 {
+        self.received.saturating_sub(self.since)
+    }
+}
+
 impl Endless {
-    pub(super) fn new(message: u64) -> Self {
+    pub(super) fn new(message: u64, in_all: u64) -> Self {
         Endless {
             most: message.saturating_add(SLACK),
+            in_all: in_all.saturating_add(SLACK),
             seen: HashMap::new(),
             suspects: HashMap::new(),
             exceeding: Vec::new(),
@@ -50,34 +66,49 @@ impl Endless {
 
     /// Reports a message over this connection.
     pub(super) fn heard(&mut self, fd: Fd) {
-        self.suspects.remove(&fd);
+        if let Some(suspect) = self.suspects.remove(&fd) {
+            self.seen.insert(fd, suspect.received);
+        }
     }
 
     /// Reports the number of bytes received over this connection.
     pub(super) fn look(&mut self, fd: Fd, received: u64) {
-        if let Some(&since) = self.suspects.get(&fd) {
-            if received.saturating_sub(since) > self.most && !self.exceeding.contains(&fd) {
+        if let Some(suspect) = self.suspects.get_mut(&fd) {
+            suspect.received = received;
+            if suspect.unfinished() > self.most && !self.exceeding.contains(&fd) {
                 self.exceeding.push(fd);
             }
             return;
         }
-        let before = self.seen.insert(fd, received);
-        if received.saturating_sub(before.unwrap_or(0)) <= SUSPICIOUS_BYTES {
-            return;
+        let before = self.seen.get(&fd).copied();
+        if before.is_none() {
+            self.seen.insert(fd, received);
         }
         // All bytes before the first check count: a message among them is heard before `take_exceeding`.
-        self.suspects.insert(fd, before.map_or(0, |_| received));
-        if before.is_none() {
-            self.look(fd, received);
+        let since = before.map_or(0, |_| received);
+        if received.saturating_sub(before.unwrap_or(0)) > SUSPICIOUS_BYTES {
+            self.suspects.insert(fd, Suspect { since, received });
+            if before.is_none() {
+                self.look(fd, received);
+            }
         }
     }
 
-    /// Returns the connections that certainly exceed the limit. Call it when all received messages
+    /// Returns the connections that certainly exceed a limit. Call it when all received messages
     /// have been taken.
     pub(super) fn take_exceeding(&mut self) -> Vec<Fd> {
         let suspects = &self.suspects;
         let exceeding = self.exceeding.drain(..);
-        exceeding.filter(|fd| suspects.contains_key(fd)).collect()
+        let mut exceeding: Vec<Fd> = exceeding.filter(|fd| suspects.contains_key(fd)).collect();
+        let all: u64 = suspects.values().map(|suspect| suspect.unfinished()).sum();
+        if all > self.in_all {
+            let largest = suspects
+                .iter()
+                .max_by_key(|(_, suspect)| suspect.unfinished());
+            let largest = largest.map(|(fd, _)| *fd);
+            exceeding.extend(largest.filter(|fd| !exceeding.contains(fd)));
+        }
+        exceeding
     }
 
     pub(super) fn forget(&mut self, fd: Fd) {
@@ -94,7 +125,7 @@ mod tests {
 
     #[test]
     fn bytes_without_a_message_are_too_many_at_some_time() {
-        let mut endless = Endless::new(MESSAGE);
+        let mut endless = Endless::new(MESSAGE, 3 * MESSAGE);
         endless.look(7, SUSPICIOUS_BYTES);
         assert!(!endless.listens());
         endless.look(7, 3 * SUSPICIOUS_BYTES);
@@ -109,7 +140,7 @@ mod tests {
 
     #[test]
     fn a_connection_with_messages_is_no_suspect() {
-        let mut endless = Endless::new(MESSAGE);
+        let mut endless = Endless::new(MESSAGE, 3 * MESSAGE);
         let mut received = 0;
         for _ in 0..10 {
             received += MESSAGE;
@@ -126,10 +157,49 @@ mod tests {
 
     #[test]
     fn at_the_first_look_everything_counts() {
-        let mut endless = Endless::new(MESSAGE);
+        let mut endless = Endless::new(MESSAGE, 3 * MESSAGE);
         endless.look(7, MESSAGE + SLACK + 1);
         endless.look(8, MESSAGE + SLACK + 1);
         endless.heard(8);
         assert_eq!(endless.take_exceeding(), [7]);
+    }
+
+    #[test]
+    fn a_message_that_grows_slowly_is_noticed() {
+        let mut endless = Endless::new(MESSAGE, 3 * MESSAGE);
+        let step = SUSPICIOUS_BYTES / 2;
+        let mut received = 0;
+        while endless.take_exceeding().is_empty() {
+            received += step;
+            assert!(received < 2 * MESSAGE, "it goes on for ever");
+            endless.look(7, received);
+        }
+        // With messages, the connection is watched now and then.
+        let mut watched = 0;
+        for n in 1..100 {
+            endless.look(8, n * step);
+            watched += usize::from(endless.suspects().contains(&8));
+            endless.heard(8);
+        }
+        assert!((20..40).contains(&watched), "{watched}");
+    }
+
+    #[test]
+    fn of_many_that_exceed_the_limit_together_the_one_with_most_ends() {
+        let mut endless = Endless::new(MESSAGE, 3 * MESSAGE);
+        let mut ended = Vec::new();
+        for n in 1..=MESSAGE / SUSPICIOUS_BYTES {
+            for fd in (1..=5)
+                .filter(|fd| !ended.contains(fd))
+                .collect::<Vec<Fd>>()
+            {
+                endless.look(fd, n * SUSPICIOUS_BYTES + fd as u64);
+            }
+            for fd in endless.take_exceeding() {
+                endless.forget(fd);
+                ended.push(fd);
+            }
+        }
+        assert_eq!(ended, [5, 4]);
     }
 }

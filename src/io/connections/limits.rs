@@ -16,6 +16,8 @@ pub struct ConnectionLimits {
     pub silence: Option<Duration>,
     /// Maximum size of a message in bytes.
     pub message: u64,
+    /// Maximum size of all incomplete messages together, in bytes.
+    pub unfinished: u64,
     /// Whether names belong to their holders, see `Patience`.
     pub names_are_held: bool,
 }

@@ -164,6 +164,7 @@ impl BrokerConf {
             silence: (self.silence_interval >= 0.0)
                 .then(|| Duration::from_millis(self.silence_interval as u64)),
             message: (self.max_message_size as u64).saturating_add(FRAME_RESERVE),
+            unfinished: limit(self.max_held) as u64,
             names_are_held: self.security.is_some(),
         }
     }

@@ -51,6 +51,7 @@ impl Side {
                 of_user: 1000,
                 silence: None,
                 message: MAX,
+                unfinished: u64::MAX,
                 names_are_held: false,
             },
             refusals: Arc::default(),
