@@ -3,7 +3,7 @@
 //! libzmq keeps the frames of a message until the last one has arrived, and limits the size of each
 //! frame only. The received bytes of each connection are therefore checked at intervals. A
 //! connection that has received more than the maximum size of a message, without a complete one, is
-//! ended. If all such connections together exceed a maximum, the one that has received most is ended.
+//! ended. If all such connections together exceed a maximum, those that have received most are ended.
 
 use super::Fd;
 use std::collections::HashMap;
@@ -94,21 +94,28 @@ impl Endless {
         }
     }
 
-    /// Returns the connections that certainly exceed a limit. Call it when all received messages
-    /// have been taken.
+    /// Removes and returns the connections that certainly exceed a limit. Call it when all received
+    /// messages have been taken.
     pub(super) fn take_exceeding(&mut self) -> Vec<Fd> {
-        let suspects = &self.suspects;
-        let exceeding = self.exceeding.drain(..);
-        let mut exceeding: Vec<Fd> = exceeding.filter(|fd| suspects.contains_key(fd)).collect();
-        let all: u64 = suspects.values().map(|suspect| suspect.unfinished()).sum();
-        if all > self.in_all {
-            let largest = suspects
-                .iter()
-                .max_by_key(|(_, suspect)| suspect.unfinished());
-            let largest = largest.map(|(fd, _)| *fd);
-            exceeding.extend(largest.filter(|fd| !exceeding.contains(fd)));
+        let mut taken = std::mem::take(&mut self.exceeding);
+        taken.retain(|fd| self.suspects.contains_key(fd));
+        for fd in &taken {
+            self.forget(*fd);
         }
-        exceeding
+        let mut all: u64 = self.suspects.values().map(|each| each.unfinished()).sum();
+        while all > self.in_all {
+            let largest = self
+                .suspects
+                .iter()
+                .max_by_key(|(_, each)| each.unfinished());
+            let Some((&fd, &suspect)) = largest else {
+                break;
+            };
+            all -= suspect.unfinished();
+            self.forget(fd);
+            taken.push(fd);
+        }
+        taken
     }
 
     pub(super) fn forget(&mut self, fd: Fd) {
@@ -195,10 +202,7 @@ mod tests {
             {
                 endless.look(fd, n * SUSPICIOUS_BYTES + fd as u64);
             }
-            for fd in endless.take_exceeding() {
-                endless.forget(fd);
-                ended.push(fd);
-            }
+            ended.extend(endless.take_exceeding());
         }
         assert_eq!(ended, [5, 4]);
     }

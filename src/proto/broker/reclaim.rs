@@ -24,9 +24,11 @@ impl<F: Frame> Context<F> {
         if let Some(client) = self.clients.get_mut(request.client) {
             client.unread -= assigned.unread;
         }
+        let (given, is_copy) = (assigned.given, request.is_copy());
         request.state = State::Reclaimed(Reclaimed {
-            given: assigned.given,
+            given,
             has_started,
+            waits: !is_copy && (!has_started || request.retry > 0),
             worker: worker.clone(),
         });
         let service = request.service;

@@ -82,6 +82,14 @@ impl<F> Request<F> {
         !matches!(self.state, State::Assigned(_))
     }
 
+    /// Whether it counts as waiting while it is beside its queue.
+    fn counts_beside(&self) -> bool {
+        match &self.state {
+            State::Reclaimed(reclaimed) => reclaimed.waits,
+            _ => true,
+        }
+    }
+
     /// Whether it waits, and no worker can have had it.
     pub(super) fn has_never_started(&self) -> bool {
         let waits = matches!(self.state, State::Queued(_) | State::SetAside(_));

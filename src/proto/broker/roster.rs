@@ -37,6 +37,13 @@ pub(super) use sums::stamp;
 /// How long a new worker waits for clients to hear of it. Long compared with a round trip.
 const HEAR: Duration = Duration::from_millis(50);
 
+/// Many clients are told of changes less often, so that one worker which comes and goes takes a small part of the
+/// broker's time: the interval is this for each client.
+const FOR_A_CLIENT: Duration = Duration::from_micros(20);
+
+/// Maximum of clients that are told at once each time.
+const FEW: usize = 64;
+
 /// The roster that all clients are told, or will be.
 #[derive(Debug, Default)]
 pub(super) struct Roster {
@@ -52,6 +59,8 @@ pub(super) struct Roster {
     clients: usize,
     awaited: usize,
     behind: usize,
+    /// When many clients can be told next.
+    next: Time,
     timer: Option<TimerKey>,
 }
 
@@ -128,7 +137,8 @@ impl Roster {
     /// Sends changes at the end of this turn, unless confirmations are awaited.
     fn look_at<F: Frame>(&mut self, cx: &mut Context<F>) {
         if self.awaited == 0 || self.timer.is_none() {
-            cx.reset(&mut self.timer, cx.now, Timer::Roster);
+            let at = self.next.max(cx.now);
+            cx.reset(&mut self.timer, at, Timer::Roster);
         }
     }
 
@@ -207,6 +217,10 @@ impl Roster {
         let is_news = last > std::mem::replace(&mut self.told, last);
         let changed = std::mem::take(&mut self.changed);
         let message = self.sums.changes(cx.now, last, &changed);
+        if self.clients > FEW {
+            let clients = u32::try_from(self.clients).unwrap_or(u32::MAX);
+            self.next = cx.now + FOR_A_CLIENT * clients;
+        }
         for key in cx.clients.keys() {
             let Some(client) = cx.clients.get_mut(key) else {
                 continue;

@@ -120,3 +120,29 @@ fn the_sum_of_a_service_is_gone_with_its_last_worker() {
     assert_eq!(roster.sums.len(), 0);
     roster.sums.audit(&Sums::default());
 }
+
+#[test]
+fn many_clients_are_told_of_a_worker_that_comes_and_goes_now_and_then() {
+    let (mut bench, mut roster, service, client) = bench();
+    for n in 1..1000 {
+        let client = bench.client(&format!("c{n}"), |hello| hello.roster = true);
+        roster.whole(&mut bench, client);
+    }
+    let begun = bench.now;
+    let mut told = 0;
+    while bench.now < begun + Duration::from_secs(1) {
+        let worker = add(&mut bench, &mut roster, service);
+        let worker = bench.workers.remove(worker).expect("it is new");
+        roster.remove(&mut bench, &worker);
+        bench.wait();
+        roster.due(&mut bench);
+        told += bench.sent().len();
+        // All of them confirm at once.
+        for key in bench.clients.keys() {
+            roster.heard(&mut bench, key, worker.number);
+        }
+        bench.now = bench.now + Duration::from_millis(1);
+    }
+    assert!((40_000..=51_000).contains(&told), "{told}");
+    assert!(roster.heard(&mut bench, client, 1).begin.is_empty());
+}

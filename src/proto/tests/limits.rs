@@ -281,3 +281,29 @@ fn a_million_expire_in_turns() {
     }
     assert_eq!(broker.load(), [0; 4]);
 }
+
+#[test]
+fn requests_of_a_lost_worker_that_will_end_do_not_count_as_waiting() {
+    for retry in [0, 1] {
+        let mut net = Net::new();
+        let b = net.broker();
+        let [raw, asker] = [b"W", b"A"].map(|name| net.raw(b, name));
+        net.run(ms(1));
+        let hello = r#"{"omdp":1,"heartbeat":60000,"liveness":3,"session":"","concurrency":-1}"#;
+        net.say(raw, &format!("W|1|s|{hello}"));
+        net.run(ms(5));
+        for n in 0..400 {
+            net.say(asker, &format!("C|2|s|r{n}|1|{{\"retry\":{retry}}}"));
+        }
+        net.run(ms(5));
+        net.kill(raw);
+        net.run_until(secs(10), |net| {
+            net[b].machine.stats(net.now()).tables.leaving > 0
+        });
+        let stats = net[b].machine.stats(net.now());
+        assert_eq!((stats.requests, stats.queued), (400, 400 * retry));
+        net.run(secs(1));
+        let stats = net[b].machine.stats(net.now());
+        assert_eq!((stats.requests, stats.queued), (400 * retry, 400 * retry));
+    }
+}

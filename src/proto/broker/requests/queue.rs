@@ -329,10 +329,12 @@ impl Queue {
 
     /// Counts a request that waits beside the queue.
     pub fn enter_beside<F>(&mut self, key: RequestKey, requests: &mut Requests<F>) {
-        let bytes = requests.slab[key.0 as usize].bytes;
+        let request = &requests.slab[key.0 as usize];
         self.beside += 1;
-        self.waiting.add(bytes);
-        requests.waiting.add(bytes);
+        if request.counts_beside() {
+            self.waiting.add(request.bytes);
+            requests.waiting.add(request.bytes);
+        }
     }
 
     /// Takes out a request that waits in this queue or beside it. The caller gives it a new place or removes it.
@@ -347,8 +349,10 @@ impl Queue {
             | State::Reclaimed(_) => {
                 let bytes = request.bytes;
                 self.beside -= 1;
-                self.waiting.remove(bytes);
-                requests.waiting.remove(bytes);
+                if request.counts_beside() {
+                    self.waiting.remove(bytes);
+                    requests.waiting.remove(bytes);
+                }
             }
             State::Assigned(_) => {}
         }

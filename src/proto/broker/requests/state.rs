@@ -35,6 +35,8 @@ pub struct Reclaimed {
     pub given: Time,
     /// Whether its handler may have started.
     pub has_started: bool,
+    /// Whether it goes back to its queue. Those that will end do not count as waiting.
+    pub waits: bool,
     /// The name of the worker.
     pub worker: Option<RoutingId>,
 }
