@@ -47,7 +47,7 @@ const REPORT_INTERVAL: Duration = Duration::from_millis(10);
 pub(super) const MAX_CHECKED: usize = 512;
 
 /// A handshake that takes longer makes room for others.
-pub(super) const SLOW: Duration = Duration::from_secs(1);
+const SLOW: Duration = Duration::from_secs(1);
 
 /// Facts about the connection of a message that were not known.
 pub(super) struct PeerFacts {

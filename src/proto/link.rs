@@ -16,6 +16,9 @@
 //! | Suspended | reopen             | Open               | Opening |
 //! | Up      | name taken           | Close              | Backoff |
 //! | any     | close                | Close              | Closed  |
+//!
+//! All transitions are in this file. The knowledge about the broker, and the pauses between attempts, are types of their
+//! own.
 
 mod config;
 mod known_broker;

@@ -1,6 +1,8 @@
 //! The limits on connections, and the reports for the operator.
 
+use super::{Quiet, SLOW};
 use crate::io::security::HandshakeFailure;
+use crate::proto::Time;
 use std::time::Duration;
 
 /// Limits on connections.
@@ -20,6 +22,26 @@ pub struct ConnectionLimits {
     pub unfinished: u64,
     /// Whether names belong to their holders, see `Patience`.
     pub names_are_held: bool,
+}
+
+impl ConnectionLimits {
+    /// The connection that has to end because of a new one, and the reason. `open` is the number of all connections,
+    /// `of_address` that of the address, and `room` the number for which there are descriptors.
+    pub(in crate::io) fn excess<K: Copy + Default + Ord>(
+        &self,
+        now: Time,
+        new: K,
+        of_address: usize,
+        (open, room): (usize, usize),
+        quiet: &Quiet<K>,
+    ) -> Option<(K, &'static str)> {
+        if of_address > self.of_address {
+            return Some((new, "too many connections of this address"));
+        }
+        // A connection that had the time to send a message and did not is ended first.
+        let oldest = || quiet.oldest(now, SLOW).unwrap_or(new);
+        (open > self.all.min(room)).then(|| (oldest(), "too many connections"))
+    }
 }
 
 /// A report for the operator.

@@ -1,7 +1,7 @@
 //! libzmq's reports about the connections: their beginnings, handshakes and ends.
 
 use super::entry::{Connection, Stage, address_of};
-use super::{ConnectionNotice, Connections, Fd, SLOW, is_out_of_descriptors};
+use super::{ConnectionNotice, Connections, Fd, is_out_of_descriptors};
 use crate::io::monitor::Report;
 use crate::io::security::HandshakeFailure;
 use crate::proto::Time;
@@ -61,13 +61,10 @@ impl Connections {
         };
         self.open.insert(fd, connection);
         self.quiet.add(now, fd);
-        if of_address > self.limits.of_address {
-            return self.end(fd, "too many connections of this address");
-        }
-        if self.open.len() > self.limits.all.min(self.shortage.room()) {
-            // A connection that had the time to send a message and did not is ended first.
-            let oldest = self.quiet.oldest(now, SLOW);
-            self.end(oldest.unwrap_or(fd), "too many connections");
+        let counts = (self.open.len(), self.shortage.room());
+        let excess = (self.limits).excess(now, fd, of_address, counts, &self.quiet);
+        if let Some((fd, reason)) = excess {
+            self.end(fd, reason);
         }
     }
 

@@ -10,6 +10,7 @@ use super::mmi::Answer;
 use super::requests::{Content, Deadline, NewRequest, Queued, Routing, State};
 use super::returned::Resumed;
 use super::{Broker, Timer, fanout, mmi};
+use crate::proto::Terms;
 use crate::proto::code::Code;
 use crate::wire::omdp::{Past, Recall, ReplyKind};
 use crate::wire::{Body, Dialect, Frame, Malformed};
@@ -177,35 +178,11 @@ impl<F: Frame> Broker<F> {
             return Ok(());
         }
         if mmi::is_own(&self.cx.services, &head.service) {
-            if fanout::all_of(&head.service).is_some() {
-                self.admit_all(from, head, content, terms);
-                return Ok(());
-            }
-            self.answer_mmi(from, head, content.body);
+            self.admit_own(from, head, content, terms);
             return Ok(());
         }
-        let client = known.unwrap_or_else(|| self.require_client(from, head.dialect));
-        if let Dialect::Mdp(_) = head.dialect {
-            self.cx.count_work(content.size() / CONVERTED);
-            terms = self.cx.config.expiry.into();
-            self.last_rid += 1;
-            // As text, because a worker of 0.0.92 converts it to text.
-            head.rid = F::from(self.last_rid.to_string().into_bytes());
-        } else {
-            if let Some(entry) = self.cx.clients.get_mut(client) {
-                entry.extended |= head.extended;
-                entry.dialect = head.dialect;
-            }
-            // A second request with an id in use would make both ends ambiguous.
-            if self
-                .cx
-                .clients
-                .request(client, &head.rid, &self.cx.requests)
-                .is_some()
-            {
-                return Err(Malformed::Name);
-            }
-        }
+        let client = known.unwrap_or_else(|| self.cx.require_client(from, head.dialect));
+        self.name_request(client, &mut head, &mut terms, content.size())?;
         let (service, routing) = self.cx.require_home(&head.service, routing);
         let is_choosy = routing.as_ref().is_some_and(|routing| routing.is_choosy());
         let refused = match self.cx.is_out_of_reach(service, routing.as_deref()) {
@@ -241,6 +218,44 @@ impl<F: Frame> Broker<F> {
         };
         self.queue_new(new);
         Ok(())
+    }
+
+    /// Admits a request to a service of the broker itself.
+    #[inline(never)]
+    fn admit_own(&mut self, from: &[u8], head: RequestHead<F>, content: Content<F>, terms: Terms) {
+        if fanout::all_of(&head.service).is_some() {
+            return self.admit_all(from, head, content, terms);
+        }
+        self.answer_mmi(from, head, content.body);
+    }
+
+    /// Gives a request of MDP, which has no ids, an id and its terms. Other requests must have an id that is not in
+    /// use: a second one would make both ends ambiguous.
+    #[inline]
+    fn name_request(
+        &mut self,
+        client: ClientKey,
+        head: &mut RequestHead<F>,
+        terms: &mut Terms,
+        size: usize,
+    ) -> Result<(), Malformed> {
+        if let Dialect::Mdp(_) = head.dialect {
+            self.cx.count_work(size / CONVERTED);
+            *terms = self.cx.config.expiry.into();
+            self.last_rid += 1;
+            // As text, because a worker of 0.0.92 converts it to text.
+            head.rid = F::from(self.last_rid.to_string().into_bytes());
+            return Ok(());
+        }
+        if let Some(entry) = self.cx.clients.get_mut(client) {
+            entry.extended |= head.extended;
+            entry.dialect = head.dialect;
+        }
+        let (clients, requests) = (&self.cx.clients, &self.cx.requests);
+        match clients.request(client, &head.rid, requests) {
+            Some(_) => Err(Malformed::Name),
+            None => Ok(()),
+        }
     }
 
     fn answer_mmi(&mut self, from: &[u8], head: RequestHead<F>, body: Body<F>) {

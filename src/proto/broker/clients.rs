@@ -1,8 +1,8 @@
 //! The table of clients and of their requests.
 
+mod client;
+
 use super::RoutingId;
-use super::absence::Absence;
-use super::heard::Heard;
 use super::heartbeats::Heartbeats;
 use super::keys::{AccountKey, ClientKey, RequestKey};
 use super::requests::Requests;
@@ -10,95 +10,12 @@ use super::rids::Rids;
 use crate::proto::Time;
 use crate::proto::deadlines::TimerKey;
 use crate::proto::table::Table;
-use crate::wire::{Dialect, Frame, Hello};
+use crate::wire::{Dialect, Frame};
+pub(super) use client::{Client, Started};
 use foldhash::quality::FixedState;
 use slab::Slab;
-use std::collections::HashMap;
 use std::hash::BuildHasher;
 use std::time::Duration;
-
-/// The number of starts that are left to each of these requests, by id.
-pub(super) type Started = HashMap<Box<[u8]>, u16>;
-
-#[derive(Debug)]
-pub(super) struct Client {
-    pub(super) id: RoutingId,
-    /// The dialect. Comments on clients of 0.0.92 hold for MDP too.
-    pub(super) dialect: Dialect,
-    /// The hello; `None` for a client of 0.0.92.
-    pub(super) hello: Option<Hello>,
-    /// Whether it understands extension frames. Without a hello on this connection, a request with
-    /// an extension frame shows it.
-    pub(super) extended: bool,
-    /// Its requests, by the hash of their ids.
-    pub(super) requests: Rids,
-    pub(super) beats: Heartbeats,
-    /// When it was last asked for a sign of life.
-    pub(super) pinged: Option<Time>,
-    /// Whether its connection broke and no message has arrived since.
-    pub(super) cut_off: bool,
-    /// Whether the client is gone while its many requests still end, which takes several turns.
-    pub(super) leaving: bool,
-    /// Whether it did not answer in time when it was asked to release parked requests.
-    pub(super) did_not_release: bool,
-    /// Whether messages to it wait at the transport, because it takes less than it is sent.
-    pub(super) congested: bool,
-    /// Cost of all parts that it has not read, over all its requests.
-    pub(super) unread: u64,
-    /// The account for everything kept for it, and the charge for this entry.
-    pub(super) account: AccountKey,
-    pub(super) charged: usize,
-    /// Present while it is detached.
-    pub(super) absence: Option<Absence>,
-    /// Requests that it has not resumed yet since its return, and copies of fan-outs, which go on with them. A copy of
-    /// `requests` at its return, which is made without a look at each of them.
-    pub(super) unresumed: Rids,
-    /// The number of its latest return, or zero.
-    pub(super) returned: u64,
-    /// The reply log has been dropped: too much was not acknowledged.
-    pub(super) log_is_incomplete: bool,
-    /// Requests of this life that may have started before the client was given up. `None` if this
-    /// broker does not know everything that this life has sent.
-    pub(super) started: Option<Started>,
-    /// The workers it has heard of, if it is told the roster; see [`super::roster`].
-    pub(super) heard: Option<Heard>,
-    /// Extended clients always have one; others only while they are cut off.
-    pub(super) timer: Option<TimerKey>,
-    pub(super) since: Time,
-}
-
-impl Client {
-    /// Whether its requests can be parked.
-    pub(super) fn parks(&self) -> bool {
-        self.hello.as_ref().is_some_and(|hello| hello.parks)
-    }
-
-    /// Whether it understands reports of the place of a request.
-    pub(super) fn knows_places(&self) -> bool {
-        self.hello.as_ref().is_some_and(|hello| hello.places)
-    }
-
-    /// Whether it understands packed frames.
-    pub(super) fn packs(&self) -> bool {
-        self.hello.as_ref().is_some_and(|hello| hello.packs)
-    }
-
-    /// Whether it acknowledges replies.
-    pub(super) fn acknowledges(&self) -> bool {
-        self.hello.is_some()
-    }
-
-    /// Whether it gives credit for partials that it has read.
-    pub(super) fn gives_credit(&self) -> bool {
-        self.hello.as_ref().is_some_and(|hello| hello.flow)
-    }
-
-    /// Whether it has sent a hello on this connection.
-    #[cfg(any(test, feature = "fuzz"))]
-    pub(super) fn is_registered(&self) -> bool {
-        self.hello.is_some()
-    }
-}
 
 #[derive(Debug)]
 pub(super) struct Clients {

@@ -337,13 +337,6 @@ impl<F: Frame> Broker<F> {
         }
     }
 
-    pub(super) fn beat_client(&mut self, key: ClientKey) {
-        if let Some(client) = self.cx.clients.get(key) {
-            let message = self.roster.beat(self.cx.now, client.heard);
-            self.cx.out.send_client(client, message);
-        }
-    }
-
     pub(super) fn roster_due(&mut self) {
         let (roster, cx) = (&mut self.roster, &mut self.cx);
         let begin = roster.due(cx);

@@ -7,8 +7,9 @@
 //! cannot know which workers have answered.
 
 use super::accounts::REQUEST;
+use super::context::Context;
 use super::incoming::RequestHead;
-use super::keys::{RequestKey, WorkerKey};
+use super::keys::{RequestKey, ServiceKey, WorkerKey};
 use super::outcome::End;
 use super::requests::{Content, Gathering, NewRequest, Part, Request, Routing, State};
 use super::tasks::{Ending, FanOut, Task};
@@ -66,6 +67,69 @@ impl Dependents {
     }
 }
 
+impl<F: Frame> Context<F> {
+    /// The workers that a fan-out calls: those of its home, and of the services that share its requests.
+    fn workers_of_all(&self, name: &[u8], home: ServiceKey) -> Vec<WorkerKey> {
+        let mut workers: Vec<WorkerKey> = self.workers.serving(home).iter().copied().collect();
+        for other in self.services.shared_homes(name) {
+            if other != home {
+                workers.extend(self.workers.serving(other));
+            }
+        }
+        workers
+    }
+
+    /// Makes the copy of a fan-out for one worker, which is `None` if it is not registered any more. Returns it, and
+    /// whether the worker serves the fan-out; `None` if the fan-out has ended.
+    fn copy_for(
+        &mut self,
+        whole: RequestKey,
+        rest: &mut FanOut,
+        worker: Option<WorkerKey>,
+        id: RoutingId,
+    ) -> Option<(RequestKey, bool)> {
+        let request = self.requests.get_mut(whole)?;
+        request.charged -= rest.charge;
+        let number = rest.number.to_string();
+        rest.number += 1;
+        let home = request.service;
+        let registered = worker.and_then(|worker| self.workers.get(worker));
+        // It may be of another version, if the name is a range.
+        let service = registered.map(|worker| worker.service).filter(|&service| {
+            let asked = rest.asked.as_deref();
+            service == home || asked.is_some_and(|asked| self.services.may_serve(service, asked))
+        });
+        let routing = Routing {
+            asked: rest.asked.clone(),
+            part: Some(Part {
+                of: rest.whole,
+                worker: id,
+            }),
+            ..Routing::default()
+        };
+        let copy = NewRequest {
+            client: request.client,
+            rid: F::from([&*request.rid, &[COPY], number.as_bytes()].concat()),
+            service: service.unwrap_or(home),
+            routing: Some(Box::new(routing)),
+            content: request.content.clone(),
+            terms: Terms::default(),
+            retried: 0,
+            deadline: None,
+            charged: rest.charge,
+        };
+        let copy = self.insert_beside(copy, State::Addressed);
+        let token = self.requests.token(copy);
+        let request = self.requests.get_mut(whole);
+        if let Some(gathering) = request.and_then(Request::gathering_mut) {
+            gathering.open += 1;
+            gathering.copies.push(token);
+        }
+        self.count_request(service.unwrap_or(home), 0);
+        Some((copy, service.is_some()))
+    }
+}
+
 impl<F: Frame> Broker<F> {
     #[cold]
     pub(super) fn admit_all(
@@ -77,31 +141,20 @@ impl<F: Frame> Broker<F> {
     ) {
         let name: Box<[u8]> = all_of(&head.service).unwrap_or_default().into();
         let known = self.cx.clients.find(from);
-        let in_use = known.is_some_and(|client| {
-            let client = self
-                .cx
-                .clients
-                .request(client, &head.rid, &self.cx.requests);
-            client.is_some()
-        });
+        let (clients, requests) = (&self.cx.clients, &self.cx.requests);
+        let in_use = known.is_some_and(|key| clients.request(key, &head.rid, requests).is_some());
         if head.dialect != Dialect::Omdp || in_use {
             return self.cx.report_bad(from, "invalid name or id");
         }
         if !self.authorizer.may_call(self.cx.speaker.as_ref(), &name) {
             return self.refuse(from, head, Code::Denied);
         }
-        let client = self.require_client(from, head.dialect);
+        let client = self.cx.require_client(from, head.dialect);
         if let Some(entry) = self.cx.clients.get_mut(client) {
             entry.extended |= head.extended;
         }
         let (service, routing) = self.cx.require_home(&name, None);
-        let serving = self.cx.workers.serving(service);
-        let mut workers: Vec<WorkerKey> = serving.iter().copied().collect();
-        for other in self.cx.services.shared_homes(&name) {
-            if other != service {
-                workers.extend(self.cx.workers.serving(other));
-            }
-        }
+        let workers = self.cx.workers_of_all(&name, service);
         self.cx.count_request(service, 0);
         let size = REQUEST + content.size() + head.rid.len() + head.service.len();
         self.cx.count_work(workers.len());
@@ -144,52 +197,18 @@ impl<F: Frame> Broker<F> {
         let Some(whole) = self.cx.requests.by_token(rest.whole) else {
             return false;
         };
-        let begin = rest.workers.len().saturating_sub(COPIES);
         let mut addressed = Vec::with_capacity(COPIES);
-        for (worker, id) in rest.workers.drain(begin..).rev() {
-            let Some(request) = self.cx.requests.get_mut(whole) else {
+        for _ in 0..COPIES {
+            let Some((worker, id)) = rest.workers.pop() else {
+                break;
+            };
+            let is_registered = self.cx.workers.get(worker).is_some_and(|it| it.id == id);
+            let registered = is_registered.then_some(worker);
+            let Some((copy, is_served)) = self.cx.copy_for(whole, rest, registered, id) else {
                 return false;
             };
-            request.charged -= rest.charge;
-            let number = rest.number.to_string();
-            rest.number += 1;
-            let part = Part {
-                of: rest.whole,
-                worker: id.clone(),
-            };
-            let home = request.service;
-            let registered = self.cx.workers.get(worker).filter(|worker| worker.id == id);
-            // It may be of another version, if the name is a range.
-            let service = registered.map(|worker| worker.service).filter(|&service| {
-                let asked = rest.asked.as_deref();
-                service == home
-                    || asked.is_some_and(|asked| self.cx.services.may_serve(service, asked))
-            });
-            let routing = Routing {
-                asked: rest.asked.clone(),
-                part: Some(part),
-                ..Routing::default()
-            };
-            let copy = NewRequest {
-                client: request.client,
-                rid: F::from([&*request.rid, &[COPY], number.as_bytes()].concat()),
-                service: service.unwrap_or(home),
-                routing: Some(Box::new(routing)),
-                content: request.content.clone(),
-                terms: Terms::default(),
-                retried: 0,
-                deadline: None,
-                charged: rest.charge,
-            };
-            let copy = self.cx.insert_beside(copy, State::Addressed);
-            let token = self.cx.requests.token(copy);
-            let request = self.cx.requests.get_mut(whole);
-            if let Some(gathering) = request.and_then(Request::gathering_mut) {
-                gathering.open += 1;
-                gathering.copies.push(token);
-            }
-            self.cx.count_request(service.unwrap_or(home), 0);
-            if service.is_some() {
+            if is_served {
+                let token = self.cx.requests.token(copy);
                 self.cx.address(worker, token, false);
                 addressed.push(worker);
             } else {
@@ -200,10 +219,15 @@ impl<F: Frame> Broker<F> {
             self.line_up(worker);
         }
         self.end_dependents();
-        if !rest.workers.is_empty() {
-            return true;
+        if rest.workers.is_empty() {
+            self.has_all_copies(rest.whole);
         }
-        if let Some(whole) = self.cx.requests.by_token(rest.whole)
+        !rest.workers.is_empty()
+    }
+
+    /// A fan-out has all its copies, so it may end with the last one.
+    fn has_all_copies(&mut self, token: u64) {
+        if let Some(whole) = self.cx.requests.by_token(token)
             && let Some(request) = self.cx.requests.get_mut(whole)
             && let Some(gathering) = request.gathering_mut()
         {
@@ -212,7 +236,6 @@ impl<F: Frame> Broker<F> {
                 self.end_gathering(whole);
             }
         }
-        false
     }
 
     /// Ends requests that depend on ended requests.

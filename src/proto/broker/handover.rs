@@ -77,6 +77,23 @@ impl<F: Frame> Context<F> {
             });
         }
     }
+
+    /// Sends a client to the next broker if none of its requests may have started.
+    #[cold]
+    pub(super) fn send_on(&mut self, key: ClientKey) {
+        let Some(client) = self.clients.get(key) else {
+            return;
+        };
+        let is_free = client.acknowledges()
+            && client.absence.is_none()
+            && client
+                .requests
+                .iter()
+                .all(|key| !self.may_have_started(key));
+        if is_free {
+            self.leave_client(key);
+        }
+    }
 }
 
 impl<F: Frame> Broker<F> {
@@ -85,7 +102,7 @@ impl<F: Frame> Broker<F> {
     pub fn retire(&mut self) {
         self.stopping = true;
         for key in self.cx.clients.keys() {
-            self.send_on(key);
+            self.cx.send_on(key);
         }
     }
 
@@ -95,23 +112,6 @@ impl<F: Frame> Broker<F> {
             .workers
             .iter()
             .any(|worker| !worker.running.is_empty())
-    }
-
-    /// Sends a client to the next broker if none of its requests may have started.
-    #[cold]
-    pub(super) fn send_on(&mut self, key: ClientKey) {
-        let Some(client) = self.cx.clients.get(key) else {
-            return;
-        };
-        let is_free = client.acknowledges()
-            && client.absence.is_none()
-            && client
-                .requests
-                .iter()
-                .all(|key| !self.cx.may_have_started(key));
-        if is_free {
-            self.cx.leave_client(key);
-        }
     }
 
     /// Leaves all requests to the brokers that clients and workers find next. From now on nothing is dispatched, and

@@ -134,7 +134,7 @@ impl<F: Frame> Broker<F> {
             return self.detach_or_lose_client(key, Departure::Silence);
         }
         if client.hello.is_some() && client.beats.take(now, self.cx.config.heartbeat) {
-            self.beat_client(key);
+            self.roster.beat(&mut self.cx, key);
         }
         self.cx.arm_client(key);
     }

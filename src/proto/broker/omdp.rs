@@ -1,11 +1,36 @@
 //! Dispatches the messages of extended and 0.0.92 peers to their handlers.
 
-use super::keys::WorkerKey;
+use super::context::Context;
+use super::keys::{ClientKey, WorkerKey};
 use super::outcome::End;
 use super::workers::Worker;
 use super::{Broker, Departure, mmi};
 use crate::wire::omdp::{ClientMessage, ToWorker, WorkerMessage, lives, tokens};
 use crate::wire::{Dialect, Frame, Hello, Malformed};
+
+impl<F: Frame> Context<F> {
+    /// Notes a sign of life. Returns false if another connection has taken the worker's name over, so that the worker
+    /// has to start over.
+    #[inline]
+    fn hears(&mut self, key: WorkerKey, message: &WorkerMessage<F>) -> bool {
+        if let Some(worker) = self.workers.get_mut(key) {
+            if worker.absence.is_some_and(|absence| absence.is_usurped())
+                && !matches!(message, WorkerMessage::Ready { .. })
+            {
+                return false;
+            }
+            worker.beats.heard(self.now);
+        }
+        true
+    }
+
+    fn on_worker_beat(&mut self, key: WorkerKey) {
+        if self.workers.get(key).is_some_and(|w| w.hello.is_none()) {
+            self.note_sign_of_0_0_92(key);
+            self.beat_old_worker(key);
+        }
+    }
+}
 
 impl<F: Frame> Broker<F> {
     pub(super) fn on_client(
@@ -20,12 +45,11 @@ impl<F: Frame> Broker<F> {
         }
         match (message, known) {
             (ClientMessage::Hello { hello }, _) => {
-                let hello = Hello::parse(&hello)?;
-                self.on_hello(from, hello);
+                self.on_hello(from, Hello::parse(&hello)?);
                 if self.stopping
                     && let Some(key) = self.cx.clients.find(from)
                 {
-                    self.send_on(key);
+                    self.cx.send_on(key);
                 }
             }
             (ClientMessage::Go { rids }, Some(key)) => self.on_go(key, &rids),
@@ -33,17 +57,7 @@ impl<F: Frame> Broker<F> {
                 self.cx.pass_heartbeat(key, rid);
             }
             (ClientMessage::Cancel { rid, expired }, Some(key)) => {
-                let Some(request) = self.cx.clients.request(key, &rid, &self.cx.requests) else {
-                    // A request of its own that has just ended, or a guessed id. The two look the
-                    // same.
-                    self.cx.counters.refusals.strays += 1;
-                    return Ok(());
-                };
-                let end = match expired {
-                    true => End::ExpiredAtClient,
-                    false => End::Cancelled,
-                };
-                self.end(request, end);
+                self.on_cancel(key, &rid, expired);
             }
             (ClientMessage::Credit { rid, bytes }, Some(key)) => {
                 self.cx.on_credit(key, &rid, bytes);
@@ -76,36 +90,34 @@ impl<F: Frame> Broker<F> {
         Ok(())
     }
 
+    fn on_cancel(&mut self, client: ClientKey, rid: &[u8], expired: bool) {
+        let Some(request) = self.cx.clients.request(client, rid, &self.cx.requests) else {
+            // A request of its own that has just ended, or a guessed id. The two look the same.
+            self.cx.counters.refusals.strays += 1;
+            return;
+        };
+        let end = match expired {
+            true => End::ExpiredAtClient,
+            false => End::Cancelled,
+        };
+        self.end(request, end);
+    }
+
     pub(super) fn on_worker(
         &mut self,
         from: &[u8],
         message: WorkerMessage<F>,
     ) -> Result<(), Malformed> {
-        let known = self.cx.workers.find(from);
-        if let Some(key) = known
-            && let Some(worker) = self.cx.workers.get_mut(key)
-        {
-            if worker.absence.is_some_and(|absence| absence.is_usurped())
-                && !matches!(message, WorkerMessage::Ready { .. })
-            {
-                self.cx.send_away(from);
-                return Ok(());
-            }
-            worker.beats.heard(self.cx.now);
-        }
-        let Some(key) = known else {
-            match message {
-                WorkerMessage::Ready { service, hello } => {
-                    return self.on_ready_message(from, None, service, hello);
-                }
-                WorkerMessage::Disconnect => {}
-                _ => self.cx.send_away(from),
-            }
-            return Ok(());
+        let Some(key) = self.cx.workers.find(from) else {
+            return self.on_stranger(from, message);
         };
+        if !self.cx.hears(key, &message) {
+            self.cx.send_away(from);
+            return Ok(());
+        }
         match message {
             WorkerMessage::Ready { service, hello } => {
-                return self.on_ready_message(from, known, service, hello);
+                return self.on_ready_message(from, Some(key), service, hello);
             }
             WorkerMessage::Reply {
                 kind,
@@ -127,12 +139,7 @@ impl<F: Frame> Broker<F> {
                 }
                 self.on_reply(key, request, kind, body, pace);
             }
-            WorkerMessage::Heartbeat => {
-                if self.cx.workers.get(key).is_some_and(|w| w.hello.is_none()) {
-                    self.cx.note_sign_of_0_0_92(key);
-                    self.cx.beat_old_worker(key);
-                }
-            }
+            WorkerMessage::Heartbeat => self.cx.on_worker_beat(key),
             WorkerMessage::Return { tokens: frame } => {
                 self.on_return(key, tokens(&frame));
             }
@@ -155,17 +162,33 @@ impl<F: Frame> Broker<F> {
             WorkerMessage::Denied { tokens: frame } => {
                 self.on_denied(key, tokens(&frame));
             }
-            WorkerMessage::Disconnect => {
-                // So that an extended worker can wait until its goodbye has arrived.
-                let hears = |w: &Worker| w.hello.is_some() || w.dialect == Dialect::Pigato;
-                if self.cx.workers.get(key).is_some_and(hears) {
-                    self.cx.send_worker(key, ToWorker::Disconnect);
-                }
-                self.remove_worker(key, Departure::Goodbye);
-            }
+            WorkerMessage::Disconnect => self.on_goodbye(key),
         }
         Ok(())
     }
+
+    /// Handles a message of a worker that is not registered.
+    #[inline(never)]
+    fn on_stranger(&mut self, from: &[u8], message: WorkerMessage<F>) -> Result<(), Malformed> {
+        match message {
+            WorkerMessage::Ready { service, hello } => {
+                return self.on_ready_message(from, None, service, hello);
+            }
+            WorkerMessage::Disconnect => {}
+            _ => self.cx.send_away(from),
+        }
+        Ok(())
+    }
+
+    fn on_goodbye(&mut self, key: WorkerKey) {
+        // So that an extended worker can wait until its goodbye has arrived.
+        let hears = |w: &Worker| w.hello.is_some() || w.dialect == Dialect::Pigato;
+        if self.cx.workers.get(key).is_some_and(hears) {
+            self.cx.send_worker(key, ToWorker::Disconnect);
+        }
+        self.remove_worker(key, Departure::Goodbye);
+    }
+
     fn on_ready_message(
         &mut self,
         from: &[u8],

@@ -70,6 +70,25 @@ impl Parking {
 /// Ids of requests in a message, by client.
 pub(super) type RidsByClient<F> = BTreeMap<ClientKey, Vec<F>>;
 
+/// One scan of the requests that have waited.
+struct Scan<F> {
+    /// How many more requests may be looked at, and the work beside that.
+    left: usize,
+    steps: usize,
+    /// The requests of which clients are to be told that they are parked.
+    told: RidsByClient<F>,
+    /// Services with requests whose state has changed.
+    services: Vec<ServiceKey>,
+}
+
+impl<F> Scan<F> {
+    fn note(&mut self, service: ServiceKey) {
+        if !self.services.contains(&service) {
+            self.services.push(service);
+        }
+    }
+}
+
 impl Parking {
     /// Schedules the examination of a request that has just begun to wait, if it is still in the queue.
     pub(super) fn watch<F: Frame>(&mut self, cx: &mut Context<F>, key: RequestKey) {
@@ -116,56 +135,18 @@ impl Parking {
     /// Parks or sets aside the requests that have waited for [`PARK`]. Returns their services, for dispatch.
     pub(super) fn due<F: Frame>(&mut self, cx: &mut Context<F>) -> Vec<ServiceKey> {
         self.timer = None;
-        let mut told = RidsByClient::new();
-        let mut services: Vec<ServiceKey> = Vec::new();
-        let mut known: Vec<ServiceKey> = Vec::new();
-        let mut near: HashSet<RequestKey> = HashSet::new();
-        let (mut left, mut steps) = (SCAN, 0);
-        while left > 0
-            && let Some((since, token)) = self.fresh.pop_front()
-        {
-            left -= 1;
-            let Some((key, service)) = waiting(cx, since, token) else {
-                continue;
-            };
-            if cx.services.get_mut(service).workers > 0 {
-                self.watch(cx, key);
-            } else if self.park_one(cx, key, false, &mut told) && !services.contains(&service) {
-                services.push(service);
-            }
-        }
-        while let Some(&(since, token)) = self.schedule.front()
-            && since + PARK <= cx.now
-            && left > 0
-        {
-            left -= 1;
-            let Some((key, service)) = waiting(cx, since, token) else {
-                self.schedule.pop_front();
-                continue;
-            };
-            let is_new = !known.contains(&service);
-            if is_new && steps >= STEPS {
-                left = 0;
-                break;
-            }
-            self.schedule.pop_front();
-            if is_new {
-                known.push(service);
-                let taken = find_near(cx, service, &mut near);
-                // They would be taken again in the next scan.
-                left += taken / 2;
-                steps += taken;
-            }
-            if self.park_one(cx, key, near.contains(&key), &mut told)
-                && !services.contains(&service)
-            {
-                services.push(service);
-            }
-        }
-        cx.count_work((SCAN - left.min(SCAN)) / 4 + steps / 16);
+        let mut scan = Scan {
+            left: SCAN,
+            steps: 0,
+            told: RidsByClient::new(),
+            services: Vec::new(),
+        };
+        self.scan_fresh(cx, &mut scan);
+        self.scan_schedule(cx, &mut scan);
+        cx.count_work((SCAN - scan.left.min(SCAN)) / 4 + scan.steps / 16);
         let next = self.schedule.front().map(|(since, _)| *since + PARK);
         // The rest of a scan follows after the messages that have arrived.
-        let pause = if left == 0 { SOON } else { TICK };
+        let pause = if scan.left == 0 { SOON } else { TICK };
         let next = next.map(|at| at.max(cx.now + pause));
         let at = match self.fresh.is_empty() {
             true => next,
@@ -174,12 +155,61 @@ impl Parking {
         if let Some(at) = at {
             cx.reset(&mut self.timer, at, Timer::Parking);
         }
-        for (client, rids) in told {
+        for (client, rids) in scan.told {
             rids_to_frames(rids.iter().map(|rid| &**rid), |rids| {
                 cx.send_client(client, ToClient::Parked { rids });
             });
         }
-        services
+        scan.services
+    }
+
+    /// Parks the requests that have arrived in this turn and whose service has no worker.
+    fn scan_fresh<F: Frame>(&mut self, cx: &mut Context<F>, scan: &mut Scan<F>) {
+        while scan.left > 0
+            && let Some((since, token)) = self.fresh.pop_front()
+        {
+            scan.left -= 1;
+            let Some((key, service)) = waiting(cx, since, token) else {
+                continue;
+            };
+            if cx.services.get_mut(service).workers > 0 {
+                self.watch(cx, key);
+            } else if self.park_one(cx, key, false, &mut scan.told) {
+                scan.note(service);
+            }
+        }
+    }
+
+    /// Looks at the requests that have waited for [`PARK`].
+    fn scan_schedule<F: Frame>(&mut self, cx: &mut Context<F>, scan: &mut Scan<F>) {
+        let mut known: Vec<ServiceKey> = Vec::new();
+        let mut near: HashSet<RequestKey> = HashSet::new();
+        while let Some(&(since, token)) = self.schedule.front()
+            && since + PARK <= cx.now
+            && scan.left > 0
+        {
+            scan.left -= 1;
+            let Some((key, service)) = waiting(cx, since, token) else {
+                self.schedule.pop_front();
+                continue;
+            };
+            let is_new = !known.contains(&service);
+            if is_new && scan.steps >= STEPS {
+                scan.left = 0;
+                break;
+            }
+            self.schedule.pop_front();
+            if is_new {
+                known.push(service);
+                let taken = find_near(cx, service, &mut near);
+                // They would be taken again in the next scan.
+                scan.left += taken / 2;
+                scan.steps += taken;
+            }
+            if self.park_one(cx, key, near.contains(&key), &mut scan.told) {
+                scan.note(service);
+            }
+        }
     }
 
     /// Handles one request that has waited for [`PARK`]. Returns true if its state has changed.

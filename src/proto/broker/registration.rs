@@ -50,6 +50,27 @@ impl<F: Frame> Context<F> {
             });
         }
     }
+
+    /// The client of this id, created if necessary.
+    pub(super) fn require_client(&mut self, id: &[u8], dialect: Dialect) -> ClientKey {
+        if let Some(key) = self.clients.find(id) {
+            return key;
+        }
+        let id: RoutingId = id.into();
+        let account = self.open_account(&id);
+        self.clients.insert(self.now, id, dialect, account)
+    }
+
+    /// Replaces the charge for a client's own entry.
+    fn charge_client(&mut self, key: ClientKey, bytes: usize) -> Result<(), OverLimit> {
+        if let Some(client) = self.clients.get_mut(key) {
+            let before = std::mem::take(&mut client.charged);
+            self.accounts.release(client.account, before);
+            self.accounts.charge(client.account, bytes)?;
+            client.charged = bytes;
+        }
+        Ok(())
+    }
 }
 
 impl<F: Frame> Broker<F> {
@@ -61,60 +82,80 @@ impl<F: Frame> Broker<F> {
         service: &[u8],
         hello: Option<Hello>,
     ) {
-        let is_pattern = hello.as_ref().is_some_and(|hello| hello.serving.pattern);
-        if let Some(key) = known {
-            let is_same_session = match (&hello, self.cx.workers.get(key).map(|w| &w.hello)) {
-                (Some(new), Some(Some(old))) => {
-                    !new.session.is_empty() && new.session == old.session
-                }
-                _ => false,
-            };
-            if is_same_session {
-                return self.update_worker(key, hello);
-            }
-            let is_usurped = |worker: &Worker| worker.absence.is_some_and(|a| a.is_usurped());
-            let Some(new) = hello.as_ref().map(|hello| hello.session.clone()) else {
-                if self.cx.workers.get(key).is_some_and(is_usurped) {
-                    return self.cx.send_away(from);
-                }
-                if self.cx.is_of_pigato(key) {
-                    return;
-                }
-                // As in 0.0.92: a second READY is a protocol error, and the worker starts over.
-                self.cx.send_worker(key, ToWorker::Disconnect);
-                self.remove_worker(key, Departure::Protocol);
-                return;
-            };
-            let holder = self.cx.workers.get(key);
-            let old = holder.and_then(|worker| worker.hello.as_ref());
-            let same_service = holder
-                .is_some_and(|worker| self.cx.services.is(worker.service, service, is_pattern));
-            if !self.cx.config.reconnect_grace.is_zero()
-                && same_service
-                && let Some(new) = &hello
-                && is_same_life(old, new)
-            {
-                return self.cx.reattach_worker(&mut self.claims, key, new.clone());
-            }
-            let old = old.map_or(String::new(), |hello| hello.session.clone());
-            if !life(&new).is_empty() && self.cx.keeps_worker(&mut self.claims, key) {
-                return self.cx.say_taken(from, new);
-            }
-            // The new connection has taken over the identity, also if its earlier holder was another peer.
-            self.remove_worker(key, Departure::Replaced);
-            if self.cx.config.reconnect_grace.is_zero() {
-                if self.displaced.contains(from, &new) {
-                    return self.cx.say_taken(from, new);
-                }
-                self.displaced.note(from, &old, &new);
-            }
-        }
+        let hello = match known {
+            Some(key) => match self.on_ready_again(from, key, service, hello) {
+                Some(hello) => hello,
+                None => return,
+            },
+            None => hello,
+        };
         let Some(key) = self.register(from, Dialect::Omdp, service, hello) else {
             return self.cx.send_away(from);
         };
         self.cx.welcome_worker(key);
         self.line_up(key);
         self.dispatch_for(key);
+    }
+
+    /// Handles READY of a worker that is registered under this name. Returns the hello if the worker, or another one with
+    /// its name, starts over.
+    fn on_ready_again(
+        &mut self,
+        from: &[u8],
+        key: WorkerKey,
+        service: &[u8],
+        hello: Option<Hello>,
+    ) -> Option<Option<Hello>> {
+        let is_pattern = hello.as_ref().is_some_and(|hello| hello.serving.pattern);
+        let is_same_session = match (&hello, self.cx.workers.get(key).map(|w| &w.hello)) {
+            (Some(new), Some(Some(old))) => !new.session.is_empty() && new.session == old.session,
+            _ => false,
+        };
+        if is_same_session {
+            self.update_worker(key, hello);
+            return None;
+        }
+        let is_usurped = |worker: &Worker| worker.absence.is_some_and(|a| a.is_usurped());
+        let Some(new) = hello.as_ref().map(|hello| hello.session.clone()) else {
+            if self.cx.workers.get(key).is_some_and(is_usurped) {
+                self.cx.send_away(from);
+                return None;
+            }
+            if self.cx.is_of_pigato(key) {
+                return None;
+            }
+            // As in 0.0.92: a second READY is a protocol error, and the worker starts over.
+            self.cx.send_worker(key, ToWorker::Disconnect);
+            self.remove_worker(key, Departure::Protocol);
+            return None;
+        };
+        let holder = self.cx.workers.get(key);
+        let old = holder.and_then(|worker| worker.hello.as_ref());
+        let same_service =
+            holder.is_some_and(|worker| self.cx.services.is(worker.service, service, is_pattern));
+        if !self.cx.config.reconnect_grace.is_zero()
+            && same_service
+            && let Some(new) = &hello
+            && is_same_life(old, new)
+        {
+            self.cx.reattach_worker(&mut self.claims, key, new.clone());
+            return None;
+        }
+        let old = old.map_or(String::new(), |hello| hello.session.clone());
+        if !life(&new).is_empty() && self.cx.keeps_worker(&mut self.claims, key) {
+            self.cx.say_taken(from, new);
+            return None;
+        }
+        // The new connection has taken over the identity, also if its earlier holder was another peer.
+        self.remove_worker(key, Departure::Replaced);
+        if self.cx.config.reconnect_grace.is_zero() {
+            if self.displaced.contains(from, &new) {
+                self.cx.say_taken(from, new);
+                return None;
+            }
+            self.displaced.note(from, &old, &new);
+        }
+        Some(hello)
     }
 
     /// Registers a worker. Returns `None` if its account is over its limit.
@@ -192,7 +233,7 @@ impl<F: Frame> Broker<F> {
             && is_same_life(old, &hello)
         {
             self.cx.reattach_client(&mut self.replies.logs, key, hello);
-            return self.welcome_client(key);
+            return self.roster.welcome(&mut self.cx, key);
         }
         let said_again = old.is_some_and(|old| old.session == hello.session);
         if let Some(key) = known
@@ -211,9 +252,9 @@ impl<F: Frame> Broker<F> {
                 self.displaced.note(from, &old, &hello.session);
             }
         }
-        let key = self.require_client(from, Dialect::Omdp);
+        let key = self.cx.require_client(from, Dialect::Omdp);
         // Its charge includes that of its reply log, which goes on.
-        if !said_again && let Err(over) = self.charge_client(key, ENTRY + hello.session.len()) {
+        if !said_again && let Err(over) = self.cx.charge_client(key, ENTRY + hello.session.len()) {
             let client = self.cx.clients.release(key);
             self.close_client(client);
             let message = Outgoing::Client(ToClient::Disconnect);
@@ -235,35 +276,6 @@ impl<F: Frame> Broker<F> {
             self.replies.keep(&mut self.cx, key, entry);
         }
         self.cx.arm_client(key);
-        self.welcome_client(key);
-    }
-
-    /// Answers the hello of a client.
-    pub(super) fn welcome_client(&mut self, key: ClientKey) {
-        let hello = self.cx.config.hello().to_frame();
-        let roster = self.roster.whole(&mut self.cx, key);
-        self.cx
-            .send_client(key, ToClient::Welcome { hello, roster });
-    }
-
-    /// The client of this id, created if necessary.
-    pub(super) fn require_client(&mut self, id: &[u8], dialect: Dialect) -> ClientKey {
-        if let Some(key) = self.cx.clients.find(id) {
-            return key;
-        }
-        let id: RoutingId = id.into();
-        let account = self.cx.open_account(&id);
-        self.cx.clients.insert(self.cx.now, id, dialect, account)
-    }
-
-    /// Replaces the charge for a client's own entry.
-    fn charge_client(&mut self, key: ClientKey, bytes: usize) -> Result<(), OverLimit> {
-        if let Some(client) = self.cx.clients.get_mut(key) {
-            let before = std::mem::take(&mut client.charged);
-            self.cx.accounts.release(client.account, before);
-            self.cx.accounts.charge(client.account, bytes)?;
-            client.charged = bytes;
-        }
-        Ok(())
+        self.roster.welcome(&mut self.cx, key);
     }
 }

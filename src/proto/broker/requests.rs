@@ -3,6 +3,7 @@
 mod data_stream;
 mod lanes;
 mod queue;
+mod request;
 mod routing;
 mod state;
 mod waiting;
@@ -12,6 +13,7 @@ pub(super) use data_stream::DataStream;
 pub(super) use lanes::LOOKS;
 pub(super) use lanes::{Lanes, Rank};
 pub(super) use queue::{Cursors, Queue};
+pub(super) use request::{Content, Request};
 pub(super) use routing::{Lane, MAX_LEVEL, Part, Routing, Who};
 pub(super) use state::{
     Assigned, Deadline, Gathering, ParkState, Queued, Recalled, Reclaimed, Search, State,
@@ -20,156 +22,10 @@ pub(super) use waiting::Waiting;
 
 use super::keys::{ClientKey, RequestKey, ServiceKey, WorkerKey};
 use crate::proto::{Terms, Time};
-use crate::wire::{Body, Frame};
+use crate::wire::Frame;
 use slab::Slab;
 use std::cmp::Reverse;
 use std::time::Duration;
-
-#[derive(Debug)]
-pub(super) struct Request<F> {
-    pub(super) client: ClientKey,
-    pub(super) rid: F,
-    /// The home: the service whose workers it waits for or has been given to.
-    pub(super) service: ServiceKey,
-    /// `None`: any worker of the named service may have it, in its turn.
-    pub(super) routing: Option<Box<Routing>>,
-    /// The content for a worker. Kept until the request ends, because a worker may return it or be lost.
-    pub(super) content: Content<F>,
-    pub(super) state: State,
-    /// `None`: it has no idle timeout.
-    pub(super) deadline: Option<Deadline>,
-    /// How many times it may still be given to another worker after its worker was lost.
-    pub(super) retry: u8,
-    /// How many times it has been given to another worker.
-    pub(super) retried: u8,
-    /// Whether a broker that died may have given it to a worker that was lost.
-    pub(super) uncertain: bool,
-    /// Whether it ends at once when its service has no worker.
-    fail_fast: bool,
-    /// Present if its data are a stream.
-    pub(super) data_stream: Option<Box<DataStream>>,
-    /// The bytes it counts in the queue and at its worker: body and options.
-    bytes: usize,
-    /// Bytes that its client's account was charged.
-    pub(super) charged: usize,
-    pub(super) arrived: Time,
-    serial: u32,
-}
-
-impl<F: Frame> Request<F> {
-    /// The id for a worker of 0.0.92. Such a worker goes on with old requests after a reconnect. So each attempt has
-    /// an id of its own, and late replies to an earlier attempt match no request.
-    pub(super) fn name_without_token(&self) -> F {
-        match self.retried {
-            0 => self.rid.clone(),
-            retried => F::from([&*self.rid, format!("~{retried}").as_bytes()].concat()),
-        }
-    }
-}
-
-impl<F> Request<F> {
-    /// Its lane in the queue; `None` is the plain lane.
-    fn lane(&self) -> Option<Lane> {
-        self.routing.as_deref()?.lane()
-    }
-
-    pub(super) fn is_fail_fast(&self) -> bool {
-        self.fail_fast
-    }
-
-    /// Whether it has not been given to a worker.
-    pub(super) fn is_waiting(&self) -> bool {
-        !matches!(self.state, State::Assigned(_))
-    }
-
-    /// Whether it counts as waiting while it is beside its queue.
-    fn counts_beside(&self) -> bool {
-        match &self.state {
-            State::Reclaimed(reclaimed) => reclaimed.waits,
-            _ => true,
-        }
-    }
-
-    /// Whether it waits, and no worker can have had it.
-    pub(super) fn has_never_started(&self) -> bool {
-        let waits = matches!(self.state, State::Queued(_) | State::SetAside(_));
-        waits && self.retried == 0 && !self.uncertain && !self.is_copy()
-    }
-
-    pub(super) fn worker(&self) -> Option<WorkerKey> {
-        match &self.state {
-            State::Assigned(assigned) => Some(assigned.worker),
-            _ => None,
-        }
-    }
-
-    /// When it was given to the worker that has it, or had it until now.
-    pub(super) fn given(&self) -> Option<Time> {
-        match &self.state {
-            State::Assigned(assigned) => Some(assigned.given),
-            State::Reclaimed(reclaimed) => Some(reclaimed.given),
-            _ => None,
-        }
-    }
-
-    pub(super) fn assigned_mut(&mut self) -> Option<&mut Assigned> {
-        match &mut self.state {
-            State::Assigned(assigned) => Some(assigned),
-            _ => None,
-        }
-    }
-
-    pub(super) fn gathering_mut(&mut self) -> Option<&mut Gathering> {
-        match &mut self.state {
-            State::Gathering(gathering) => Some(gathering),
-            _ => None,
-        }
-    }
-
-    /// Milliseconds until its deadline, if it has one.
-    pub(super) fn left_ms(&self, now: Time) -> Option<u32> {
-        let latest = self.deadline.as_ref()?.latest?;
-        Some(latest.ms_since(now))
-    }
-
-    /// The part of a fan-out that it is, if it is a copy.
-    pub(super) fn part(&self) -> Option<&Part> {
-        self.routing.as_ref()?.part.as_ref()
-    }
-
-    /// Number of parts of its reply that went to the client.
-    pub(super) fn parts(&self) -> u32 {
-        match &self.state {
-            State::Assigned(assigned) => assigned.parts,
-            State::Gathering(gathering) => gathering.parts,
-            _ => 0,
-        }
-    }
-
-    pub(super) fn is_copy(&self) -> bool {
-        self.part().is_some()
-    }
-
-    /// Restarts the idle timeout after a sign of life.
-    pub(super) fn extend(&mut self, now: Time) {
-        if let Some(deadline) = &mut self.deadline {
-            let at = now + deadline.idle;
-            deadline.at = deadline.latest.map_or(at, |latest| latest.min(at));
-        }
-    }
-}
-
-#[derive(Debug, Clone)]
-pub(super) struct Content<F> {
-    pub(super) body: Body<F>,
-    pub(super) opts: Option<F>,
-}
-
-impl<F: Frame> Content<F> {
-    pub(super) fn size(&self) -> usize {
-        self.body.bytes.len() + self.opts.as_ref().map_or(0, |opts| opts.len())
-    }
-}
 
 /// All requests that have not ended.
 #[derive(Debug)]

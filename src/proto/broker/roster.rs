@@ -15,6 +15,8 @@
 //! The next broker receives the sum with RESUME, and asks the workers of the dead broker; see
 //! [`recall`](super::recall).
 
+#[cfg(any(test, feature = "fuzz"))]
+mod audit;
 mod sums;
 
 use super::Timer;
@@ -23,8 +25,6 @@ use super::heard::Heard;
 use super::keys::{ClientKey, ServiceKey, WorkerKey};
 use super::services::Services;
 use super::workers::Worker;
-#[cfg(any(test, feature = "fuzz"))]
-use super::{clients::Clients, requests::Requests, workers::Workers};
 use crate::proto::Time;
 use crate::proto::deadlines::TimerKey;
 use crate::wire::Frame;
@@ -70,15 +70,6 @@ impl Roster {
         if self.clients > 0 && !self.changed.contains(name) {
             self.changed.insert(name.into());
         }
-    }
-
-    #[cfg(any(test, feature = "fuzz"))]
-    pub(super) fn timer(&self) -> Option<TimerKey> {
-        assert_eq!(
-            self.timer.is_some(),
-            self.awaited > 0 || !self.changed.is_empty() || !self.fresh.is_empty()
-        );
-        self.timer
     }
 }
 
@@ -143,11 +134,7 @@ impl Roster {
     }
 
     /// The whole roster, for a client that has sent its hello, on its first connection or a later one.
-    pub(super) fn whole<F: Frame>(
-        &mut self,
-        cx: &mut Context<F>,
-        key: ClientKey,
-    ) -> Option<(RosterHead, F)> {
+    fn whole<F: Frame>(&mut self, cx: &mut Context<F>, key: ClientKey) -> Option<(RosterHead, F)> {
         let client = cx.clients.get_mut(key)?;
         let knows = client.hello.as_ref().is_some_and(|hello| hello.roster);
         if !knows || client.heard.is_none() && self.sums.is_void() {
@@ -173,8 +160,22 @@ impl Roster {
         }
     }
 
-    /// A heartbeat, which contains the time for clients that are told the roster.
-    pub(super) fn beat<F: Frame>(&self, now: Time, heard: Option<Heard>) -> ToClient<F> {
+    /// Answers the hello of a client.
+    pub(super) fn welcome<F: Frame>(&mut self, cx: &mut Context<F>, key: ClientKey) {
+        let hello = cx.config.hello().to_frame();
+        let roster = self.whole(cx, key);
+        cx.send_client(key, ToClient::Welcome { hello, roster });
+    }
+
+    /// Sends a heartbeat, which contains the time for clients that are told the roster.
+    pub(super) fn beat<F: Frame>(&self, cx: &mut Context<F>, key: ClientKey) {
+        if let Some(client) = cx.clients.get(key) {
+            let message = self.beat_for(cx.now, client.heard);
+            cx.out.send_client(client, message);
+        }
+    }
+
+    fn beat_for<F: Frame>(&self, now: Time, heard: Option<Heard>) -> ToClient<F> {
         match heard.filter(|_| !self.sums.is_void()) {
             None => ToClient::Heartbeat,
             Some(_) => ToClient::Roster {
@@ -324,36 +325,6 @@ impl Roster {
                 self.look_at(cx);
             }
         }
-    }
-
-    #[cfg(any(test, feature = "fuzz"))]
-    pub(super) fn audit<F: Frame>(
-        &self,
-        services: &Services,
-        workers: &Workers,
-        clients: &Clients,
-        requests: &Requests<F>,
-    ) {
-        let heard: Vec<Heard> = clients.iter().filter_map(|c| c.heard).collect();
-        let count = |is: fn(&&Heard) -> bool| heard.iter().filter(is).count();
-        assert_eq!(heard.len(), self.clients);
-        assert_eq!(count(|heard| heard.awaited), self.awaited);
-        assert_eq!(count(|heard| heard.behind), self.behind);
-        assert_eq!(count(|heard| heard.behind && heard.awaited), 0);
-        let mut sums = Sums::default();
-        for (key, worker) in workers.iter_keys() {
-            let name = name_of(services, worker.service);
-            sums.change(&name, |sum| sum.wrapping_add(mix(worker.number)));
-            assert!(!worker.is_new || self.fresh.contains(&key));
-            if worker.is_new {
-                assert!(worker.position.is_none());
-            }
-            for request in worker.running.iter() {
-                let known = worker.number <= self.told || self.clients == 0;
-                assert!(known || requests.has_begun(request));
-            }
-        }
-        self.sums.audit(&sums);
     }
 }
 

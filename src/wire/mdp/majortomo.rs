@@ -13,7 +13,7 @@ pub(super) const LAYOUT: Layout = Layout {
 #[cfg(test)]
 mod tests {
     use super::super::Dialect::Majortomo;
-    use super::super::codec::testing::*;
+    use super::super::testing::*;
     use crate::wire::Malformed::*;
 
     #[test]

@@ -6,6 +6,8 @@
 mod codec;
 mod majortomo;
 mod neutral;
+#[cfg(test)]
+mod testing;
 mod v01;
 mod v02;
 

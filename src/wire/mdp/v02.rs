@@ -17,7 +17,7 @@ pub(super) const LAYOUT: Layout = Layout {
 #[cfg(test)]
 mod tests {
     use super::super::Dialect::V02;
-    use super::super::codec::testing::*;
+    use super::super::testing::*;
     use crate::wire::Malformed::*;
 
     #[test]

@@ -3,7 +3,7 @@
 use super::Streams;
 use super::connection::Connection;
 use super::listener::Listener;
-use crate::io::connections::{ConnectionNotice, PeerFacts, SLOW, is_out_of_descriptors};
+use crate::io::connections::{ConnectionNotice, PeerFacts, is_out_of_descriptors};
 use crate::proto::broker::RoutingId;
 use std::io;
 use std::net::SocketAddr;
@@ -74,13 +74,10 @@ impl Streams {
         self.queue.push_back(index);
         self.quiet.add(connection.since, index);
         self.connections.insert(connection);
-        if of_address > self.limits.of_address {
-            return self.end(index, "too many connections of this address");
-        }
-        if self.connections.len() > self.limits.all.min(self.shortage.room()) {
-            // A connection that had the time to send a message and did not is ended first.
-            let oldest = self.quiet.oldest(self.now, SLOW);
-            self.end(oldest.unwrap_or(index), "too many connections");
+        let counts = (self.connections.len(), self.shortage.room());
+        let excess = (self.limits).excess(self.now, index, of_address, counts, &self.quiet);
+        if let Some((index, reason)) = excess {
+            self.end(index, reason);
         }
     }
 

@@ -1,11 +1,13 @@
 //! Counters and latencies of a service or of a worker.
 
 use super::histogram::Histogram;
+use super::summary::{
+    HistogramStats, LastError, Latency, MeterCounts, MeterStats, Percentiles, Summary,
+    errors_by_code,
+};
 use crate::proto::Time;
 use crate::proto::broker::requests::Waiting;
 use crate::proto::code::Code;
-use serde::Serialize;
-use std::collections::BTreeMap;
 
 /// The meter of one service.
 #[derive(Debug, Clone, Default)]
@@ -216,109 +218,4 @@ impl Meter {
             },
         }
     }
-}
-
-/// The latest error with which a request ended: its code or its value, and its age in ms.
-#[derive(Debug, Serialize)]
-pub(in crate::proto::broker) struct LastError<'a> {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    code: Option<&'static str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    value: Option<&'a str>,
-    since: f64,
-}
-
-/// A snapshot of a meter: docs/api.md describes its members.
-#[derive(Debug, Clone, Serialize)]
-pub struct MeterStats {
-    pub counters: MeterCounts,
-    pub latency: Latency,
-}
-
-/// The counts of a meter.
-#[derive(Debug, Clone, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct MeterCounts {
-    pub requests: u64,
-    pub replies: u64,
-    pub failures: u64,
-    pub partials: u64,
-    pub errors: BTreeMap<&'static str, u64>,
-    pub cancelled: u64,
-    pub retried: u64,
-    pub rejected: u64,
-    pub bytes_in: u64,
-    pub bytes_out: u64,
-}
-
-/// The latencies of a meter.
-#[derive(Debug, Clone, Serialize)]
-pub struct Latency {
-    pub queue: HistogramStats,
-    pub work: HistogramStats,
-    pub total: HistogramStats,
-}
-
-/// A histogram, in ms.
-#[derive(Debug, Clone, Serialize)]
-pub struct HistogramStats {
-    pub count: u64,
-    pub sum: f64,
-    #[serde(flatten)]
-    percentiles: Percentiles,
-    /// The upper bound of each bucket, and the number of values in it.
-    pub buckets: Vec<(f64, u64)>,
-}
-
-impl HistogramStats {
-    fn of(histogram: &Histogram) -> Self {
-        let buckets = histogram.buckets();
-        HistogramStats {
-            count: histogram.count(),
-            sum: ms(histogram.sum()),
-            percentiles: Percentiles::of(histogram),
-            buckets: buckets.map(|(upper, count)| (ms(upper), count)).collect(),
-        }
-    }
-}
-
-/// The summary of a histogram, in ms: mean, maximum and some percentiles.
-#[derive(Debug, Serialize)]
-pub(in crate::proto::broker) struct Summary {
-    mean: f64,
-    #[serde(flatten)]
-    percentiles: Percentiles,
-}
-
-#[derive(Debug, Clone, Copy, Serialize)]
-struct Percentiles {
-    max: f64,
-    p50: f64,
-    p90: f64,
-    p95: f64,
-    p99: f64,
-}
-
-impl Percentiles {
-    fn of(histogram: &Histogram) -> Self {
-        Percentiles {
-            max: ms(histogram.max()),
-            p50: ms(histogram.percentile(50.0)),
-            p90: ms(histogram.percentile(90.0)),
-            p95: ms(histogram.percentile(95.0)),
-            p99: ms(histogram.percentile(99.0)),
-        }
-    }
-}
-
-fn ms(micros: u64) -> f64 {
-    micros as f64 / 1000.0
-}
-
-/// Counts by code, without zeros.
-pub(in crate::proto::broker) fn errors_by_code(
-    errors: &[u64; Code::ALL.len()],
-) -> BTreeMap<&'static str, u64> {
-    let counts = Code::ALL.map(|code| (code.as_str(), errors[code as usize]));
-    counts.into_iter().filter(|(_, count)| *count > 0).collect()
 }

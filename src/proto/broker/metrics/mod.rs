@@ -8,10 +8,12 @@
 mod histogram;
 mod journal;
 mod meter;
+mod summary;
 
 pub(super) use journal::{Journal, Since};
-pub use meter::MeterStats;
-pub(super) use meter::{LastError, Meter, Summary, Times, errors_by_code};
+pub(super) use meter::{Meter, Times};
+pub use summary::MeterStats;
+pub(super) use summary::{LastError, Summary, errors_by_code};
 
 use super::requests::Waiting;
 use crate::proto::table::Table;
@@ -89,7 +91,7 @@ impl Meters {
 
 #[cfg(test)]
 mod tests {
-    use super::meter::HistogramStats;
+    use super::summary::HistogramStats;
     use super::*;
     use crate::proto::Time;
 

@@ -5,19 +5,23 @@
 //! inserted again when the worker gets room. The fronts of lanes for all workers except some are tried one after the other.
 //! For one message only [`LOOKS`] fronts are tried in vain; the others follow in later turns.
 
+#[cfg(any(test, feature = "fuzz"))]
+mod audit;
+mod sweep;
+
 use super::routing::{Lane, Who};
 use super::{MAX_LEVEL, NONE, Requests};
 use crate::proto::broker::keys::{RequestKey, WorkerKey};
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::ops::Bound;
+#[cfg(test)]
+pub use sweep::LOOKS;
+use sweep::Sweep;
 
 /// The order in which requests of all lanes start: by the time of arrival, which is later by the ageing for each level
 /// of priority below the highest, then by the serial number.
 pub type Rank = (u64, u32);
-
-/// Maximum of fronts that are tried in vain for one message.
-pub const LOOKS: usize = 512;
 
 /// Maximum of fronts behind which parked requests are looked for, for one message.
 const FRONTS: usize = 64;
@@ -38,7 +42,7 @@ impl Default for List {
     }
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Lanes {
     /// No list is empty.
     pub lists: BTreeMap<Lane, List>,
@@ -48,46 +52,6 @@ pub struct Lanes {
     not: BTreeMap<Rank, RequestKey>,
     only: BTreeMap<Rank, (RequestKey, WorkerKey)>,
     sweep: Sweep,
-}
-
-/// How far the fronts have been looked at.
-#[derive(Debug)]
-struct Sweep {
-    /// What is left of [`LOOKS`].
-    looks: usize,
-    /// The front in `not` from which the next look goes on; all before it were tried in vain.
-    at: Option<Rank>,
-    /// Whether a look from the beginning has to follow, because something has changed since.
-    again: bool,
-    /// The front at which parked requests were looked for last, and whether it is one in `not`.
-    asked: (bool, Rank),
-    /// Number of fronts at which parked requests are still to be looked for.
-    to_ask: usize,
-    /// Whether this is the rest of an earlier look.
-    is_rest: bool,
-    /// Whether fronts are left for a later turn.
-    is_left: bool,
-}
-
-impl Default for Lanes {
-    fn default() -> Self {
-        Lanes {
-            lists: BTreeMap::new(),
-            levels: [0; MAX_LEVEL as usize + 1],
-            any: BTreeMap::new(),
-            not: BTreeMap::new(),
-            only: BTreeMap::new(),
-            sweep: Sweep {
-                looks: LOOKS,
-                at: None,
-                again: false,
-                asked: (false, Rank::default()),
-                to_ask: 0,
-                is_rest: false,
-                is_left: false,
-            },
-        }
-    }
 }
 
 impl Lanes {
@@ -297,41 +261,6 @@ impl Lanes {
 
     /// Ends a look. Returns the number of fronts that were tried in vain, and whether a rest is left.
     pub fn end_look(&mut self) -> (usize, bool) {
-        let sweep = &mut self.sweep;
-        sweep.is_rest = false;
-        let tried = LOOKS - std::mem::replace(&mut sweep.looks, LOOKS);
-        (tried, std::mem::take(&mut sweep.is_left))
-    }
-
-    /// Panics if the fronts are not those of the lists. `has_room` tells whether a worker has room.
-    #[cfg(any(test, feature = "fuzz"))]
-    pub fn audit<F>(&self, requests: &Requests<F>, has_room: impl Fn(WorkerKey) -> bool) {
-        let (mut any, mut not) = (BTreeMap::new(), BTreeMap::new());
-        for (lane, list) in &self.lists {
-            let key = RequestKey(list.head);
-            let rank = requests.rank(key);
-            match lane.who {
-                Who::Any => _ = any.insert(rank, key),
-                Who::Not(_) => _ = not.insert(rank, key),
-                Who::Only(worker) => {
-                    let found = self.only.get(&rank);
-                    assert!(found.is_some() || !has_room(worker), "a front is found");
-                    assert!(found.is_none_or(|found| *found == (key, worker)));
-                }
-                Who::Later | Who::Nobody => {}
-            }
-        }
-        assert_eq!((&self.any, &self.not), (&any, &not), "fronts are of lanes");
-        for (rank, (key, worker)) in &self.only {
-            assert_eq!(requests.rank(*key), *rank);
-            let lane = requests.get(*key).and_then(|request| request.lane());
-            let lane = lane.filter(|lane| lane.who == Who::Only(*worker));
-            let list = lane.and_then(|lane| self.lists.get(&lane));
-            assert_eq!(list.map(|list| list.head), Some(key.0));
-        }
-        for (level, count) in self.levels.iter().enumerate() {
-            let of_level = |lane: &&Lane| usize::from(lane.level.0) == level;
-            assert_eq!(self.lists.keys().filter(of_level).count(), *count);
-        }
+        self.sweep.end()
     }
 }
