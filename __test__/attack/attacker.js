@@ -2,6 +2,7 @@
 // One hostile process, by the name of its scenario.
 const { Dealer } = require('zeromq');
 const { SCENARIOS } = require('./scenarios');
+const { ATTACKER } = require('./tools');
 
 const { endpoint, scenario, scale, lasts, keys = {} } = JSON.parse(process.argv[2]);
 
@@ -18,7 +19,7 @@ async function main() {
       ...(routingId === undefined ? {} : { routingId }),
     });
     sockets.push(socket);
-    socket.connect(to);
+    socket.connect(to.replace('tcp://', ATTACKER === undefined ? 'tcp://' : `tcp://${ATTACKER}:0;`));
     return socket;
   };
   // A broker that has sent it away does not read any more, which ends the attack.

@@ -387,7 +387,7 @@ const SCENARIOS = {
   'connections with much that end at once': {
     about: '400 connections with 700 waiting requests each, which end together',
     // So much that there is room for all of them.
-    broker: { maxHeld: 256 * MIB, maxHeldPerAddress: 256 * MIB },
+    broker: { maxHeld: 256 * MIB, maxHeldPerAddress: 224 * MIB },
     async run(connect, scale) {
       const frames = Array.from({ length: 4 }, (_, at) =>
         batch(...Array.from({ length: 700 }, (_, n) => part('C', '2', `nobody${at}`, `r${n}`, '1', '{}'))),

@@ -75,12 +75,15 @@ async function fillTables(connect, scale) {
   await client.send(['C', '1', HELLO]);
   for (let n = 0; n < 100 * scale; n += 1)
     await client.send(['C', '11', 'nobody', `r${n}`, body, '{}', EXT, PAST]);
+  // A client that was silent for long is kept for a minute, with the replies that it has not read.
+  await client.send(['C', '4']);
   await worker.send(['W', '1', 'claims', HELLO]);
   const number = Buffer.alloc(9, 1);
   for (let n = 0; n < 5000 * scale; n += 1) {
     number.writeUInt32BE(n);
     await worker.send(['W', '11', 'somebody', n % 2 === 0 ? `r${n}` : `${n}${long}`, number]);
     await worker.send(['W', '1', n % 2 === 0 ? `s${n}` : `${n}${long}`, HELLO]);
+    if (n % 100 === 0) await client.send(['C', '4']);
   }
   const session = 's'.repeat(2 * MIB);
   const hello = JSON.stringify({ omdp: 1, heartbeat: 2500, liveness: 3, session });

@@ -37,6 +37,9 @@ use std::time::Duration;
 /// Interval between checks while connections are in a handshake or silent.
 pub(super) const LOOK: Duration = Duration::from_millis(100);
 
+/// Interval between checks of connections that may send a message without an end.
+const SUSPECTS_CHECK_INTERVAL: Duration = Duration::from_millis(20);
+
 /// Interval between checks otherwise, on systems that report received bytes.
 const CALM_CHECK_INTERVAL: Duration = Duration::from_millis(500);
 
@@ -77,8 +80,9 @@ pub(super) struct Connections {
     /// Whether libzmq may have reports, and when they were last taken.
     has_news: Cell<bool>,
     asked: Time,
-    /// When the connections were last checked.
+    /// When the connections were last checked, and those that may send a message without an end.
     looked: Time,
+    looked_at_suspects: Time,
     endless: Endless,
     /// The connections whose bytes are still to be checked in this round.
     round: Vec<Fd>,
@@ -118,6 +122,7 @@ impl Connections {
             has_news: Cell::new(true),
             asked: Time::ZERO,
             looked: Time::ZERO,
+            looked_at_suspects: Time::ZERO,
             notices: Vec::new(),
             ended: Vec::new(),
         })
@@ -137,9 +142,14 @@ impl Connections {
     /// When [`update`](Self::update) has to run even without reports.
     pub(super) fn next_deadline(&self) -> Option<Time> {
         let soon = !self.quiet.is_empty() || !self.given_up.is_empty() || self.shortage.is_there();
-        let soon = soon || self.endless.listens();
         let ever = cfg!(target_os = "linux") && !self.of_address.is_empty();
-        (soon || ever).then(|| self.looked + if soon { LOOK } else { CALM_CHECK_INTERVAL })
+        let all =
+            (soon || ever).then(|| self.looked + if soon { LOOK } else { CALM_CHECK_INTERVAL });
+        let suspects = self
+            .endless
+            .listens()
+            .then(|| self.looked_at_suspects + SUSPECTS_CHECK_INTERVAL);
+        all.into_iter().chain(suspects).min()
     }
 
     pub(super) fn drain_notices(&mut self) -> std::vec::Drain<'_, ConnectionNotice> {
@@ -163,8 +173,12 @@ impl Connections {
             }
         }
         if self.next_deadline().is_some_and(|at| at <= now) {
-            self.looked = now;
-            self.look(now);
+            if self.looked + LOOK <= now {
+                self.looked = now;
+                self.look(now);
+            }
+            self.looked_at_suspects = now;
+            self.look_at_suspects();
         }
     }
 

@@ -1,5 +1,6 @@
 //! Regular checks of the connections, which end those that are silent or send too much.
 
+use super::descriptor::Fd;
 use super::entry::Stage;
 use super::{Connections, MAX_CHECKED};
 use crate::proto::Time;
@@ -51,7 +52,7 @@ impl Connections {
         }
     }
 
-    /// Checks the received bytes of some connections, and of all suspects.
+    /// Checks the received bytes of some connections.
     fn look_at_bytes(&mut self) {
         if !cfg!(target_os = "linux") {
             return;
@@ -60,18 +61,24 @@ impl Connections {
             self.round.extend(self.open.keys());
         }
         let rest = self.round.len().saturating_sub(MAX_CHECKED);
-        let mut turn = self.round.split_off(rest);
-        turn.extend(self.endless.suspects());
-        for fd in turn {
-            let Some(entry) = self.open.get(&fd) else {
-                continue;
-            };
-            if !matches!(entry.stage, Stage::Silent | Stage::Speaking) {
-                continue;
-            }
-            if let Some(received) = self.copy.received(fd, &entry.remote) {
-                self.endless.look(fd, received);
-            }
+        for fd in self.round.split_off(rest) {
+            self.look_at_bytes_of(fd);
+        }
+    }
+
+    /// Checks the received bytes of the connections that may send a message without an end.
+    pub(super) fn look_at_suspects(&mut self) {
+        for fd in self.endless.suspects() {
+            self.look_at_bytes_of(fd);
+        }
+    }
+
+    fn look_at_bytes_of(&mut self, fd: Fd) {
+        if let Some(entry) = self.open.get(&fd)
+            && matches!(entry.stage, Stage::Silent | Stage::Speaking)
+            && let Some(received) = self.copy.received(fd, &entry.remote)
+        {
+            self.endless.look(fd, received);
         }
     }
 }
