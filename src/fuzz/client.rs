@@ -104,6 +104,39 @@ impl Scene for Live {
     }
 
     fn settle(&mut self) {
+        self.send();
+        match self.client.poll_action() {
+            Some(Action::Open) => {
+                assert!(!self.socket && self.started);
+                self.socket = true;
+            }
+            Some(Action::Close | Action::Abandon) => self.socket = false,
+            None => {}
+        }
+        self.report();
+        assert_eq!(self.client.outstanding(), self.open.len());
+        assert!(!self.connected || self.socket, "connected by what?");
+        self.client.audit();
+    }
+
+    /// Without a broker, a request with a timeout ends by it, and a sent request ends with the
+    /// connection.
+    fn end(mut self) {
+        self.client.handle_down(self.now);
+        self.settle();
+        self.advance(Duration::from_secs(60));
+        assert!(self.open.values().all(Option::is_none), "{:?}", self.open);
+        self.started = false;
+        self.open.clear();
+        self.client.stop();
+        self.settle();
+        assert_eq!(self.client.next_deadline(), None);
+        assert!(!self.socket && !self.connected);
+    }
+}
+
+impl Live {
+    fn send(&mut self) {
         let form = self.client.form();
         let mut sent = Vec::new();
         self.client.drain_transmits(|message| {
@@ -122,14 +155,9 @@ impl Scene for Live {
             }
         });
         understood_by_broker(self.dialect, sent);
-        match self.client.poll_action() {
-            Some(Action::Open) => {
-                assert!(!self.socket && self.started);
-                self.socket = true;
-            }
-            Some(Action::Close | Action::Abandon) => self.socket = false,
-            None => {}
-        }
+    }
+
+    fn report(&mut self) {
         let notices: Vec<_> = self.client.drain_notices().collect();
         for notice in notices {
             match notice {
@@ -160,28 +188,8 @@ impl Scene for Live {
                 ClientNotice::Fault(_) => {}
             }
         }
-        assert_eq!(self.client.outstanding(), self.open.len());
-        assert!(!self.connected || self.socket, "connected by what?");
-        self.client.audit();
     }
 
-    /// Without a broker, a request with a timeout ends by it, and a sent request ends with the
-    /// connection.
-    fn end(mut self) {
-        self.client.handle_down(self.now);
-        self.settle();
-        self.advance(Duration::from_secs(60));
-        assert!(self.open.values().all(Option::is_none), "{:?}", self.open);
-        self.started = false;
-        self.open.clear();
-        self.client.stop();
-        self.settle();
-        assert_eq!(self.client.next_deadline(), None);
-        assert!(!self.socket && !self.connected);
-    }
-}
-
-impl Live {
     fn hear(&mut self, frames: &mut Vec<Vec<u8>>) {
         self.client.handle_message(self.now, frames);
         assert!(frames.is_empty(), "the frames are reused");

@@ -110,11 +110,7 @@ pub fn start(
 ) -> Result<UnboundedSender<Command>, Error> {
     let (commands, inbox) = unbounded_channel();
     Reactor::spawn("omdp-broker")?.drive(move || async move {
-        let limits = outbound::Limits {
-            peer: listen.max_peer_bytes,
-            total: config.held.total,
-            patience: config.heartbeat.saturating_mul(config.liveness),
-        };
+        let limits = outbound_limits(&config, &listen);
         let mut machine = Broker::new(config);
         let event_rate: Arc<Mutex<EventRate>> =
             Arc::new(Mutex::new(EventRate::new(MAX_EVENTS_PER_SECOND)));
@@ -162,6 +158,14 @@ pub fn start(
         }
     });
     Ok(commands)
+}
+
+fn outbound_limits(config: &BrokerConfig, listen: &Listen) -> outbound::Limits {
+    outbound::Limits {
+        peer: listen.max_peer_bytes,
+        total: config.held.total,
+        patience: config.heartbeat.saturating_mul(config.liveness),
+    }
 }
 
 /// Lets the authenticator of a broker with security decide about its peers.

@@ -1,15 +1,15 @@
 //! Invariants between the tables that hold between two calls. Tests check them after each step.
 
+mod services;
+
 use super::Broker;
-use super::keys::{ClientKey, RequestKey, ServiceKey, WorkerKey};
+use super::keys::{ClientKey, RequestKey, WorkerKey};
 use super::ready::Line;
-use super::requests::{ParkState, State};
-use super::services::has_room;
+use super::requests::State;
 use super::tasks::Task;
 use super::workers::Worker;
 use crate::proto::deadlines::TimerKey;
 use crate::wire::Frame;
-use std::collections::BTreeSet;
 
 impl<F: Frame> Broker<F> {
     pub(crate) fn audit(&self) {
@@ -247,87 +247,5 @@ impl<F: Frame> Broker<F> {
             assert!(!client.requests.is_empty(), "only its requests keep it");
         }
         client.timer
-    }
-
-    /// Returns the length of the queue.
-    fn audit_service(&self, key: ServiceKey) -> usize {
-        let service = self.cx.services.get(key);
-        for (line, worker) in service.lines() {
-            let worker = self
-                .cx
-                .workers
-                .get(worker)
-                .expect("who stands in line is there");
-            assert_eq!(worker.service, key);
-            assert_eq!(worker.position.map(|position| position.line), Some(line));
-        }
-        let serving = self.cx.workers.keys().into_iter();
-        let serving = serving.filter(|&worker| {
-            self.cx
-                .workers
-                .get(worker)
-                .is_some_and(|worker| worker.service == key)
-        });
-        let serving: BTreeSet<WorkerKey> = serving.collect();
-        assert_eq!(serving.len(), service.workers);
-        assert_eq!(*self.cx.workers.serving(key), serving);
-        let relocations = self.tasks.tasks().filter(|task| match task {
-            Task::Relocation(relocation) => relocation.is_of(key, &service.name),
-            _ => false,
-        });
-        let is_relocating = self.cx.services.is_relocating(key);
-        assert_eq!(
-            relocations.count(),
-            usize::from(is_relocating),
-            "a service that holds its requests back has a task"
-        );
-        let mut queued = 0;
-        let (mut parked, mut asked_for) = (0, 0);
-        for request_key in service.queue.iter(&self.cx.requests) {
-            let request = self
-                .cx
-                .requests
-                .get(request_key)
-                .expect("what is queued is there");
-            assert_eq!(request.service, key);
-            queued += 1;
-            match self.cx.requests.park(request_key) {
-                Some(ParkState::Open) => {}
-                Some(ParkState::Parked) => parked += 1,
-                Some(ParkState::Asked | ParkState::Released) => asked_for += 1,
-                None => panic!("what is in a queue is queued"),
-            }
-        }
-        assert_eq!(service.queue.parked(), parked);
-        assert_eq!(service.queue.asked_for(), asked_for);
-        let mut is_open = service.queue.first_plain().is_some_and(|first| {
-            let park = self.cx.requests.park(first);
-            park.is_some_and(ParkState::may_start) && !self.cx.is_of_leaving(first)
-        });
-        // The first request of a lane is open or asked for, so that those behind it wait no longer than its client
-        // may take.
-        if let Some(lanes) = service.queue.lanes() {
-            lanes.audit(&self.cx.requests, has_room(&self.cx.workers));
-        }
-        let is_left = self.tasks.looks_for(key, &service.name);
-        if service.queue.has_lanes() && !is_left && !self.cx.services.is_relocating(key) {
-            for head in service.firsts_with_workers(&self.cx.requests, &self.cx.workers) {
-                match self.cx.requests.park(head) {
-                    Some(ParkState::Parked) => assert!(self.stopping, "nobody waits unasked"),
-                    Some(ParkState::Asked) => is_open = false,
-                    _ => {}
-                }
-            }
-        }
-        let can_run = service.lines().any(|(line, _)| line == Line::Idle);
-        assert!(
-            !can_run || !is_open || is_left || self.stopping || service.special.is_some(),
-            "nobody waits for nothing"
-        );
-        assert!(
-            service.workers > 0 || queued + service.queue.beside() > 0 || service.special.is_some(),
-            "a service is forgotten when it is idle"
-        );
-        queued
     }
 }

@@ -152,13 +152,7 @@ impl<F: Frame> Broker<F> {
             WorkerMessage::Need { token, need } => {
                 self.cx.on_need(key, token, need);
             }
-            WorkerMessage::AllClaimed { lives: told } => {
-                self.end_of_claims(key, true);
-                if let Some(told) = told {
-                    self.recalls
-                        .on_lives(&mut self.cx, key, lives(&told).collect());
-                }
-            }
+            WorkerMessage::AllClaimed { lives } => self.on_all_claimed(key, lives),
             WorkerMessage::Denied { tokens: frame } => {
                 self.on_denied(key, tokens(&frame));
             }
@@ -178,6 +172,14 @@ impl<F: Frame> Broker<F> {
             _ => self.cx.send_away(from),
         }
         Ok(())
+    }
+
+    fn on_all_claimed(&mut self, key: WorkerKey, told: Option<F>) {
+        self.end_of_claims(key, true);
+        if let Some(told) = told {
+            self.recalls
+                .on_lives(&mut self.cx, key, lives(&told).collect());
+        }
     }
 
     fn on_goodbye(&mut self, key: WorkerKey) {
