@@ -69,6 +69,7 @@ mod heard;
 mod heartbeats;
 mod homes;
 mod incoming;
+mod kept_back;
 mod keys;
 mod limits;
 mod liveness;
@@ -113,6 +114,7 @@ mod transport_charges;
 pub mod turns;
 mod unparking;
 mod unresumed;
+mod worker_replies;
 mod workers;
 
 pub use access::{Access, Credentials, Grant, Pattern, Principal, Refusals};
