@@ -1,13 +1,12 @@
 //! Counters and latencies of a service or of a worker.
 
 use super::histogram::Histogram;
-use super::summary::{
-    HistogramStats, LastError, Latency, MeterCounts, MeterStats, Percentiles, Summary,
-    errors_by_code,
-};
+use super::summary::{HistogramStats, LastError, Latency, Percentiles, Summary, errors_by_code};
 use crate::proto::Time;
 use crate::proto::broker::requests::Waiting;
 use crate::proto::code::Code;
+use serde::Serialize;
+use std::collections::BTreeMap;
 
 /// The meter of one service.
 #[derive(Debug, Clone, Default)]
@@ -218,4 +217,27 @@ impl Meter {
             },
         }
     }
+}
+
+/// A snapshot of a meter: docs/api.md describes its members.
+#[derive(Debug, Clone, Serialize)]
+pub struct MeterStats {
+    pub counters: MeterCounts,
+    pub latency: Latency,
+}
+
+/// The counts of a meter.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct MeterCounts {
+    pub requests: u64,
+    pub replies: u64,
+    pub failures: u64,
+    pub partials: u64,
+    pub errors: BTreeMap<&'static str, u64>,
+    pub cancelled: u64,
+    pub retried: u64,
+    pub rejected: u64,
+    pub bytes_in: u64,
+    pub bytes_out: u64,
 }

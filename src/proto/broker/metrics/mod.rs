@@ -11,8 +11,8 @@ mod meter;
 mod summary;
 
 pub(super) use journal::{Journal, Since};
+pub use meter::MeterStats;
 pub(super) use meter::{Meter, Times};
-pub use summary::MeterStats;
 pub(super) use summary::{LastError, Summary, errors_by_code};
 
 use super::requests::Waiting;

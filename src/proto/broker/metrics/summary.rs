@@ -1,4 +1,4 @@
-//! What is shown of a meter.
+//! What is shown of latencies and errors.
 
 use super::histogram::Histogram;
 use crate::proto::code::Code;
@@ -13,29 +13,6 @@ pub(in crate::proto::broker) struct LastError<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) value: Option<&'a str>,
     pub(super) since: f64,
-}
-
-/// A snapshot of a meter: docs/api.md describes its members.
-#[derive(Debug, Clone, Serialize)]
-pub struct MeterStats {
-    pub counters: MeterCounts,
-    pub latency: Latency,
-}
-
-/// The counts of a meter.
-#[derive(Debug, Clone, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct MeterCounts {
-    pub requests: u64,
-    pub replies: u64,
-    pub failures: u64,
-    pub partials: u64,
-    pub errors: BTreeMap<&'static str, u64>,
-    pub cancelled: u64,
-    pub retried: u64,
-    pub rejected: u64,
-    pub bytes_in: u64,
-    pub bytes_out: u64,
 }
 
 /// The latencies of a meter.
