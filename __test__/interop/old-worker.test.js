@@ -4,7 +4,7 @@
 const assert = require('node:assert/strict');
 const { once } = require('node:events');
 const { before, describe, test } = require('node:test');
-const { record } = require('../support/events');
+const { record, until } = require('../support/events');
 const { OldWorker } = require('../support/old');
 const { SERVICE, ask, heard, peersFor, start, suiteScope } = require('../support/peers');
 const { RAW_TRANSPORTS, rawDealer } = require('../support/raw');
@@ -282,9 +282,9 @@ test('may send back ids as what UTF-8 made of them: the reply still finds a clie
 
 test('takes turns with a new one', async (t) => {
   const { peers, broker, client, old } = await cast(t);
-  const ready = once(broker, 'workerReady');
   await peers.worker((data, reply) => reply.end('new')).start();
-  await ready;
+  // A worker gets nothing before the client has heard of it.
+  await until(async () => (await broker.stats()).services[0].idle === 2);
   const served = [];
   for (let i = 0; i < 4; i += 1) {
     const call = client.call(SERVICE, i);
