@@ -23,7 +23,8 @@ use std::sync::Arc;
 const MAX_LIVES: usize = 1024;
 const MAX_REQUESTS: usize = 65_536;
 
-/// Maximum of remembered requests of one life. If more may have started, none is remembered, and all are searched for when the client returns.
+/// Maximum of remembered requests of one life. If more may have started, none is remembered, and all are searched for
+/// when the client returns.
 const MAX_OF_ONE: usize = MAX_REQUESTS / 8;
 
 /// The part of the bytes that the broker may hold in total which the kept replies may have.
