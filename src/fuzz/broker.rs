@@ -55,6 +55,9 @@ pub(super) fn run(data: &[u8]) {
                 },
                 _ => HeldLimits::default(),
             },
+            // Room for two replies.
+            hold_from: 1,
+            unacknowledged_bytes: 300,
             max_message: (input.below(4) == 0).then_some(64),
             seed: 1,
             session: "b0".into(),

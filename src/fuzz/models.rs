@@ -149,7 +149,7 @@ fn hello(input: &mut Input) -> Vec<u8> {
     let session = who % 3;
     let more = match who & 0xc0 {
         0 => more,
-        0x40 => more + r#","flow":1,"streams":true"#,
+        0x40 => more + r#","flow":1,"holds":true,"streams":true"#,
         0x80 => more + r#","parks":true"#,
         _ => more + r#","flow":1,"parks":true,"streams":true,"deadlines":true"#,
     };

@@ -31,6 +31,7 @@ mod mdp_peers;
 mod mixes;
 mod names;
 pub(crate) mod net;
+mod on_hold;
 mod parking;
 mod pause;
 mod pigato;

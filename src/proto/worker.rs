@@ -20,6 +20,7 @@ mod delivery;
 mod detached;
 mod drain;
 mod had;
+mod held;
 mod incoming;
 mod log;
 mod machine;

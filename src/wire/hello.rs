@@ -55,6 +55,8 @@ pub struct Hello {
     pub roster: bool,
     /// Workers and clients: whether PING is supported.
     pub pings: bool,
+    /// Workers only: whether HOLD is supported.
+    pub holds: bool,
     /// A broker's to a worker: the number of this worker.
     pub number: Option<u64>,
     /// A broker's to a worker: how many [channels](super::channel) a connection may have at a time.
@@ -102,6 +104,7 @@ impl Hello {
             deadlines: false,
             roster: false,
             pings: false,
+            holds: false,
             number: None,
             channels: 0,
             packs: true,

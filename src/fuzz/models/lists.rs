@@ -80,7 +80,7 @@ pub(in crate::fuzz) const HELD: [&str; 9] = [
 ];
 
 /// What a broker sends to a worker.
-pub(in crate::fuzz) const WORKER: [&str; 28] = [
+pub(in crate::fuzz) const WORKER: [&str; 29] = [
     "W|1|$H",
     "W|2|$A|$n|1|{}|$G",
     "W|2|$A|$n|1|{}|\0\0\0\0\0\0\0\0\u{1}",
@@ -109,6 +109,7 @@ pub(in crate::fuzz) const WORKER: [&str; 28] = [
     "W|18|$T|1|$J",
     "W|18|$T||$J",
     "W|19|$T",
+    "W|22|$T",
 ];
 
 /// What a broker sends to a client.

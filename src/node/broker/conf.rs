@@ -141,8 +141,12 @@ impl BrokerConf {
                 total: limit(self.max_held),
             },
             peer_bytes: self.max_peer_bytes as usize,
+            // The same bytes may wait at the transport, where more must not wait.
+            // A client acknowledges 64 KiB.
+            unacknowledged_bytes: (self.max_peer_bytes as usize / 2).max(256 * 1024),
             max_message: Some(self.max_message_size as u64),
             seed: random(),
+            ..BrokerConfig::default()
         }
     }
 

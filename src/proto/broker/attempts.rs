@@ -48,9 +48,14 @@ impl<F: Frame> Broker<F> {
         else {
             return false;
         };
+        let service = request.service;
         request.retry -= 1;
         request.retried += 1;
-        self.cx.services.get_mut(request.service).meter.retried += 1;
+        let token = self.cx.requests.token(key);
+        if !self.cx.on_hold.is_empty() {
+            self.cx.drop_hold(token);
+        }
+        self.cx.services.get_mut(service).meter.retried += 1;
         // Late replies to the earlier attempt have no request any more.
         self.cx.requests.renew_token(key);
         self.cx.counters.retried += 1;

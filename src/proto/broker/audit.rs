@@ -14,6 +14,7 @@ use crate::wire::Frame;
 impl<F: Frame> Broker<F> {
     pub(crate) fn audit(&self) {
         self.audit_accounts();
+        self.audit_on_hold();
         self.roster.audit(
             &self.cx.services,
             &self.cx.workers,

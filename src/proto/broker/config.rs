@@ -40,6 +40,12 @@ pub struct BrokerConfig {
     pub held: HeldLimits,
     /// Maximum of bytes that wait to be sent to one peer. Default 64 MiB.
     pub peer_bytes: usize,
+    /// Bytes of replies to a client, beyond one, that are kept until the client has acknowledged them. Further replies
+    /// stay at their workers. Default 32 MiB.
+    pub unacknowledged_bytes: usize,
+    /// The size of bodies from which on a reply can stay at its worker. Default 1024: the log has room for very many
+    /// smaller ones.
+    pub hold_from: usize,
     /// Whether the end of each request is an event. Default false.
     pub log_requests: bool,
     /// Maximum of services with a meter of their own; all others are counted together. Default 1000.
@@ -65,6 +71,8 @@ impl Default for BrokerConfig {
             policies: Policies::default(),
             held: HeldLimits::default(),
             peer_bytes: 64 << 20,
+            unacknowledged_bytes: 32 << 20,
+            hold_from: 1024,
             log_requests: false,
             measured_services: 1000,
             max_message: None,

@@ -10,6 +10,7 @@ use super::accounts::{Accounts, OverLimit, Scope};
 use super::addresses::Addresses;
 use super::clients::Clients;
 use super::keys::{AccountKey, ClientKey, WorkerKey};
+use super::on_hold::OnHold;
 use super::outbox::Outbox;
 use super::requests::Requests;
 use super::services::Services;
@@ -35,6 +36,7 @@ pub(super) struct Context<F> {
     pub(super) requests: Requests<F>,
     pub(super) accounts: Accounts,
     pub(super) addresses: Addresses,
+    pub(super) on_hold: OnHold,
     pub(super) deadlines: Deadlines<Timer>,
     pub(super) out: Outbox<F>,
     pub(super) counters: Counters,
@@ -55,6 +57,7 @@ impl<F: Frame> Context<F> {
             requests: Requests::new(config.policies.ageing),
             accounts: Accounts::new(config.held),
             addresses: Addresses::default(),
+            on_hold: OnHold::default(),
             deadlines: Deadlines::new(),
             out: Outbox::default(),
             counters: Counters::default(),

@@ -97,6 +97,9 @@ impl<F: Frame> Context<F> {
     }
 
     pub(super) fn free_slot(&mut self, key: WorkerKey, request: RequestKey) {
+        if !self.on_hold.is_empty() {
+            self.drop_hold(self.requests.token(request));
+        }
         if let Some(worker) = self.workers.get_mut(key) {
             if worker.running.remove(request) {
                 worker.bytes -= self.requests.bytes(request);
@@ -217,9 +220,10 @@ impl<F: Frame> Broker<F> {
     }
 
     /// Sends an assigned request to its worker. Returns false if the worker does not accept it (too large, or a
-    /// stream), so that it has ended, or if it is kept back because its client is behind.
+    /// stream), so that it has ended, or if it is kept back.
     pub(super) fn hand_over(&mut self, worker: WorkerKey, request: RequestKey) -> bool {
-        if self.roster.keeps_back() && self.keep_back(worker, request) {
+        let may_keep_back = self.roster.keeps_back() || !self.cx.on_hold.is_empty();
+        if may_keep_back && self.keep_back(worker, request) {
             return false;
         }
         self.cx.give(worker, request);

@@ -30,7 +30,8 @@ impl<F: Frame> Broker<F> {
         }
     }
 
-    /// Keeps back a request that would be given to a worker of which its client has not heard. Returns false if it is not.
+    /// Keeps back a request that would be given to a worker of which its client has not heard, or whose client has
+    /// replies on hold. Returns false if it is not kept back.
     #[cold]
     pub(super) fn keep_back(&mut self, worker: WorkerKey, key: RequestKey) -> bool {
         let Some(request) = self.cx.requests.get(key) else {
@@ -40,8 +41,9 @@ impl<F: Frame> Broker<F> {
         let heard = client.and_then(|client| client.heard);
         let number = self.cx.workers.get(worker).map(|worker| worker.number);
         let lacks = |heard: Heard| number.is_some_and(|number| heard.lacks(number));
+        let is_behind = heard.is_some_and(lacks) || self.cx.on_hold.has_any_for(request.client);
         // The answer to a copy is never resumed.
-        if request.is_copy() || !heard.is_some_and(lacks) {
+        if request.is_copy() || !is_behind {
             return false;
         }
         let service = request.service;
@@ -52,7 +54,7 @@ impl<F: Frame> Broker<F> {
         true
     }
 
-    fn release_kept_back(&mut self, client: ClientKey) {
+    pub(super) fn release_kept_back(&mut self, client: ClientKey) {
         let Some(client) = self.cx.clients.get(client) else {
             return;
         };

@@ -79,6 +79,7 @@ mod metrics;
 mod mmi;
 mod names;
 mod omdp;
+mod on_hold;
 mod outbox;
 mod outcome;
 mod pace;
@@ -317,6 +318,9 @@ impl<F: Frame> Broker<F> {
 
     /// Removes and returns the messages to send, in order.
     pub fn drain_transmits(&mut self) -> std::vec::Drain<'_, Transmit<F>> {
+        if self.cx.on_hold.has_touched() {
+            self.take_up_touched();
+        }
         self.cx.out.drain_transmits()
     }
 

@@ -77,7 +77,10 @@ impl<F: Frame> Broker<F> {
             }
             (ClientMessage::AskNeed { rid }, Some(key)) => self.cx.on_ask_need(key, &rid),
             (ClientMessage::Ack(ack), Some(key)) => {
-                self.replies.acknowledge(&mut self.cx, key, ack)
+                self.replies.acknowledge(&mut self.cx, key, ack);
+                if !self.cx.on_hold.is_empty() {
+                    self.take_up(key);
+                }
             }
             (ClientMessage::AllResumed, Some(key)) => self.on_all_resumed(key),
             (ClientMessage::Heard { last }, Some(key)) => self.on_heard(key, last),
@@ -131,13 +134,15 @@ impl<F: Frame> Broker<F> {
                     Some(token) => self.cx.requests.by_token(token),
                     None => self.cx.running_of_old(key, &client, &rid),
                 };
-                if token.is_some() {
-                    self.cx.acknowledge(key, body.bytes.len());
-                }
+                let bytes = body.bytes.len();
                 if request.is_none() && kind.is_last() {
                     self.release_old_worker(key, &client, &rid);
                 }
                 self.on_reply(key, request, kind, body, pace);
+                // After HOLD, if the reply was put on hold.
+                if token.is_some() {
+                    self.cx.acknowledge(key, bytes);
+                }
             }
             WorkerMessage::Heartbeat => self.cx.on_worker_beat(key),
             WorkerMessage::Return { tokens: frame } => {

@@ -34,6 +34,9 @@ impl<F: Frame> Context<F> {
         let service = request.service;
         let queue = &mut self.services.get_mut(service).queue;
         queue.enter_beside(key, &mut self.requests);
+        if !self.on_hold.is_empty() {
+            self.drop_hold(self.requests.token(key));
+        }
         true
     }
 

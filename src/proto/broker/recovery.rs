@@ -324,6 +324,15 @@ impl<F: Frame> Broker<F> {
             .workers
             .get_mut(key)
             .and_then(|w| w.unclaimed.as_mut());
+        if let Some(request) = request
+            && let token = self.cx.requests.token(request)
+            && self.cx.on_hold.has(token)
+        {
+            if let Some(unclaimed) = unclaimed {
+                unclaimed.requests.remove(&request);
+            }
+            return self.on_held_claim(key, token, ext);
+        }
         let (Some(request), Some(unclaimed)) = (request, unclaimed) else {
             return self.cx.disclaim(key, ext);
         };
@@ -338,7 +347,7 @@ impl<F: Frame> Broker<F> {
     }
 
     /// Ends the claims of a returned worker: it has made all (`complete`), or their time is over. A request that it
-    /// has not claimed never reached it; one that it claimed as not started is requeued as well.
+    /// has not claimed never reached it, unless it is known to have started; one that it claimed as not started is requeued as well.
     pub(super) fn end_of_claims(&mut self, key: WorkerKey, complete: bool) {
         let Some(worker) = self.cx.workers.get_mut(key) else {
             return;
@@ -350,8 +359,9 @@ impl<F: Frame> Broker<F> {
         let is_unclaimed = |request: &&RequestKey| unclaimed.requests.contains(request);
         if unclaimed.requests.len() > PIECE {
             let requests = running.iter().filter(is_unclaimed).map(|&request| {
-                let has_started = !complete && !unclaimed.not_started.contains(&request);
-                (request, has_started || self.cx.requests.parts(request) > 0)
+                let not_started = unclaimed.not_started.contains(&request)
+                    || complete && !self.cx.requests.has_begun(request);
+                (request, !not_started || self.cx.requests.parts(request) > 0)
             });
             let requests = requests.collect();
             let task = self.take_back(key, requests);
@@ -366,7 +376,8 @@ impl<F: Frame> Broker<F> {
                 let assigned = request.assigned_mut()?;
                 Some(assigned.parts)
             });
-            let not_started = complete || unclaimed.not_started.contains(&request);
+            let not_started = unclaimed.not_started.contains(&request)
+                || complete && !self.cx.requests.has_begun(request);
             self.cx.free_slot(key, request);
             if not_started && sent == Some(0) {
                 self.requeue(request);

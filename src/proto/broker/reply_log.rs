@@ -110,6 +110,29 @@ impl<F: Frame> ReplyLogs<F> {
         log.bytes <= log.allowance
     }
 
+    /// Bytes of the messages that are kept for a client.
+    pub(super) fn bytes(&self, client: ClientKey) -> usize {
+        self.0.get(client.0).map_or(0, |log| log.bytes)
+    }
+
+    /// Whether there is room for one more message of this size, beside those that are `coming`.
+    #[cold]
+    pub(super) fn has_room(
+        &mut self,
+        cx: &mut Context<F>,
+        key: ClientKey,
+        bytes: usize,
+        coming: usize,
+    ) -> bool {
+        let used = self.bytes(key) + coming;
+        let needed = used + bytes + OVERHEAD;
+        if used > 0 && needed > cx.config.unacknowledged_bytes {
+            return false;
+        }
+        let growth = needed.saturating_sub(self.log(key).allowance);
+        growth == 0 || self.grow(cx, key, growth.max(STEP))
+    }
+
     /// The necessary growth of the allowance.
     fn lacks(&self, client: ClientKey) -> usize {
         let log = self.0.get(client.0);
@@ -140,6 +163,10 @@ impl<F: Frame> ReplyLogs<F> {
     #[cold]
     pub(super) fn stretch(&mut self, cx: &mut Context<F>, key: ClientKey) -> bool {
         let bytes = self.lacks(key);
+        self.grow(cx, key, bytes)
+    }
+
+    fn grow(&mut self, cx: &mut Context<F>, key: ClientKey, bytes: usize) -> bool {
         let Some(client) = cx.clients.get_mut(key) else {
             return false;
         };

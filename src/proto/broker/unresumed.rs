@@ -25,6 +25,7 @@ impl<F: Frame> Broker<F> {
             returned: client.returned,
         });
         self.recalls.ask_for_client(&mut self.cx, key);
+        self.take_up(key);
     }
 
     /// Ends some requests that a client has not resumed. Returns false if none is left.

@@ -74,6 +74,11 @@ impl<F: Frame> Broker<F> {
         if self.is_given_up(key, request, kind, &body) {
             return;
         }
+        if (body.bytes.len() >= self.cx.config.hold_from || !self.cx.on_hold.is_empty())
+            && self.puts_on_hold(key, request, kind, &body)
+        {
+            return;
+        }
         if kind == ReplyKind::Rejected {
             return self.on_reject(key, request, &body);
         }

@@ -1,5 +1,5 @@
-//! A client that acknowledges less than the broker keeps for it, and whose connection breaks: what is lost with the
-//! connection fails, and nothing else does.
+//! A client that acknowledges less than the broker keeps for it, and whose connection breaks, with a worker that does not
+//! know HOLD: what is lost with the connection fails, and nothing else does.
 
 use super::net::*;
 use crate::wire::Body;
@@ -20,6 +20,7 @@ fn scene(
         config.reconnect_grace = secs(1);
     });
     let w = net.worker_with(b, "echo", |config| config.concurrency = None);
+    net.act(w, |worker, _| worker.is_earlier = true);
     let c = net.client(b);
     net.serve(w, handler);
     net.run(secs(1));

@@ -1,6 +1,8 @@
 //! Detached replies: those of deliveries whose broker was lost while the handler goes on, and of deliveries that had
 //! ended shortly before.
 //!
+//! So are those that the broker could not take: see [`held`](super::held).
+//!
 //! Each contains the last parts that were sent to a broker, and all later ones. They are claimed from the broker of
 //! every new connection, which either resumes each, when it finds the client, or disclaims it.
 
@@ -31,8 +33,8 @@ pub(super) struct Detached<F> {
     pub(super) first: u32,
     pub(super) parts: Vec<Body<F>>,
     pub(super) end: Option<(ReplyKind, Body<F>)>,
-    /// Whether it contains anything that was never sent to a broker.
-    is_new: bool,
+    /// Whether it contains anything that was never sent to a broker, or that a broker did not take.
+    pub(super) is_new: bool,
     /// Whether it was claimed on this connection.
     pub(super) claimed: bool,
     bytes: usize,

@@ -67,6 +67,7 @@ impl<F: Frame> Worker<F> {
                 }
             }
             ToWorker::Resume(ext) => self.on_resume(now, ext),
+            ToWorker::Hold { token } => self.on_hold(now, token),
             ToWorker::Ack { ack, stamp } => {
                 self.log.acknowledge(ack.messages);
                 if let Some(stamp) = stamp {

@@ -202,7 +202,7 @@ impl<F: Frame> Log<F> {
             let Some((end, client, rid, user)) = ids else {
                 continue;
             };
-            if at <= self.acknowledged {
+            if at <= self.acknowledged || entry.number == NO_DELIVERY {
                 continue;
             }
             if self.dropped.len() == MAX_DROPPED {
@@ -238,6 +238,48 @@ impl<F: Frame> Log<F> {
         if self.due.is_none() {
             self.due = Some(now + KEEP);
         }
+    }
+
+    /// The number of the delivery whose reply ended with this token.
+    pub(super) fn number_of(&self, token: u64) -> Option<u64> {
+        let segments = self.closed.iter().chain([&self.youngest]);
+        let mut entries = segments.flat_map(|segment| &segment.entries);
+        let end = entries.rfind(|entry| {
+            entry.number != NO_DELIVERY && entry.end.is_some_and(|end| end.token == token)
+        });
+        end.map(|entry| entry.number)
+    }
+
+    /// Removes and returns the last parts of a reply, and its end, if that was sent. Their places stay, because
+    /// acknowledgements count all replies.
+    pub(super) fn take_reply(&mut self, number: u64) -> (Vec<Body<F>>, Option<Finished<F>>) {
+        let (mut parts, mut finished) = (Vec::new(), None);
+        for segment in self.closed.iter_mut().chain([&mut self.youngest]) {
+            let mut text = &segment.text[..];
+            for entry in &mut segment.entries {
+                let ids = entry.cut_ids(&mut text);
+                let bytes = cut(&mut text, entry.len);
+                if entry.number != number {
+                    continue;
+                }
+                entry.number = NO_DELIVERY;
+                let shared = entry.shared.take();
+                segment.shared -= shared.as_ref().map_or(0, |bytes| bytes.len());
+                let body = Body {
+                    bytes: shared.unwrap_or(bytes),
+                    encoding: entry.encoding,
+                };
+                let Some((end, client, rid, user)) = ids else {
+                    parts.push(body);
+                    continue;
+                };
+                let tail = std::mem::take(&mut parts);
+                let mut reply = Detached::new(client, rid, user.map(Box::new), end.sent, tail);
+                reply.put_end(end.kind, body);
+                finished = Some((end.token, reply));
+            }
+        }
+        (parts, finished)
     }
 
     /// Removes and returns everything that a broker, whose last message arrived at `heard`, may not have received or
@@ -317,6 +359,38 @@ mod tests {
         assert!(!complete);
         assert!(finished.len() <= most + MAX_DROPPED + MAX_ENTRIES);
         assert_eq!(log.len(), 0);
+    }
+
+    #[test]
+    fn a_reply_that_is_taken_out_leaves_its_places_and_no_bytes() {
+        let mut log: Log<Vec<u8>> = Log::new();
+        let [short, long] = [2, 2 * COPIED].map(|len| Body::json(vec![b'1'; len]));
+        for number in 0..3 {
+            log.part(Time::ZERO, number, &short);
+            log.part(Time::ZERO, number, &long);
+            let token = 7 + number;
+            let ended = Ended {
+                token,
+                sent: 2,
+                ..END
+            };
+            log.end(Time::ZERO, number, ended, &long);
+        }
+        assert_eq!(log.number_of(8), Some(1));
+        let (parts, finished) = log.take_reply(1);
+        let (token, mut reply) = finished.expect("it has ended");
+        assert!(parts.is_empty() && token == 8);
+        assert_eq!(reply.take_missing(0), Some(vec![short, long.clone()]));
+        assert_eq!(reply.end, Some((ReplyKind::Final, long)));
+        assert_eq!(log.number_of(8), None);
+        assert_eq!(log.youngest.shared, 2 * 2 * 2 * COPIED);
+        assert_eq!(log.len(), 9);
+        log.acknowledge(3);
+        let rest = log.take(Time::ZERO + 2 * KEEP).finished;
+        assert_eq!(
+            rest.iter().map(|(number, _)| *number).collect::<Vec<_>>(),
+            [2]
+        );
     }
 
     #[test]

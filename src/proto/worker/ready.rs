@@ -103,6 +103,7 @@ impl<F: Frame> Worker<F> {
         hello.deadlines = true;
         hello.roster = true;
         hello.pings = true;
+        hello.holds = true;
         hello.about = about;
         hello.serving = self.config.serving.clone();
         hello.max_message = self.config.link.max_message;

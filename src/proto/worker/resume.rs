@@ -277,7 +277,7 @@ impl<F: Frame> Worker<F> {
     }
 
     /// Ends the request of a token with a code.
-    fn say_code(&mut self, token: u64, code: Code) {
+    pub(super) fn say_code(&mut self, token: u64, code: Code) {
         let nobody = F::from(&b"-"[..]);
         let body = Body::json(F::from(code.to_json()));
         self.say_again(ReplyKind::OwnError, (&nobody, &nobody), body, token);

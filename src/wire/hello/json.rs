@@ -20,6 +20,7 @@ impl Hello {
         put("liveness", self.liveness.into());
         let flags = [
             ("deadlines", self.deadlines),
+            ("holds", self.holds),
             ("leaves", self.leaves),
             ("packed", self.packs),
             ("parks", self.parks),
@@ -111,6 +112,7 @@ impl Hello {
     fn flag(&mut self, name: &str) -> Option<&mut bool> {
         Some(match name {
             "deadlines" => &mut self.deadlines,
+            "holds" => &mut self.holds,
             "leaves" => &mut self.leaves,
             "packed" => &mut self.packs,
             "parks" => &mut self.parks,

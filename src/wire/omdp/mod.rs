@@ -76,6 +76,8 @@ const ROSTER: &[u8] = b"20";
 
 /// Extension: the broker asks a peer for a sign of life, because another one wants its name.
 const PING: &[u8] = b"21";
+/// Extension: the broker could not take a reply, which the worker keeps until it is asked for it.
+const HOLD: &[u8] = b"22";
 /// The last frame of a DISCONNECT with a session whose sender has asked the holder of the name.
 const ASKED: &[u8] = b"A";
 

@@ -33,6 +33,9 @@ pub enum ToWorker<F> {
     Ping,
     /// `W 8 token`. Extension: the request is not wanted any longer.
     Cancel { token: u64 },
+    /// `W 22 token`. Extension: the broker could not take the last message of this reply, and will not take the next
+    /// ones. The worker keeps them, and claims the request.
+    Hold { token: u64 },
     /// `W 10 token bytes`. Extension: credit, bytes of the reply that were read.
     Credit { token: u64, bytes: u32 },
     /// `W 11 ext`. Extension: the client of a claim was found; the worker sends it the reply.
@@ -140,6 +143,9 @@ impl<F: Frame> ToWorker<F> {
             CANCEL => ToWorker::Cancel {
                 token: token(&cursor.next()?)?,
             },
+            HOLD => ToWorker::Hold {
+                token: token(&cursor.next()?)?,
+            },
             CREDIT => ToWorker::Credit {
                 token: token(&cursor.next()?)?,
                 bytes: credit(&cursor.next()?)?,
@@ -228,6 +234,10 @@ impl<F: Frame> ToWorker<F> {
             ToWorker::Ping => put(PING),
             ToWorker::Cancel { token } => {
                 put(CANCEL);
+                out.push(F::from(&token.to_be_bytes()[..]));
+            }
+            ToWorker::Hold { token } => {
+                put(HOLD);
                 out.push(F::from(&token.to_be_bytes()[..]));
             }
             ToWorker::Resume(ext) => {

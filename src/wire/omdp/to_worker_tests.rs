@@ -38,6 +38,7 @@ fn messages_of_0_0_92() {
 
 #[test]
 fn messages_of_the_extension() {
+    golden("W|22|\0\0\0\0\0\0\0\t", ToWorker::Hold { token: 9 });
     golden(
         "W|1|{}",
         ToWorker::Welcome {

@@ -33,6 +33,9 @@ pub(in crate::proto::broker) struct Worker {
     /// Its requests, in the order of assignment. It runs the first ones; those beyond its concurrency are prefetched,
     /// and it may return them.
     pub(in crate::proto::broker) running: Running,
+    /// How many of these have ended at the worker, which keeps their replies; see
+    /// [`on_hold`](crate::proto::broker::on_hold).
+    pub(in crate::proto::broker) resting: usize,
     /// Bytes of these requests.
     pub(in crate::proto::broker) bytes: usize,
     /// Bytes, and [`HANDOVER`] for each, of requests given to it since the transport had last accepted everything.
@@ -123,6 +126,7 @@ impl Worker {
             is_old: false,
             room: 1,
             running: Running::default(),
+            resting: 0,
             bytes: 0,
             handed: 0,
             congested: false,
@@ -189,7 +193,8 @@ impl Worker {
 
     /// The line where it belongs; `None` if it cannot take a request.
     pub(in crate::proto::broker) fn line(&self) -> Option<Line> {
-        let load = self.running.len() + self.claimed_running + self.busy_for_nobody.len();
+        let running = self.running.len() - self.resting;
+        let load = running + self.claimed_running + self.busy_for_nobody.len();
         let is_away = self.absence.is_some() || self.unclaimed.is_some() || self.is_new;
         let is_full = self.congested || self.handed >= MAX_HANDED;
         if is_away || is_full {

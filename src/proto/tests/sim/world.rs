@@ -198,7 +198,12 @@ impl World {
             self.is_tight |= limits.total <= 10;
             let grace = ms(*self.net.rng.pick(&[0, 1000, 1000, 1000]));
             self.away = secs(*self.net.rng.pick(&[0, 60]));
+            let holds = self.net.rng.percent(40);
             let b = self.net.broker_with(|config| {
+                if holds {
+                    // Room for a few more replies than a client acknowledges at a time.
+                    (config.hold_from, config.unacknowledged_bytes) = (1, 10_000);
+                }
                 config.reconnect_grace = grace;
                 config.heartbeat = heartbeat;
                 config.limits = limits;

@@ -11,7 +11,7 @@ pub(super) const MAX_ENTRIES: usize = 1000;
 pub(super) const MAX_BYTES: usize = 8 * 1024 * 1024;
 
 /// Longer bodies are shared, see [`Frame`]; shorter ones are copied into a common text, without an allocation.
-const COPIED: usize = 1024;
+pub(super) const COPIED: usize = 1024;
 
 /// A part of a reply, or its end.
 #[derive(Debug)]

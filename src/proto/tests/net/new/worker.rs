@@ -43,6 +43,8 @@ pub struct Stream {
 
 pub struct WorkerActor {
     pub machine: Worker<Vec<u8>>,
+    /// Whether its hellos lack `holds`, as those of earlier versions.
+    pub is_earlier: bool,
     pub config: WorkerConfig,
     life: u32,
     handler: Handler,
@@ -95,6 +97,7 @@ impl WorkerActor {
     pub fn new(config: WorkerConfig) -> Self {
         WorkerActor {
             machine: Self::machine(&config, 0),
+            is_earlier: false,
             config,
             life: 0,
             handler: Rc::new(Job::echo),
@@ -176,8 +179,16 @@ impl WorkerActor {
 
     fn send(&mut self, effects: &mut Vec<Effect>) {
         let form = self.machine.form();
-        let returns = &mut self.returns;
-        self.machine.drain_transmits(|message| {
+        let (returns, is_earlier) = (&mut self.returns, self.is_earlier);
+        self.machine.drain_transmits(|mut message| {
+            if is_earlier
+                && let WorkerMessage::Ready {
+                    hello: Some(hello), ..
+                } = &mut message
+            {
+                let text = String::from_utf8_lossy(hello);
+                *hello = text.replace(r#""holds":true,"#, "").into_bytes();
+            }
             *returns += usize::from(matches!(message, WorkerMessage::Return { .. }));
             let mut frames = Vec::new();
             form.encode_of_worker(message, &mut frames);

@@ -1,0 +1,215 @@
+//! Large replies to a client that is away or behind: the broker keeps some of them, the others stay at their workers
+//! until there is room, and none is lost.
+
+use super::net::*;
+use crate::proto::Terms;
+use crate::wire::Body;
+
+const LARGE: usize = 100_000;
+
+/// The broker's room for replies that a client has not acknowledged.
+const ROOM: usize = 4 * LARGE;
+
+fn large() -> Body<Vec<u8>> {
+    json(&"1".repeat(LARGE))
+}
+
+fn large_reply() -> Job {
+    Job::echo(&large())
+}
+
+/// A broker with little room, a worker that runs any number of requests, and a client.
+fn scene() -> (Net, Id<BrokerActor>, Id<WorkerActor>, Id<ClientActor>) {
+    let mut net = Net::new();
+    let b = net.broker_with(|config| {
+        config.unacknowledged_bytes = ROOM;
+        config.reconnect_grace = secs(5);
+    });
+    let w = net.worker_with(b, "echo", |config| {
+        config.concurrency = None;
+        (config.link.soon, config.link.away) = (ms(10), secs(60));
+    });
+    let c = net.client_with(b, |config| {
+        (config.link.soon, config.link.away) = (ms(10), secs(60));
+    });
+    net.run(secs(1));
+    (net, b, w, c)
+}
+
+fn held(net: &Net, b: Id<BrokerActor>) -> usize {
+    net[b].machine.held()
+}
+
+/// Runs, and checks that the broker keeps no more than it should: what is unacknowledged, and some steps of allowances.
+fn run_bounded(net: &mut Net, b: Id<BrokerActor>, span: std::time::Duration) {
+    net.run_checked(span, |net| {
+        let most = ROOM + 2 * 1024 * 1024;
+        assert!(held(net, b) < most, "{}", held(net, b));
+    });
+}
+
+fn assert_answered(net: &mut Net, c: Id<ClientActor>, requests: &[u64]) {
+    for end in net.ends(c, requests) {
+        assert!(end == Some(End::Final(large())), "{end:?}");
+    }
+}
+
+#[test]
+fn replies_to_a_client_that_is_away_stay_at_their_worker_until_it_is_back() {
+    let (mut net, b, w, c) = scene();
+    net.serve(w, |_| large_reply().every(ms(100)));
+    let requests = net.requests(c, 0..60);
+    net.run(ms(50));
+    net.cut(c, &[Side::Dealer, Side::Broker]);
+    net.partition(c);
+    run_bounded(&mut net, b, ms(500));
+    net.heal(c);
+    run_bounded(&mut net, b, secs(10));
+    assert_answered(&mut net, c, &requests);
+    assert_eq!(net.started(w).len(), 60, "nothing ran twice");
+    assert_eq!(
+        (net[w].machine.kept(), net[w].machine.outstanding()),
+        (0, 0)
+    );
+}
+
+#[test]
+fn a_client_that_is_cut_off_again_and_again_loses_no_replies() {
+    for victims in [1, 2, 3] {
+        let (mut net, b, w, c) = scene();
+        net.set_latency(500, 10_000);
+        net.serve(w, |_| large_reply().every(ms(30)));
+        let mut requests = net.requests(c, 0..40);
+        for round in 0..40 {
+            if victims & 1 != 0 {
+                net.cut(c, &[Side::Dealer, Side::Broker]);
+            }
+            if victims & 2 != 0 {
+                net.cut(w, &[Side::Dealer, Side::Broker]);
+            }
+            run_bounded(&mut net, b, ms(130));
+            requests.extend(net.requests(c, 40 + 2 * round..42 + 2 * round));
+        }
+        run_bounded(&mut net, b, secs(60));
+        assert_answered(&mut net, c, &requests);
+        assert_eq!(net.started(w).len(), 120, "nothing ran twice: {victims}");
+    }
+}
+
+#[test]
+fn a_client_that_takes_little_is_sent_no_more_than_there_is_room_for() {
+    let (mut net, b, w, c) = scene();
+    net.serve(w, |_| large_reply());
+    net.set_latency(200_000, 200_000);
+    let requests = net.requests(c, 0..100);
+    run_bounded(&mut net, b, secs(60));
+    assert_answered(&mut net, c, &requests);
+    assert_eq!(net.started(w).len(), 100);
+}
+
+#[test]
+fn parts_of_a_reply_on_hold_follow_without_a_gap() {
+    let (mut net, b, w, c) = scene();
+    net.serve(w, |body| match &body.bytes[..] {
+        b"0" => {
+            let mut job = Job::echo(body).parts(6).every(ms(40));
+            job.partials[3] = large();
+            job
+        }
+        _ => large_reply().every(ms(20)),
+    });
+    let stream = net.request(c, "echo", "0");
+    let others = net.requests(c, 1..20);
+    net.run(ms(10));
+    net.cut(c, &[Side::Dealer, Side::Broker]);
+    net.partition(c);
+    run_bounded(&mut net, b, ms(400));
+    net.heal(c);
+    run_bounded(&mut net, b, secs(10));
+    let seen = &net.seen(c, stream).partials;
+    let lengths: Vec<usize> = seen.iter().map(|part| part.bytes.len()).collect();
+    assert_eq!(lengths, [1, 1, 1, LARGE, 1, 1]);
+    assert_eq!(net.end(c, stream), done("0"));
+    assert_answered(&mut net, c, &others);
+}
+
+/// While a client is away, its replies take no room of a worker.
+#[test]
+fn a_worker_whose_reply_is_on_hold_serves_others() {
+    let mut net = Net::new();
+    let b = net.broker_with(|config| {
+        config.unacknowledged_bytes = 1;
+        config.reconnect_grace = secs(5);
+    });
+    let w = net.worker(b, "echo");
+    let (c, other) = (net.client(b), net.client(b));
+    net.serve(w, |body| match &body.bytes[..] {
+        b"9" => Job::echo(body),
+        _ => large_reply().every(ms(50)),
+    });
+    net.run(secs(1));
+    let requests = net.requests(c, 0..3);
+    net.run(ms(10));
+    net.cut(c, &[Side::Dealer, Side::Broker]);
+    net.partition(c);
+    net.run(ms(500));
+    assert_eq!(net.started(w), ["0"]);
+    assert_eq!(net.call(other, "echo", "9"), End::Final(json("9")));
+    net.heal(c);
+    net.run(secs(5));
+    assert_answered(&mut net, c, &requests);
+    assert_eq!(net.started(w), ["0", "9", "1", "2"]);
+}
+
+#[test]
+fn a_reply_on_hold_that_nobody_wants_is_forgotten_by_its_worker() {
+    let (mut net, _, w, c) = scene();
+    net.serve(w, |_| large_reply().every(ms(20)));
+    let terms = Terms::from(Some(ms(700)));
+    for _ in 0..20 {
+        net.request_on(c, "echo", json("1"), terms);
+    }
+    net.run(ms(10));
+    net.cut(c, &[Side::Dealer, Side::Broker]);
+    net.partition(c);
+    net.run(ms(300));
+    assert!(net[w].machine.kept() > 10);
+    net.kill(c);
+    net.run(secs(5));
+    assert_eq!(net[w].machine.kept(), 0);
+}
+
+#[test]
+fn a_worker_that_stops_hands_over_what_is_on_hold() {
+    let (mut net, b, w, c) = scene();
+    net.serve(w, |_| large_reply().every(ms(20)));
+    let requests = net.requests(c, 0..20);
+    net.run(ms(10));
+    net.cut(c, &[Side::Dealer, Side::Broker]);
+    net.partition(c);
+    net.run(ms(300));
+    net.act(w, |worker, now| worker.machine.stop(now, None));
+    run_bounded(&mut net, b, ms(300));
+    assert!(net[w].drained.is_none());
+    net.heal(c);
+    run_bounded(&mut net, b, secs(10));
+    assert!(net[w].drained.is_some());
+    assert_answered(&mut net, c, &requests);
+}
+
+/// The next broker has the requests of the clients, and the replies of the workers.
+#[test]
+fn a_reply_on_hold_survives_the_broker() {
+    let (mut net, b, w, c) = scene();
+    net.serve(w, |_| large_reply().every(ms(20)));
+    let requests = net.requests(c, 0..20);
+    net.run(ms(10));
+    net.cut(c, &[Side::Dealer, Side::Broker]);
+    net.partition(c);
+    net.run(ms(300));
+    net.restart(b);
+    net.heal(c);
+    net.run(secs(20));
+    assert_answered(&mut net, c, &requests);
+    assert_eq!(net.started(w).len(), 20, "nothing ran twice");
+}
