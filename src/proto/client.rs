@@ -154,7 +154,13 @@ impl<F: Frame> Client<F> {
                 continue;
             }
             request.timer = None;
+            let is_with_broker = request.stage.is_with_broker() && self.link.is_up();
+            let rid = self.rid(id);
             if self.is_made_again(now, id, Cause::Timeout) {
+                if is_with_broker {
+                    let cancel = ClientMessage::Cancel { rid, expired: true };
+                    self.transmits.push(cancel);
+                }
                 continue;
             }
             self.forget(id, Tell::Expired);

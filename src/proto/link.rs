@@ -259,6 +259,11 @@ impl Link {
         self.broker.life()
     }
 
+    /// Whether requests may outlive the connection that was lost: the broker is extended, or nothing was ever heard of one.
+    pub(super) fn may_be_lasting(&self) -> bool {
+        self.broker().is_some() || self.broker.is_unheard()
+    }
+
     /// Whether the connection must not be used before the broker's hello, because the broker is unknown until then.
     /// Not required after a connection without a hello, so that a broker of 0.0.92 can replace an extended one. A
     /// handshake that fails is no such connection: a proxy accepts connections while there is no broker.

@@ -178,6 +178,8 @@ pub struct Broker<F> {
     cx: Context<F>,
     parking: Parking,
     claims: Claims,
+    /// Where the latest requests have come back to their queues after searches.
+    rejoined: requests::Cursors,
     roster: roster::Roster,
     recalls: Recalls,
     tasks: tasks::Tasks,
@@ -207,6 +209,7 @@ impl<F: Frame> Broker<F> {
         Broker {
             parking: Parking::default(),
             claims: Claims::default(),
+            rejoined: requests::Cursors::default(),
             roster: roster::Roster::default(),
             recalls: Recalls::default(),
             tasks: tasks::Tasks::default(),

@@ -144,7 +144,7 @@ impl<F: Frame> Broker<F> {
                 continue;
             };
             match &request.state {
-                State::Searching(_) => self.never_started(key, Some(cursors)),
+                State::Searching(_) => self.never_started(key, cursors),
                 State::SetAside(_) => {
                     self.cx.leave_queue(key);
                     self.requeue_at(key, Some(cursors));

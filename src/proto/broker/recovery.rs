@@ -91,7 +91,7 @@ impl<F: Frame> Broker<F> {
         let (client, service) = (request.client, request.service);
         let rids = rids_to_frame([&*request.rid]);
         if ext.state == ClaimState::NotStarted {
-            return self.wait_again(key, None);
+            return self.rejoin(|broker, cursors| broker.wait_again(key, cursors));
         }
         self.cx.leave_queue(key);
         if let Some(entry) = self.cx.workers.get(worker)
@@ -141,8 +141,19 @@ impl<F: Frame> Broker<F> {
         }
         self.cx.leave_queue(key);
         self.cx.send_client(client, ToClient::Resumed { rids });
-        self.retry(key);
+        if self.count_retry(key) {
+            self.rejoin(|broker, cursors| broker.requeue_at(key, Some(cursors)));
+        }
         self.dispatch(service);
+    }
+
+    /// Puts requests back by arrival, one in each of several turns. They mostly come in their order.
+    fn rejoin<T>(&mut self, put: impl FnOnce(&mut Self, &mut Cursors) -> T) -> T {
+        let mut cursors = std::mem::take(&mut self.rejoined);
+        let result = put(self, &mut cursors);
+        cursors.shorten();
+        self.rejoined = cursors;
+        result
     }
 
     /// Disclaims a claim for which no client has resumed the request in time.
@@ -155,7 +166,7 @@ impl<F: Frame> Broker<F> {
 
     /// Ends the search for a request that has not started. Only workers that were lost before can have had it, and
     /// then it may be retried.
-    pub(super) fn never_started(&mut self, key: RequestKey, cursors: Option<&mut Cursors>) {
+    pub(super) fn never_started(&mut self, key: RequestKey, cursors: &mut Cursors) {
         if let Some(request) = self.cx.requests.get(key)
             && let State::Searching(search) = &request.state
         {
@@ -164,9 +175,14 @@ impl<F: Frame> Broker<F> {
         }
     }
 
-    /// Queues a request that has not started after a search. Its client is told that the request is parked: should
+    /// Ends the search for a request that cannot have started, because the earlier broker had no workers.
+    pub(super) fn cannot_have_started(&mut self, key: RequestKey) {
+        self.rejoin(|broker, cursors| broker.never_started(key, cursors));
+    }
+
+    /// Queues a request that has not started after a search, to its place by arrival. Its client is told that the request is parked: should
     /// this broker die too, the request has not started before it was released.
-    pub(super) fn wait_again(&mut self, key: RequestKey, cursors: Option<&mut Cursors>) {
+    fn wait_again(&mut self, key: RequestKey, cursors: &mut Cursors) {
         let now = self.cx.now;
         let Some(request) = self.cx.requests.get_mut(key) else {
             return;
@@ -178,7 +194,7 @@ impl<F: Frame> Broker<F> {
         self.cx.leave_queue(key);
         let message = ToClient::Resumed { rids: rids.clone() };
         self.cx.send_client(client, message);
-        self.requeue_at(key, cursors);
+        self.requeue_at(key, Some(cursors));
         let Some(request) = self.cx.requests.get(key) else {
             return;
         };
@@ -293,7 +309,7 @@ impl<F: Frame> Broker<F> {
             }
             State::SetAside(_) => {
                 self.cx.leave_queue(key);
-                self.requeue(key);
+                self.rejoin(|broker, cursors| broker.requeue_at(key, Some(cursors)));
                 self.dispatch(service);
             }
             State::Addressed | State::Gathering(_) | State::Reclaimed(_) => {}

@@ -7,7 +7,6 @@ use super::pending::Stage;
 use super::retry::Cause;
 use super::{Client, ClientNotice};
 use crate::proto::Time;
-use crate::wire::omdp::ClientMessage;
 use crate::wire::{Dialect, Frame};
 
 impl<F: Frame> Client<F> {
@@ -31,7 +30,7 @@ impl<F: Frame> Client<F> {
         retry.made += 1;
         let attempt = retry.made + 1;
         self.notices.push(ClientNotice::Attempt { id, attempt });
-        let (stage, again) = (request.stage, request.again);
+        let stage = request.stage;
         let timer = request.timer.take();
         request.stage = Stage::Delayed;
         request.again += 1;
@@ -44,11 +43,6 @@ impl<F: Frame> Client<F> {
             self.unknown.remove(&(until, id));
         }
         self.waiting.remove(&id);
-        if cause == Cause::Timeout && stage.is_with_broker() && self.link.is_up() {
-            let rid = self.rid_of(id, again);
-            self.transmits
-                .push(ClientMessage::Cancel { rid, expired: true });
-        }
         let timer = self.deadlines.set(now + pause, id);
         if let Some(request) = self.requests.get_mut(&id) {
             request.timer = Some(timer);

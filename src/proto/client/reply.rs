@@ -51,6 +51,9 @@ impl<F: Frame> Client<F> {
             },
             kind => ClientNotice::Reply { id, kind, body },
         });
+        if !self.unknown.is_empty() && self.link.peer().is_none() {
+            self.give_up_all_unknown(now);
+        }
     }
 
     /// Credits bytes of partials that the application has read, see [`flow`](crate::proto::flow).

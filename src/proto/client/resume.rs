@@ -3,7 +3,7 @@
 //! | stage    | meaning                                          | when the connection is lost         |
 //! |----------|--------------------------------------------------|-------------------------------------|
 //! | Waiting  | here; no broker or worker has started it         | stays, and goes to the next broker  |
-//! | Sent     | with the broker of this connection               | Unknown; with 0.0.92: ends, `B_LOST` |
+//! | Sent     | with the broker of this connection               | Unknown; with 0.0.92: ends, `B_LOST`; if no broker was ever heard: Unknown |
 //! | Parked   | with the broker, which must not start it before GO | Waiting                           |
 //! | Unknown  | with a broker that was lost                      | stays                               |
 //! | Resuming | the broker of this connection searches for it    | Unknown                             |
@@ -100,7 +100,7 @@ impl<F: Frame> Client<F> {
     /// Moves every request to its stage after the loss of the connection.
     pub(super) fn lose_requests(&mut self, now: Time) {
         self.lose_roster();
-        let lasting = self.link.broker().is_some();
+        let lasting = self.link.may_be_lasting();
         let mut ids: Vec<u64> = self.requests.keys().copied().collect();
         ids.sort_unstable();
         for id in ids {
@@ -126,6 +126,14 @@ impl<F: Frame> Client<F> {
             } else {
                 self.give_up(now, id);
             }
+        }
+    }
+
+    /// Ends the Unknown requests when a broker is found to be of 0.0.92, to which RESUME means nothing.
+    #[cold]
+    pub(super) fn give_up_all_unknown(&mut self, now: Time) {
+        for (_, id) in std::mem::take(&mut self.unknown) {
+            self.give_up(now, id);
         }
     }
 

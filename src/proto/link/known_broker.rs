@@ -90,6 +90,11 @@ impl KnownBroker {
         self.life
     }
 
+    /// Whether nothing was ever heard of a broker, so that the last one may have sent a hello that did not arrive.
+    pub(super) fn is_unheard(&self) -> bool {
+        self.lives == 0 && self.expected.is_none() && !self.is_old
+    }
+
     /// The permitted silence of the last broker that sent a hello.
     pub(super) fn lost_patience(&self) -> Duration {
         self.lost_patience

@@ -61,6 +61,51 @@ fn a_broker_of_0_0_92_in_its_place_is_given_up_until_it_answers() {
     assert_eq!(silences(&net, c).len(), 1);
 }
 
+/// A client that no broker was ever heard by, with a request that was sent without a hello on a connection that was
+/// reset, and that request's id.
+fn reset_before_any_hello() -> (Net, Id<RawBroker>, Id<ClientActor>, u64, String) {
+    let mut net = Net::new();
+    let b = net.raw_broker();
+    let c = net.client_with(b, |config| config.link.away = secs(60));
+    let r = net.request(c, "echo", "1");
+    net.run(ms(600));
+    let heard = net.take(b);
+    let rid = heard.last().and_then(|text| text.split('|').nth(3));
+    let rid = rid.expect("a request").to_string();
+    net.cut(c, &[Side::Dealer, Side::Broker]);
+    net.run(ms(300));
+    assert_eq!(net.end(c, r), None);
+    net.take(b);
+    (net, b, c, r, rid)
+}
+
+#[test]
+fn a_request_outlives_a_connection_that_was_reset_before_any_hello() {
+    let (mut net, b, c, r, rid) = reset_before_any_hello();
+    let hello = r#"C|1|{"heartbeat":2500,"liveness":3,"omdp":1,"session":"b1"}"#;
+    net.tell(b, "C1", hello);
+    let heard = net.heard(b);
+    assert!(heard[0].starts_with("C|11|echo|"), "{heard:?}");
+    net.tell(b, "C1", &format!("C|3|{rid}|0|1"));
+    net.run(ms(10));
+    assert_eq!(net.end(c, r), done("1"));
+}
+
+/// It does not know RESUME.
+#[test]
+fn a_broker_of_0_0_92_behind_such_a_connection_ends_the_wait() {
+    let (mut net, b, c, r, _) = reset_before_any_hello();
+    let other = net.request(c, "echo", "2");
+    net.run(ms(600));
+    let heard = net.take(b);
+    let rid = heard.last().and_then(|text| text.split('|').nth(3));
+    let rid = rid.expect("a request").to_string();
+    net.tell(b, "C1", &format!("C|3|{rid}|0|2"));
+    net.run(ms(10));
+    assert_eq!(net.end(c, other), done("2"));
+    assert_eq!(net.end(c, r), failed("B_LOST"));
+}
+
 /// The first reply distinguishes it from a dead connection.
 #[test]
 fn a_broker_of_0_0_92_that_answers_is_not_asked_for_a_hello() {

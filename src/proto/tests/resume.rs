@@ -38,6 +38,34 @@ fn what_runs_is_answered_through_the_next_broker_and_what_waits_runs_once() {
     }
 }
 
+/// Their worker has died with the broker, and they may start again.
+#[test]
+fn requests_whose_searches_end_start_in_their_order() {
+    let mut net = Net::new();
+    let b = net.broker();
+    let w = net.worker_with(b, "echo", |config| config.concurrency = None);
+    let c = net.client_with(b, |config| config.link.away = secs(60));
+    net.serve(w, |_| Job::endless());
+    net.run(ms(100));
+    let terms = Terms {
+        timeout: None,
+        retry: 1,
+        ..Terms::default()
+    };
+    let numbers: Vec<String> = (0..8).map(|n| n.to_string()).collect();
+    for text in &numbers {
+        net.request_on(c, "echo", json(text), terms);
+    }
+    net.run(ms(100));
+    assert_eq!(net.started(w), numbers);
+    net.kill(w);
+    replace(&mut net, b, ms(100));
+    net.run(secs(20));
+    let other = net.worker(b, "echo");
+    net.run(secs(20));
+    assert_eq!(net.started(other), numbers);
+}
+
 #[test]
 fn a_reply_that_is_ready_while_the_broker_is_away_is_kept() {
     let Scene {

@@ -17,7 +17,13 @@ impl<F: Frame> Worker<F> {
         let Some(broker) = self.link.broker() else {
             return;
         };
-        let running = self.by_token.remove(&token);
+        let running = self.by_token.get(&token).copied();
+        let delivery = running.and_then(|number| self.deliveries.get(&number));
+        if delivery.is_some_and(|delivery| delivery.sent == 0) {
+            // Nothing was sent of it, so this is no answer to it. It may not have started.
+            return;
+        }
+        self.by_token.remove(&token);
         let number = running.or_else(|| self.log.number_of(token));
         let Some(number) = number else {
             // It was given up meanwhile, or too much was kept. The broker waits for an answer.

@@ -331,7 +331,7 @@ impl<F: Frame> Log<F> {
 
 #[cfg(test)]
 mod tests {
-    use super::segment::MAX_BYTES;
+    use super::segment::{COPIED, MAX_BYTES};
     use super::*;
     use crate::wire::omdp::ReplyKind;
 

@@ -106,7 +106,12 @@ impl<F: Frame> Worker<F> {
 
     /// Records that a detached delivery was taken back before the application took it, so it never starts here.
     pub(super) fn disown(&mut self, number: u64, delivery: Delivery<F>) {
-        let given = self.detached.take(number).and_then(|reply| reply.given);
+        let reply = self.detached.take(number);
+        if reply.as_ref().is_some_and(|reply| reply.claimed) {
+            // After HOLD for a reply that has not begun, which no broker of ours sends. RESUME is answered by an error.
+            return;
+        }
+        let given = reply.and_then(|reply| reply.given);
         if self.disowned.len() < MAX_DISOWNED {
             self.disowned.push(Disowned {
                 client: delivery.client,

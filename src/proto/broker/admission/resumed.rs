@@ -80,7 +80,7 @@ impl<F: Frame> Broker<F> {
         if let Some(known) = recall
             && self.recalls.add(&mut self.cx, key, *known)
         {
-            self.never_started(key, None);
+            self.cannot_have_started(key);
         }
     }
 }

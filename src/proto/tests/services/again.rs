@@ -110,6 +110,25 @@ fn nothing_is_made_again_of_which_a_part_has_come_or_that_was_cancelled() {
     assert_eq!(net.started(w).len(), 2);
 }
 
+/// The broker has ended the request, and is told of no cancellation.
+#[test]
+fn an_attempt_that_the_worker_has_given_up_is_not_cancelled() {
+    let mut net = Net::near();
+    let b = net.broker();
+    let c = net.client(b);
+    let w = net.worker(b, "echo");
+    net.serve(w, |_| Job::endless());
+    net.run(ms(10));
+    let r = net.request_more(c, "echo", "1", &policy(2, r#""timeout""#));
+    net.run(ms(10));
+    let delivery = net[w].deliveries[0].0;
+    net.serve(w, Job::echo);
+    net.act(w, |worker, now| worker.expire(now, delivery));
+    net.run(secs(1));
+    assert_eq!(net.end(c, r), done("1"));
+    assert_eq!(net[b].machine.refusals().strays, 0);
+}
+
 /// The pause ends while no broker is connected.
 #[test]
 fn what_is_to_be_made_again_waits_for_the_broker() {

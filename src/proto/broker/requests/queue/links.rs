@@ -12,6 +12,9 @@ use std::collections::BTreeMap;
 /// Requests of a queue that are passed in one unit of work.
 const PASSED: usize = 64;
 
+/// Maximum of cursors that are kept for longer than a merge.
+const MAX_CURSORS: usize = 1024;
+
 /// The requests that were inserted last in front of others, by service and lane, so that a merge in several pieces does
 /// not begin at the front each time.
 #[derive(Debug, Default)]
@@ -35,6 +38,13 @@ impl Cursors {
         let request = requests.get(key)?;
         let is_there = matches!(request.state, State::Queued(_)) && request.service == home;
         (is_there && request.lane() == *lane && requests.order(key) <= order).then_some(key)
+    }
+
+    /// Forgets all if there are very many, which costs a look at the queues from the front.
+    pub fn shorten(&mut self) {
+        if self.last.len() > MAX_CURSORS {
+            self.last.clear();
+        }
     }
 
     fn set(&mut self, home: ServiceKey, lane: &Option<Lane>, token: u64) {

@@ -130,6 +130,21 @@ impl WorkerActor {
 
     /// Ends a delivery as the application would.
     pub fn end(&mut self, now: Time, delivery: u64, outcome: Outcome) {
+        self.leave(now, delivery);
+        match outcome {
+            Outcome::Final(body) => self.machine.finish(now, delivery, body),
+            Outcome::Error(value) => self.machine.error(now, delivery, value),
+            Outcome::Reject(reason) => self.machine.reject(now, delivery, reason),
+        }
+    }
+
+    /// Ends a delivery whose handler takes too long.
+    pub fn expire(&mut self, now: Time, delivery: u64) {
+        self.leave(now, delivery);
+        self.machine.expire(now, delivery);
+    }
+
+    fn leave(&mut self, now: Time, delivery: u64) {
         self.jobs.drop(&delivery);
         self.left.remove(&delivery);
         self.streams.remove(&delivery);
@@ -138,11 +153,6 @@ impl WorkerActor {
             at: now,
             ends: 1,
         });
-        match outcome {
-            Outcome::Final(body) => self.machine.finish(now, delivery, body),
-            Outcome::Error(value) => self.machine.error(now, delivery, value),
-            Outcome::Reject(reason) => self.machine.reject(now, delivery, reason),
-        }
     }
 
     /// Sends a partial. The next one waits until there is credit.
