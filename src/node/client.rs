@@ -15,6 +15,7 @@ use crate::proto::client::{ClientConfig, ClientNotice};
 use crate::proto::several::{ClientOfSeveral, OneOrSeveral};
 use crate::proto::{Client, Terms};
 use crate::wire::Dialect;
+use crate::wire::json::name_of;
 use crate::wire::omdp::{Place, ReplyKind};
 use napi::bindgen_prelude::*;
 use napi::{Env, JsString};
@@ -246,7 +247,7 @@ fn report(batch: &mut BatchWriter<'_>, notice: ClientNotice<Message>, endpoint: 
                 Place::NoWorker => batch.place(id, "none", "", latest),
                 Place::Queued => batch.place(id, "queued", "", latest),
                 Place::Worker(name) => {
-                    let name = String::from_utf8_lossy(&name);
+                    let name = name_of(&name);
                     batch.place(id, "worker", &name, latest + 1.0);
                 }
             }

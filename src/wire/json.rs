@@ -2,6 +2,7 @@
 
 use serde::ser::{Serialize, Serializer};
 use serde_json::Value;
+use std::borrow::Cow;
 
 /// The JSON of a value.
 pub fn bytes_of(value: &impl Serialize) -> Vec<u8> {
@@ -32,13 +33,25 @@ pub fn value_or_text(text: &str) -> Value {
     serde_json::from_str(text).unwrap_or_else(|_| text.into())
 }
 
-/// Bytes as text, with replacement characters where they are not UTF-8.
+/// A name for people. Bytes that are not text become hexadecimal digits, so that different names stay different.
+pub fn name_of(bytes: &[u8]) -> Cow<'_, str> {
+    // A NUL begins the routing ids that libzmq chooses, some of which are UTF-8 by chance.
+    match str::from_utf8(bytes) {
+        Ok(text) if !text.starts_with('\0') => Cow::Borrowed(text),
+        _ => {
+            let digits = bytes.iter().map(|byte| format!("{byte:02x}"));
+            Cow::Owned(format!("0x{}", digits.collect::<String>()))
+        }
+    }
+}
+
+/// Bytes that are serialized as `name_of` describes them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Text<B>(pub B);
 
 impl<B: AsRef<[u8]>> Serialize for Text<B> {
     fn serialize<S: Serializer>(&self, out: S) -> Result<S::Ok, S::Error> {
-        out.serialize_str(&String::from_utf8_lossy(self.0.as_ref()))
+        out.serialize_str(&name_of(self.0.as_ref()))
     }
 }
 
@@ -53,8 +66,11 @@ mod tests {
     }
 
     #[test]
-    fn bytes_that_are_no_text_are_replaced() {
-        assert_eq!(bytes_of(&Text(b"a\xff")), "\"a\u{fffd}\"".as_bytes());
+    fn names_that_are_no_text_are_hexadecimal() {
+        assert_eq!(bytes_of(&Text("é1")), "\"é1\"".as_bytes());
+        assert_eq!(bytes_of(&Text(b"a\xff")), br#""0x61ff""#);
+        assert_eq!(bytes_of(&Text(b"\0abcd")), br#""0x0061626364""#);
+        assert_eq!(bytes_of(&Text("")), br#""""#);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use super::metrics::{MeterStats, errors_by_code};
 use super::{Refusals, RoutingId};
 use crate::proto::code::Code;
 use crate::wire::Dialect;
-use crate::wire::json::{Text, bytes_of};
+use crate::wire::json::{Text, bytes_of, name_of};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -270,7 +270,7 @@ pub(super) fn ms(time: Duration) -> f64 {
     time.as_micros() as f64 / 1000.0
 }
 
-/// A name as text; bytes that are not UTF-8 become replacement characters.
+/// The name of a peer in a snapshot.
 pub(super) fn text(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
+    name_of(bytes).into_owned()
 }
