@@ -18,7 +18,7 @@ const {
 const { describe, given } = require('./describe');
 const { checkKey } = require('./keys');
 const { knownAre } = require('./nearest');
-const { PROTOCOLS, optionsOf } = require('./option-table');
+const { DISCOVER, PROTOCOLS, VERSIONS, optionsOf } = require('./option-table');
 const { checkPassword } = require('./passwords');
 const { checkBalance, checkPolicies, checkRate } = require('./policies');
 const { checkSchema, checkSchemas } = require('./schema');
@@ -80,8 +80,8 @@ function checkVersion(value, what) {
  */
 const CHECKS = {
   version: () => checkVersion,
-  versions: () => oneOf(['highest', 'all']),
-  discover: () => oneOf(['one', 'all']),
+  versions: () => oneOf(VERSIONS),
+  discover: () => oneOf(DISCOVER),
   function: () => callback,
   balance: () => orNull(checkBalance),
   rate: () => checkRate,

@@ -1,10 +1,8 @@
 'use strict';
 // The commands that ask a broker what it does.
 const assert = require('node:assert/strict');
-const { execFile, execFileSync, spawnSync } = require('node:child_process');
+const { execFile } = require('node:child_process');
 const { once } = require('node:events');
-const fs = require('node:fs');
-const os = require('node:os');
 const path = require('node:path');
 const { createInterface } = require('node:readline');
 const { describe, test } = require('node:test');
@@ -118,7 +116,10 @@ describe('what is there', () => {
   test('no broker', async (t) => {
     const { endpoint } = peersFor(t, 'tcp');
     const { code, lines } = await cli(t, ['ls', '-b', endpoint, '-t', '200']).ended;
-    assert.deepEqual([code, lines], [1, ['zmq-omdp: C_TIMEOUT: the broker does not answer']]);
+    assert.deepEqual(
+      [code, lines],
+      [1, [`zmq-omdp: C_TIMEOUT: the broker does not answer: no broker at ${endpoint}`]],
+    );
   });
 
   test('an endpoint that cannot be, in one line', async (t) => {
@@ -159,57 +160,6 @@ describe('what goes on', () => {
     assert.equal(out.split('\n').filter((line) => line.startsWith(SERVICE)).length, 2);
     const { services } = await json('top', '--count', '1');
     assert.deepEqual([services[0].name, services[0].workers], [SERVICE, 1]);
-  });
-
-  const noTmux = spawnSync('tmux', ['-V']).error !== undefined && 'tmux is not there';
-
-  test('top, in a terminal, until q', { skip: noTmux }, async (t) => {
-    const { peers } = await loaded(t);
-    const socket = path.join(fs.mkdtempSync(path.join(os.tmpdir(), 'omdp-tmux-')), 'socket');
-    const tmux = (...args) => execFileSync('tmux', ['-S', socket, ...args], { encoding: 'utf8' });
-    t.after(() => spawnSync('tmux', ['-S', socket, 'kill-server']));
-    const bin = path.join(__dirname, '..', '..', 'bin', 'zmq-omdp.js');
-    const command = `'${process.execPath}' '${bin}' top --interval 100 -b '${peers.endpoint}'; echo "left $?"; sleep 60`;
-    tmux('-f', '/dev/null', 'new-session', '-d', '-x', '110', '-y', '24', command);
-    await until(() => /SERVICE +PER SECOND(?:.|\n)*\nservice +0/.test(tmux('capture-pane', '-p')));
-    tmux('send-keys', 'q');
-    await until(() => /left 0/.test(tmux('capture-pane', '-p')));
-    assert.doesNotMatch(tmux('capture-pane', '-p'), /SERVICE/);
-  });
-
-  test('top keeps to the width of the terminal, whatever names are long or wide', {
-    skip: noTmux,
-  }, async (t) => {
-    const { client, peers } = await loaded(t);
-    const long = 'n'.repeat(255);
-    const services = [long, '日本語', 'e\u0301t\u0301'];
-    for (const service of services) await peers.worker((data, reply) => reply.end(data), { service }).start();
-    await client.call(long, 1);
-    const socket = path.join(fs.mkdtempSync(path.join(os.tmpdir(), 'omdp-tmux-')), 'socket');
-    const tmux = (...args) => execFileSync('tmux', ['-u', '-S', socket, ...args], { encoding: 'utf8' });
-    t.after(() => spawnSync('tmux', ['-S', socket, 'kill-server']));
-    const bin = path.join(__dirname, '..', '..', 'bin', 'zmq-omdp.js');
-    const command = `'${process.execPath}' '${bin}' top --interval 100 -b '${peers.endpoint}'`;
-    tmux('-f', '/dev/null', 'new-session', '-d', '-x', '100', '-y', '24', command);
-    const lines = await until(() => {
-      const shown = tmux('capture-pane', '-p').split('\n');
-      return shown.some((line) => line.startsWith('日本語')) && shown;
-    });
-    const rows = lines.filter((line) => line.includes(' ms'));
-    assert.equal(rows.length, 4);
-    assert.match(
-      rows.find((line) => line.startsWith('n')),
-      /^n+… /,
-    );
-    // A wide character takes two columns, a mark none.
-    const columns = (line) =>
-      [...line].reduce((sum, c) => sum + (c > '\u2fff' ? 2 : c === '\u0301' ? 0 : 1), 0);
-    for (const row of rows) assert.equal(columns(row), columns(rows[0]), row);
-    tmux('resize-window', '-x', '40', '-y', '8');
-    await until(() => {
-      const shown = tmux('capture-pane', '-p').split('\n');
-      return shown[2]?.startsWith('SERVICE') && shown.every((line) => columns(line) <= 40);
-    });
   });
 
   test('events, as they happen and from before', async (t) => {
@@ -340,77 +290,5 @@ describe('what goes on', () => {
     const { stdout, stderr } = await promisify(execFile)('sh', ['-c', command], { timeout: 20_000 });
     assert.match(stdout, /^\S+Z workerReady worker="W1" .*\nend\n$/);
     assert.equal(stderr, '');
-  });
-});
-
-describe('completion', () => {
-  for (const [shell, check] of [
-    ['bash', ['bash', '-n']],
-    ['zsh', ['zsh', '-n']],
-    ['fish', ['fish', '--no-execute']],
-  ]) {
-    const missing = spawnSync(check[0], ['-c', 'true']).error !== undefined && `${shell} is not there`;
-    test(`${shell} takes the script`, { skip: missing }, async (t) => {
-      const { code, out } = await cli(t, ['completion', shell]).ended;
-      assert.equal(code, 0);
-      const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'omdp-completion-'));
-      t.after(() => fs.rmSync(folder, { recursive: true }));
-      const file = path.join(folder, 'script');
-      fs.writeFileSync(file, out);
-      const { status, stderr } = spawnSync(check[0], [...check.slice(1), file], { encoding: 'utf8' });
-      assert.deepEqual([status, stderr], [0, '']);
-      for (const word of ['bench', 'max-queue-bytes', 'curve-server-key'])
-        assert.ok(String(out).includes(word), word);
-    });
-  }
-
-  test('bash completes a command and a flag', { skip: process.platform === 'win32' }, async (t) => {
-    const { out } = await cli(t, ['completion', 'bash']).ended;
-    const complete = (words) => {
-      const line = `COMP_WORDS=(zmq-omdp ${words}); COMP_CWORD=${words.split(' ').length}; _zmq_omdp; echo "\${COMPREPLY[*]}"`;
-      return execFileSync('bash', ['-c', `${out}\n${line}`], { encoding: 'utf8' }).trim();
-    };
-    assert.equal(complete('pi'), 'ping');
-    assert.equal(complete('bench --in'), '--in-flight');
-    assert.equal(complete('completion z'), 'zsh');
-  });
-
-  const missing = (program) =>
-    spawnSync(program, ['--version']).error !== undefined && `${program} is not there`;
-
-  test('fish completes a command, a flag and a word', { skip: missing('fish') }, async (t) => {
-    const { out } = await cli(t, ['completion', 'fish']).ended;
-    const complete = (words) => {
-      const script = `${out}\ncomplete -C 'zmq-omdp ${words}'`;
-      return execFileSync('fish', ['--no-config', '-c', script], { encoding: 'utf8' }).trim();
-    };
-    assert.equal(complete('pi'), 'ping');
-    assert.equal(complete('bench --in'), '--in-flight');
-    assert.equal(complete('completion z'), 'zsh');
-  });
-
-  test('zsh completes a command and a flag', { skip: missing('zsh') || missing('tmux') }, async (t) => {
-    const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'omdp-zsh-'));
-    const tmux = (...args) =>
-      execFileSync('tmux', ['-S', path.join(folder, 'socket'), ...args], { encoding: 'utf8' });
-    t.after(() => {
-      spawnSync('tmux', ['-S', path.join(folder, 'socket'), 'kill-server']);
-      fs.rmSync(folder, { recursive: true });
-    });
-    const { out } = await cli(t, ['completion', 'zsh']).ended;
-    fs.writeFileSync(path.join(folder, 'script'), out);
-    tmux('-f', '/dev/null', 'new-session', '-d', '-x', '80', '-y', '24', 'env TERM=screen PS1=ready: zsh -f');
-    await until(() => /ready:/.test(tmux('capture-pane', '-p')));
-    tmux(
-      'send-keys',
-      `autoload -U compinit; compinit -D -u; . '${folder}/script'; clear; echo loaded`,
-      'Enter',
-    );
-    await until(() => /^loaded/m.test(tmux('capture-pane', '-p')));
-    tmux('send-keys', 'zmq-omdp pi', 'Tab');
-    await until(() => /zmq-omdp ping\s/.test(tmux('capture-pane', '-p')));
-    tmux('send-keys', 'C-c');
-    tmux('send-keys', 'zmq-omdp bench --in', 'Tab');
-    await until(() => /zmq-omdp bench --in-flight/.test(tmux('capture-pane', '-p')));
   });
 });

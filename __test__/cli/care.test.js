@@ -59,7 +59,8 @@ describe('mistakes', () => {
     const env = { ZMQ_OMDP_CURVE_SECRET_KEY: secretKey };
     const args = ['request', 's', '-b', freshEndpoint('tcp'), '-t', '50', '--curve-server-key', key];
     const { code, lines } = await cli(t, args, { env }).ended;
-    assert.deepEqual([code, lines], [1, ['zmq-omdp: C_TIMEOUT']]);
+    assert.deepEqual([code, lines.length], [1, 1]);
+    assert.match(lines[0], /^zmq-omdp: C_TIMEOUT: no reply from service "s" within 50 ms: no broker at tcp:/);
   });
 
   test('so it may with two, and a flag is still missed after its predecessor', async (t) => {
@@ -68,7 +69,8 @@ describe('mistakes', () => {
     const env = { ZMQ_OMDP_CURVE_SECRET_KEY: secretKey };
     const args = ['request', 's', '-b', freshEndpoint('tcp'), '-t', '50', '--curve-server-key'];
     const { code, lines } = await cli(t, [...args, key], { env }).ended;
-    assert.deepEqual([code, lines], [1, ['zmq-omdp: C_TIMEOUT']]);
+    assert.deepEqual([code, lines.length], [1, 1]);
+    assert.match(lines[0], /^zmq-omdp: C_TIMEOUT: no reply from service "s" within 50 ms: no broker at tcp:/);
     const missing = await cli(t, [...args, '--fail-fast'], { env }).ended;
     assert.equal(missing.code, 2);
     assert.match(missing.lines[0], /--curve-server-key/);
@@ -175,7 +177,7 @@ describe('request', () => {
       if (data === 'fail') reply.error('failed');
     });
     const failed = await cli(t, ['request', SERVICE, 'fail', '--stream', '-b', peers.endpoint]).ended;
-    assert.deepEqual([failed.code, String(failed.out), failed.lines], [1, 'part\n', ['zmq-omdp: "failed"']]);
+    assert.deepEqual([failed.code, String(failed.out), failed.lines], [1, 'part\n', ['zmq-omdp: failed']]);
     const { child, ended } = cli(t, ['request', SERVICE, 'go on', '--stream', '-b', peers.endpoint]);
     await new Promise((resolve) => child.stdout.once('data', resolve));
     child.stdout.destroy();

@@ -141,7 +141,8 @@ test('a request that fails', async (t) => {
   const failed = await cli(t, ['request', 'service', 'x', '-b', peers.endpoint]).ended;
   assert.deepEqual([failed.code, failed.lines], [1, ['zmq-omdp: {"code":"E"}']]);
   const late = await cli(t, ['request', 'nobody', 'x', '-t', '30', '-b', peers.endpoint]).ended;
-  assert.deepEqual([late.code, late.lines], [1, ['zmq-omdp: C_TIMEOUT']]);
+  const why = 'no reply from service "nobody" within 30 ms: no worker is registered for it at';
+  assert.deepEqual([late.code, late.lines], [1, [`zmq-omdp: C_TIMEOUT: ${why} ${peers.endpoint}`]]);
 });
 
 test('a command as a worker: data to stdin, stdout as partials', async (t) => {

@@ -108,7 +108,7 @@ test('CURVE: broker, worker and request, with keys from files', async (t) => {
   const good = await cli(t, ['request', 'cat', 'hello', ...as(web, 'web')]).ended;
   assert.deepEqual([good.code, String(good.out)], [0, 'hello'], good.lines.join('\n'));
   const denied = await cli(t, ['request', 'other', 'x', ...as(web, 'web')]).ended;
-  assert.deepEqual([denied.code, denied.lines], [1, ['zmq-omdp: B_DENIED']]);
+  assert.deepEqual([denied.code, denied.lines], [1, ['zmq-omdp: B_DENIED: the broker denied the request']]);
   assert.equal((await broker.logged('denied')).user, 'web');
   const refused = await cli(t, ['request', 'cat', 'x', ...as(stranger, 'stranger')]).ended;
   assert.deepEqual([refused.code, refused.lines], [1, ['zmq-omdp: B_REFUSED: not admitted by the broker']]);

@@ -1,11 +1,11 @@
 'use strict';
 // The common part of the commands that query a broker through its ordinary endpoint.
 
-const { Failure } = require('./failure');
+const { Failure, Interrupted } = require('./failure');
 const { confOf, helpFor, helpLine, settingsOf } = require('./options');
 const { onReaderGone } = require('./reader');
 const { checked } = require('./settings');
-const { onSignals } = require('./signals');
+const { codeOf, onSignals } = require('./signals');
 
 /** The default timeout of a query in ms: brokers answer at once. */
 const PATIENCE = 5000;
@@ -27,11 +27,12 @@ const QUERY_HELP =
 const REASONS = new WeakMap();
 
 /**
- * Starts a client for `work`, and stops it afterwards or when the user interrupts.
+ * Starts a client for `work`, and stops it afterwards or when the user interrupts. Throws `Interrupted` in that case,
+ * unless `work` returns.
  * @template T
  * @param {Record<string, any>} settings
  * @param {(client: import('../client').Client, ended: AbortSignal) => Promise<T>} work
- * @returns {Promise<T | undefined>} undefined if the user interrupted
+ * @returns {Promise<T>}
  */
 async function withClient(settings, work) {
   const { Client } = require('../client');
@@ -41,8 +42,9 @@ async function withClient(settings, work) {
     REASONS.set(client, reason);
   });
   const controller = new AbortController();
-  const end = () => controller.abort();
-  const releases = [onSignals(end), onReaderGone(end)];
+  /** @param {number} code */
+  const end = (code) => controller.abort(new Interrupted(code));
+  const releases = [onSignals((signal) => end(codeOf(signal))), onReaderGone(() => end(0))];
   /** @type {Promise<never>} */
   const refused = new Promise((_resolve, reject) => {
     client.on('error', ({ code, reason, message }) => {
@@ -55,8 +57,7 @@ async function withClient(settings, work) {
     await client.start();
     return await Promise.race([work(client, controller.signal), refused]);
   } catch (error) {
-    if (controller.signal.aborted) return undefined;
-    throw error;
+    throw controller.signal.aborted ? controller.signal.reason : error;
   } finally {
     for (const release of releases) release();
     await client.stop();
@@ -77,14 +78,16 @@ async function askBroker(client, signal, service, data = null) {
     if (answer === 501) throw new Failure(`the broker does not support ${service}`);
     return answer;
   } catch (error) {
-    const { code } = /** @type {{ code?: string }} */ (error);
+    const { code, message } = /** @type {{ code?: string, message: string }} */ (error);
     if (code === 'C_TIMEOUT') {
-      const reason = REASONS.get(client);
+      const [, missing] = /: (no broker at .*)$/s.exec(message) ?? [];
+      const reason = REASONS.get(client) ?? missing;
       const why = reason === undefined ? '' : `: ${reason}`;
       throw new Failure(`C_TIMEOUT: the broker does not answer${why}`, code);
     }
     if (code === 'B_DENIED') throw new Failure(`B_DENIED: the user may not call ${service}`);
-    throw error;
+    if (code === undefined || signal.aborted) throw error;
+    throw new Failure(`${code}: ${message}`, code);
   }
 }
 
@@ -129,8 +132,23 @@ class Follower {
   }
 }
 
+/**
+ * Runs a command that goes on until the user ends it, which is success.
+ * @param {() => Promise<void>} work
+ * @returns {Promise<number>} the exit code
+ */
+async function untilInterrupted(work) {
+  try {
+    await work();
+  } catch (error) {
+    if (!(error instanceof Interrupted)) throw error;
+  }
+  return 0;
+}
+
 exports.QUERY_OPTIONS = QUERY_OPTIONS;
 exports.QUERY_HELP = QUERY_HELP;
 exports.Follower = Follower;
 exports.askBroker = askBroker;
+exports.untilInterrupted = untilInterrupted;
 exports.withClient = withClient;

@@ -4,13 +4,13 @@ const { createHistogram } = require('node:perf_hooks');
 const { QUERY_OPTIONS, QUERY_HELP, withClient } = require('./asking');
 const { Usage } = require('./failure');
 const { confOf, helpLine } = require('./options');
-const { printJson, printable } = require('./output');
+const { printJson, printable, shownName } = require('./output');
 const { checked, readSettings } = require('./settings');
 
 const help = `Usage: zmq-omdp bench SERVICE [OPTION…]
 
 Makes requests for SERVICE, a constant number at a time. Prints the requests per second, their times, and the number of
-failures. The exit code is 1 if all requests fail.
+failures, with each message once. The exit code is 1 if all requests fail.
 
 ${helpLine(undefined, 'clients', 'N', 'the number of clients, all in this process (1)')}${helpLine(undefined, 'in-flight', 'N', 'the number of outstanding requests of each client (64)')}${helpLine(undefined, 'size', 'BYTES', 'the size of the data, which is a string (16)')}${helpLine(undefined, 'seconds', 'N', 'the duration (10)')}${QUERY_HELP}`;
 
@@ -39,10 +39,9 @@ async function run(args) {
       throw new Usage(`${flag} must be a number from ${min}, got "${value}"`);
   }
   const result = await withClient(settings, (client, signal) => measure(client, signal, service, settings));
-  if (result === undefined) return 1;
   if (settings.json) printJson(result);
   else process.stdout.write(describe(result));
-  return result.ended === 0 ? 1 : 0;
+  return result.replies === 0 ? 1 : 0;
 }
 
 /**
@@ -61,9 +60,8 @@ async function measure(first, signal, service, settings) {
   await Promise.all(others.map((client) => client.start()));
   const times = createHistogram();
   const data = 'x'.repeat(size);
-  /** @type {Record<string, number>} */
-  const errors = {};
-  let ended = 0;
+  const failures = new Failures();
+  let replies = 0;
   const began = performance.now();
   const until = began + seconds * 1000;
   /** @param {import('../client').Client} client */
@@ -73,12 +71,10 @@ async function measure(first, signal, service, settings) {
       try {
         await client.call(service, data, { signal });
         times.record(Math.max(1, Math.round((performance.now() - at) * 1e6)));
-        ended += 1;
+        replies += 1;
       } catch (error) {
         if (signal.aborted) return;
-        const { code, name } = /** @type {any} */ (error);
-        const key = code ?? name;
-        errors[key] = (errors[key] ?? 0) + 1;
+        failures.add(error);
       }
     }
   };
@@ -86,7 +82,7 @@ async function measure(first, signal, service, settings) {
     process.stderr.isTTY &&
     setInterval(() => {
       const passed = (performance.now() - began) / 1000;
-      process.stderr.write(`\r${passed.toFixed(0)} s: ${(ended / passed).toFixed(0)} requests/s `);
+      process.stderr.write(`\r${passed.toFixed(0)} s: ${(replies / passed).toFixed(0)} requests/s `);
     }, 1000);
   try {
     await Promise.all(
@@ -100,29 +96,64 @@ async function measure(first, signal, service, settings) {
     await Promise.all(others.map((client) => client.stop()));
   }
   const passed = (performance.now() - began) / 1000;
-  const [p50, p95, p99] = [50, 95, 99].map((percent) => (ended === 0 ? 0 : times.percentile(percent) / 1e6));
+  const [p50, p95, p99] = [50, 95, 99].map((percent) =>
+    replies === 0 ? null : times.percentile(percent) / 1e6,
+  );
   return {
     service,
     clients,
     inFlight,
     size,
     seconds: passed,
-    ended,
-    perSecond: ended / passed,
+    ended: replies + failures.count,
+    replies,
+    failures: failures.count,
+    perSecond: replies / passed,
     p50,
     p95,
     p99,
-    errors,
+    errors: failures.codes,
+    messages: failures.messages,
   };
 }
 
+/** How many different messages of errors are counted; those of the others are not printed. */
+const MAX_MESSAGES = 10;
+
+/** The failures of requests, by code and by message. */
+class Failures {
+  count = 0;
+  /** @type {Record<string, number>} */
+  codes = {};
+  /** @type {{ code: string, message: string, count: number }[]} */
+  messages = [];
+
+  /** @param {any} error */
+  add({ code: given, name, message }) {
+    const code = String(given ?? name);
+    this.count += 1;
+    this.codes[code] = (this.codes[code] ?? 0) + 1;
+    const same = this.messages.find((each) => each.code === code && each.message === message);
+    if (same !== undefined) same.count += 1;
+    else if (this.messages.length < MAX_MESSAGES) this.messages.push({ code, message, count: 1 });
+  }
+}
+
+/** @param {number | null} ms */
+function timeOf(ms) {
+  return ms === null ? 'none' : ms.toFixed(3);
+}
+
 /** @param {Awaited<ReturnType<typeof measure>>} result */
-function describe({ service, ended, seconds, perSecond, p50, p95, p99, errors }) {
-  const failed = Object.entries(errors).map(([code, count]) => `${count} ${code}`);
+function describe({ service, ended, failures, seconds, perSecond, p50, p95, p99, errors, messages }) {
+  const codes = Object.entries(errors).map(([code, count]) => `${count} ${code}`);
+  const rate = `${perSecond.toFixed(0)}${failures === 0 ? '' : ' replies'} a second`;
+  const ofThem = failures === 0 ? '' : `, ${failures} failures`;
   return [
-    `${printable(service)}: ${ended} requests in ${seconds.toFixed(1)} s, ${perSecond.toFixed(0)} a second`,
-    `ms: median ${p50.toFixed(3)}, 95 % ${p95.toFixed(3)}, 99 % ${p99.toFixed(3)}`,
-    `errors: ${failed.length === 0 ? 'none' : printable(failed.join(', '))}`,
+    `${shownName(service)}: ${ended} requests in ${seconds.toFixed(1)} s, ${rate}${ofThem}`,
+    `ms: median ${timeOf(p50)}, 95 % ${timeOf(p95)}, 99 % ${timeOf(p99)}`,
+    `errors: ${codes.length === 0 ? 'none' : printable(codes.join(', '))}`,
+    ...messages.map(({ code, message, count }) => `  ${count} × ${printable(`${code}: ${message}`)}`),
     '',
   ].join('\n');
 }

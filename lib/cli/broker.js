@@ -62,8 +62,8 @@ const OPTIONS = {
 
 /** @param {string[]} args @returns {Promise<number>} */
 async function run(args) {
-  const { settings, positionals, rest } = readSettings(OPTIONS, args);
-  const [extra] = [...positionals, ...(rest ?? [])];
+  const { settings, positionals } = readSettings(OPTIONS, args);
+  const [extra] = positionals;
   if (extra !== undefined) throw new Usage(`broker takes no argument, got "${extra}"`);
   const log = new Log(settings);
   const conf = confOf('broker', settings);

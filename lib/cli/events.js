@@ -1,7 +1,7 @@
 'use strict';
 
 const { setTimeout: wait } = require('node:timers/promises');
-const { QUERY_OPTIONS, QUERY_HELP, Follower, withClient } = require('./asking');
+const { QUERY_OPTIONS, QUERY_HELP, Follower, untilInterrupted, withClient } = require('./asking');
 const { Usage } = require('./failure');
 const { helpLine } = require('./options');
 const { jsonOf, printJson } = require('./output');
@@ -30,7 +30,10 @@ async function run(args) {
   if (positionals.length > 0) throw new Usage(`events takes no argument, got "${positionals[0]}"`);
   const { count = Number.POSITIVE_INFINITY } = settings;
   checkCount(settings.count);
-  await withClient(settings, async (client, signal) => {
+  const follow = async (
+    /** @type {import('../client').Client} */ client,
+    /** @type {AbortSignal} */ signal,
+  ) => {
     /** @type {number | null} */
     let last = settings.all ? 0 : null;
     let left = count;
@@ -56,8 +59,8 @@ async function run(args) {
       last = answer.last;
       if (left > 0) await wait(INTERVAL, undefined, { signal });
     }
-  });
-  return 0;
+  };
+  return untilInterrupted(() => withClient(settings, follow));
 }
 
 /**

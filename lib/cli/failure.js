@@ -12,5 +12,15 @@ class Failure extends Error {
 /** A failure because of the command line, the environment or the config file. */
 class Usage extends Failure {}
 
+/** The end of a command by a signal, or because nobody reads its output. Nothing is printed. */
+class Interrupted extends Error {
+  /** @param {number} exitCode */
+  constructor(exitCode) {
+    super('the command was interrupted');
+    this.exitCode = exitCode;
+  }
+}
+
 exports.Failure = Failure;
+exports.Interrupted = Interrupted;
 exports.Usage = Usage;

@@ -1,13 +1,15 @@
 'use strict';
 
 const { QUERY_OPTIONS, QUERY_HELP, askBroker, withClient } = require('./asking');
+const { countedServices } = require('./counted');
 const { Failure, Usage } = require('./failure');
-const { duration, printJson, printable, sumOf, table } = require('./output');
+const { duration, printJson, shownName, sumOf, table } = require('./output');
 const { readSettings } = require('./settings');
 
 const help = `Usage: zmq-omdp info SERVICE [WORKER] [OPTION…]
 
 Prints the state of a service and its workers, or of one worker. The exit code is 1 if there is no such service or worker.
+A service whose workers are gone has its counts.
 
 ${QUERY_HELP}`;
 
@@ -18,10 +20,9 @@ async function run(args) {
   if (name === undefined) throw new Usage('info needs a SERVICE');
   if (extra !== undefined) throw new Usage(`info takes a SERVICE and a WORKER, but also got "${extra}"`);
   const stats = await withClient(settings, (client, signal) => askBroker(client, signal, 'mmi.metrics'));
-  if (stats === undefined) return 1;
   /** @type {import('../../index').BrokerStats} */
-  const { services, workers } = stats;
-  const service = services.find((each) => each.name === name);
+  const { workers } = stats;
+  const service = countedServices(stats).find((each) => each.name === name);
   const chosen = workers.filter((each) => {
     return each.service === name && (worker === undefined || each.name === worker);
   });
@@ -47,7 +48,7 @@ function describe({ name, workers, idle, queued, oldest, running, counters, late
   const codes = Object.entries(errors).map(([code, count]) => `${code} ${count}`);
   const waiting = queued === 0 ? '' : `, the first for ${duration(oldest)}`;
   return [
-    `${printable(name)}: workers ${workers}, idle ${idle}; requests running ${running}, waiting ${queued}${waiting}`,
+    `${shownName(name)}: workers ${workers}, idle ${idle}; requests running ${running}, waiting ${queued}${waiting}`,
     `requests ${requests}, replies ${replies}, failures ${failures}, retries ${retried}, ` +
       `rejections ${rejected}, cancelled ${cancelled}`,
     `errors ${sumOf(errors)}${codes.length === 0 ? '' : `: ${codes.join(', ')}`}`,

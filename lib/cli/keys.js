@@ -26,8 +26,8 @@ const MODE = 0o600;
 
 /** @param {string[]} args @returns {Promise<number>} */
 async function run(args) {
-  const { settings, positionals, rest } = readSettings(OPTIONS, args);
-  const [file = 'zmq-omdp.key', extra] = [...positionals, ...(rest ?? [])];
+  const { settings, positionals } = readSettings(OPTIONS, args);
+  const [file = 'zmq-omdp.key', extra] = positionals;
   if (extra !== undefined) throw new Usage(`keys takes one FILE, but also got "${extra}"`);
   const { checkKey, curveKeyPair, publicKeyOf } = require('../keys');
   if (settings.public) {

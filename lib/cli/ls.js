@@ -18,7 +18,6 @@ async function run(args) {
   const { settings, positionals } = readSettings(QUERY_OPTIONS, args);
   if (positionals.length > 0) throw new Usage(`ls takes no argument, got "${positionals[0]}"`);
   const services = await withClient(settings, listAll);
-  if (services === undefined) return 1;
   if (settings.json) printJson(services);
   else if (services.length > 0) {
     const rows = services.map(({ name, workers, queued, running }) => [name, workers, queued, running]);

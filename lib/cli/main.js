@@ -1,9 +1,10 @@
 'use strict';
 
-const { Failure, Usage } = require('./failure');
+const { Failure, Interrupted, Usage } = require('./failure');
 const { fitted } = require('./help');
 const { didYouMean } = require('../nearest');
 const { printable } = require('./output');
+const { onWriteFailure } = require('./reader');
 
 /**
  * A command.
@@ -54,13 +55,23 @@ Commands:
 async function main(args) {
   // The reader of the output may go away. Commands that only write then end; a broker continues without a
   // log.
-  process.stdout.on('error', () => {});
   process.stderr.on('error', () => {});
+  let isWritten = true;
+  // The error may come before or after the end of the command.
+  onWriteFailure((message) => {
+    isWritten = false;
+    process.exitCode = 1;
+    process.stderr.write(`zmq-omdp: ${message}\n`);
+  });
   try {
-    process.exitCode = await dispatch(args);
+    const code = await dispatch(args);
+    process.exitCode = isWritten ? code : 1;
   } catch (error) {
-    if (error instanceof Usage) process.exitCode = 2;
-    else process.exitCode = 1;
+    if (error instanceof Interrupted) {
+      process.exitCode = isWritten ? error.exitCode : 1;
+      return;
+    }
+    process.exitCode = error instanceof Usage ? 2 : 1;
     process.stderr.write(`zmq-omdp: ${lineOf(error)}\n`);
   }
 }
@@ -95,8 +106,9 @@ async function dispatch([name, ...args]) {
 function lineOf(error) {
   if (!(error instanceof Error)) return String(error);
   if (error instanceof Failure || process.env.ZMQ_OMDP_DEBUG === undefined) {
-    // An error value of a worker may be in it.
-    return printable(error.message.split('\n')[0]);
+    // An error value of a worker may be in it. Further lines of other errors are details, such as where a file is.
+    const { message } = error;
+    return printable(error instanceof Failure ? message : message.split('\n')[0]);
   }
   return (error.stack ?? error.message).split('\n').map(printable).join('\n');
 }

@@ -1,19 +1,6 @@
 'use strict';
 
-/**
- * Makes a value printable on a terminal: peers choose names, which may contain control sequences, and characters that
- * reverse the direction of the text around them, or are not seen. The form of these characters is that of JSON.
- * @param {unknown} value
- * @returns {string}
- */
-function printable(value) {
-  const forbidden =
-    // biome-ignore lint/suspicious/noControlCharactersInRegex: it replaces these characters
-    /[\u0000-\u001f\u007f-\u009f\u00ad\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff]/g;
-  return String(value).replace(forbidden, (unit) => {
-    return `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`;
-  });
-}
+const { printable, shownName } = require('../printable');
 
 /** Characters that have no width of their own, and those that take two columns of a terminal. */
 const MARKS = /[\p{Mn}\p{Me}\u200c\u200d]/u;
@@ -47,30 +34,68 @@ function cut(text, width) {
   return width < 1 ? '' : `${kept}…`;
 }
 
-/** What remains of a column of names when a table is too wide. */
-const MIN_NAME = 8;
+/** What a column of names keeps before columns are left out, and what it keeps in any case. */
+const [ENOUGH, MIN_NAME] = [12, 8];
 
 /**
- * @param {string[]} titles those of numeric columns begin with `>`
- * @param {unknown[][]} rows
- * @param {number} [width] of a terminal whose lines must not be broken: the first column is cut first
+ * A column of a table. The shorter title is for narrow terminals, on which columns with a higher `spare` are left out
+ * first.
+ * @typedef {{ title: string, short?: string, isNumber?: boolean, spare?: number }} Column
+ */
+
+/** @param {string} title that of a numeric column begins with `>` @returns {Column} */
+function columnOf(title) {
+  return { title: title.replace('>', ''), isNumber: title.startsWith('>') };
+}
+
+/**
+ * @param {(string | Column)[]} titles
+ * @param {unknown[][]} rows the first cells are names
+ * @param {number} [width] of a terminal whose lines must not be broken
  * @returns {string} a line of titles and a line for each row
  */
 function table(titles, rows, width = Number.POSITIVE_INFINITY) {
-  const lines = [titles.map((title) => title.replace('>', '')), ...rows.map((row) => row.map(printable))];
-  const widths = titles.map((_, column) => Math.max(...lines.map((line) => widthOf(line[column]))));
-  const others = widths.slice(1).reduce((sum, each) => sum + each + 2, 0);
-  widths[0] = Math.min(widths[0], Math.max(MIN_NAME, width - others));
-  return lines
-    .map((line) => {
-      const cells = line.map((cell, column) => {
-        const text = column === 0 ? cut(cell, widths[0]) : cell;
-        const blanks = ' '.repeat(widths[column] - widthOf(text));
-        return titles[column].startsWith('>') ? blanks + text : text + blanks;
-      });
-      return `${cut(cells.join('  ').trimEnd(), width)}\n`;
-    })
-    .join('');
+  const columns = titles.map((title, at) => ({
+    ...(typeof title === 'string' ? columnOf(title) : title),
+    cells: rows.map((row) => shownName(row[at])),
+  }));
+  const [names, ...others] = fitted(columns, width);
+  const shown = [names, ...others].map(({ title, cells }) => [title, ...cells]);
+  const widths = shown.map((cells) => Math.max(...cells.map(widthOf)));
+  const taken = widths.slice(1).reduce((sum, each) => sum + each + 2, 0);
+  widths[0] = Math.min(widths[0], Math.max(MIN_NAME, width - taken));
+  const lines = shown[0].map((_name, line) => {
+    const cells = shown.map((column, at) => {
+      const text = at === 0 ? cut(column[line], widths[0]) : column[line];
+      const blanks = ' '.repeat(widths[at] - widthOf(text));
+      return [names, ...others][at].isNumber ? blanks + text : text + blanks;
+    });
+    return `${cut(cells.join('  ').trimEnd(), width)}\n`;
+  });
+  return lines.join('');
+}
+
+/**
+ * The columns that a terminal has room for.
+ * @template {Column & { cells: string[] }} C
+ * @param {C[]} columns
+ * @param {number} width
+ * @returns {C[]}
+ */
+function fitted(columns, width) {
+  /** @param {C} column */
+  const needed = ({ title, cells }) => Math.max(...[title, ...cells].map(widthOf));
+  /** @param {C[]} kept */
+  const isRoom = ([names, ...others]) =>
+    Math.min(ENOUGH, needed(names)) + others.reduce((sum, each) => sum + needed(each) + 2, 0) <= width;
+  if (isRoom(columns)) return columns;
+  let kept = columns.map((column) => ({ ...column, title: column.short ?? column.title }));
+  while (!isRoom(kept)) {
+    const spare = Math.max(...kept.map((column) => column.spare ?? 0));
+    if (spare === 0) return kept;
+    kept = kept.filter((column) => column.spare !== spare);
+  }
+  return kept;
 }
 
 /** @param {number} ms @returns {string} */
@@ -102,5 +127,6 @@ exports.duration = duration;
 exports.jsonOf = jsonOf;
 exports.printJson = printJson;
 exports.printable = printable;
+exports.shownName = shownName;
 exports.sumOf = sumOf;
 exports.table = table;

@@ -2,7 +2,7 @@
 
 const { QUERY_OPTIONS, QUERY_HELP, askBroker, withClient } = require('./asking');
 const { Usage } = require('./failure');
-const { duration, printJson, printable } = require('./output');
+const { duration, printJson, shownName } = require('./output');
 const { readSettings } = require('./settings');
 
 const help = `Usage: zmq-omdp ping SERVICE [OPTION…]
@@ -18,19 +18,17 @@ async function run(args) {
   const [service, extra] = positionals;
   if (service === undefined) throw new Usage('ping needs a SERVICE');
   if (extra !== undefined) throw new Usage(`ping takes one SERVICE, but also got "${extra}"`);
-  const answer = await withClient(settings, async (client, signal) => {
+  const { served, ms } = await withClient(settings, async (client, signal) => {
     // The first query includes the time to connect.
     await askBroker(client, signal, 'mmi.service', service);
     const began = performance.now();
     const status = await askBroker(client, signal, 'mmi.service', service);
     return { served: Number(status) === 200, ms: performance.now() - began };
   });
-  if (answer === undefined) return 1;
-  const { served, ms } = answer;
   if (settings.json) printJson({ service, served, ms });
   else {
     const what = served ? 'is served' : 'has no worker';
-    process.stdout.write(`${printable(service)} ${what}; the broker answered in ${duration(ms)}\n`);
+    process.stdout.write(`${shownName(service)} ${what}; the broker answered in ${duration(ms)}\n`);
   }
   return served ? 0 : 1;
 }

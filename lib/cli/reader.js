@@ -3,9 +3,12 @@
 /** The interval at which stdout is examined, in ms. */
 const INTERVAL = 100;
 
+/** The errors of a write to a pipe that nobody reads. */
+const GONE = new Set(['EPIPE', 'ERR_STREAM_DESTROYED']);
+
 /**
- * Calls `end` once when no process reads stdout any more. A write would fail then, but a command that waits for the
- * broker has nothing to write.
+ * Calls `end` once when no process reads stdout any more, or it cannot be written. A write would fail then, but a command
+ * that waits for the broker has nothing to write.
  * @param {() => void} end
  * @returns {() => void} ends the watch
  */
@@ -28,4 +31,18 @@ function onReaderGone(end) {
   return release;
 }
 
+/**
+ * Reports the first write to stdout that fails, as on a full disk. A pipe that nobody reads any more is no failure.
+ * @param {(message: string) => void} report
+ */
+function onWriteFailure(report) {
+  let isReported = false;
+  process.stdout.on('error', (/** @type {NodeJS.ErrnoException} */ error) => {
+    if (isReported || GONE.has(String(error.code))) return;
+    isReported = true;
+    report(`cannot write the output: ${error.message.replace(/, write$/, '')}`);
+  });
+}
+
 exports.onReaderGone = onReaderGone;
+exports.onWriteFailure = onWriteFailure;

@@ -4,15 +4,15 @@ const fs = require('node:fs');
 const { buffer } = require('node:stream/consumers');
 const { Failure, Usage } = require('./failure');
 const { confOf, helpFor, helpLine, settingsOf } = require('./options');
-const { jsonOf } = require('./output');
+const { jsonOf, printable } = require('./output');
 const { onReaderGone } = require('./reader');
 const { checkCount, checked, readSettings } = require('./settings');
-const { onSignals } = require('./signals');
+const { codeOf, onSignals } = require('./signals');
 
 const help = `Usage: zmq-omdp request SERVICE [DATA|-] [OPTION…]
 
 Makes a request and prints each part of the reply when it arrives: strings and bytes as they are, other values as a
-line of JSON.
+line of JSON, and null not at all.
 
 DATA is sent as a string. With - as DATA, stdin is sent: as a string if it is text, as bytes otherwise. Without DATA, null
 is sent.
@@ -28,7 +28,7 @@ ${helpLine('b', 'broker', 'URL', 'the endpoint of the broker (tcp://127.0.0.1:55
   undefined,
   'count',
   'N',
-  'the number of times to make the request, in sequence (1)',
+  'the number of times to make the request, in sequence, also after failures (1)',
 )}${helpLine(
   undefined,
   'stream',
@@ -53,8 +53,8 @@ const OPTIONS = {
 
 /** @param {string[]} args @returns {Promise<number>} */
 async function run(args) {
-  const { settings, positionals, rest } = readSettings(OPTIONS, args);
-  const [service, text, extra] = [...positionals, ...(rest ?? [])];
+  const { settings, positionals } = readSettings(OPTIONS, args);
+  const [service, text, extra] = positionals;
   if (service === undefined) throw new Usage('request needs a SERVICE');
   if (extra !== undefined) throw new Usage(`request takes a SERVICE and DATA, but also got "${extra}"`);
   const { count } = settings;
@@ -75,7 +75,7 @@ async function run(args) {
     ended ??= code;
     client.stop();
   };
-  const releases = [onSignals((signal) => end(signal === 'SIGINT' ? 130 : 143)), onReaderGone(() => end(0))];
+  const releases = [onSignals((signal) => end(codeOf(signal))), onReaderGone(() => end(0))];
   /** @type {Promise<never>} The client would try again; the user gets the error instead. */
   const refused = new Promise((_resolve, reject) => {
     client.on('error', ({ code, message, reason }) => {
@@ -85,11 +85,22 @@ async function run(args) {
   const make = stream ? follow : ask;
   const all = async () => {
     await client.start();
-    for (let n = 0; n < count && ended === undefined; n += 1) await make(client, service, data, opts, out);
+    let code = 0;
+    for (let n = 0; n < count && ended === undefined; n += 1) {
+      try {
+        await make(client, service, data, opts, out);
+      } catch (error) {
+        // The others are made all the same.
+        if (count === 1 || ended !== undefined || !(error instanceof RequestFailure)) throw error;
+        code = 1;
+        process.stderr.write(`zmq-omdp: ${printable(error.message)}\n`);
+      }
+    }
+    return code;
   };
   try {
-    await Promise.race([all(), refused]);
-    return ended ?? 0;
+    const code = await Promise.race([all(), refused]);
+    return ended ?? code;
   } catch (error) {
     if (ended !== undefined) return ended;
     throw error;
@@ -97,6 +108,16 @@ async function run(args) {
     for (const release of releases) release();
     await client.stop();
     out.end();
+  }
+}
+
+/** A request that failed: the worker's error value, or the code and why. */
+class RequestFailure extends Failure {
+  /** @param {any} error @param {boolean} isJson whether values are printed as JSON */
+  constructor(error, isJson) {
+    const { code, message, value } = error;
+    if (value === undefined) super(`${code}: ${message}`, code);
+    else super(typeof value === 'string' && !isJson ? value : JSON.stringify(value), code);
   }
 }
 
@@ -114,14 +135,13 @@ function ask(client, service, data, opts, out) {
     const onPart = (_error, part) => out.write(part);
     /** @param {unknown} error @param {unknown} final */
     const onFinal = (error, final) => {
-      if (error === null) {
-        out.write(final);
-        resolve();
-      } else {
-        reject(new Failure(typeof error === 'string' ? error : JSON.stringify(error)));
-      }
+      if (error !== null) return;
+      out.write(final);
+      resolve();
     };
-    checked(() => client.request(service, data, onPart, onFinal, opts));
+    const reply = checked(() => client.request(service, data, onPart, onFinal, opts));
+    // The event carries the bare code.
+    reply.on('error', () => reject(new RequestFailure(reply.errored, out.isJson)));
   });
 }
 
@@ -141,8 +161,7 @@ async function follow(client, service, data, opts, out) {
       if (!out.write(part)) await drained();
     }
   } catch (error) {
-    const { code, value } = /** @type {Error & { code?: string, value?: unknown }} */ (error);
-    throw new Failure(value === undefined ? String(code) : JSON.stringify(value));
+    throw new RequestFailure(error, out.isJson);
   }
 }
 
@@ -208,9 +227,14 @@ class Output {
     this.#json = json;
   }
 
+  get isJson() {
+    return this.#json;
+  }
+
   /** @param {unknown} part @returns {boolean} whether stdout takes more */
   write(part) {
     if (!this.#json && (typeof part === 'string' || Buffer.isBuffer(part))) return this.#raw(part);
+    // A reply in parts ends with null, which is no output of a command, for example.
     if (!this.#json && part === null) return true;
     return process.stdout.write(`${jsonOf(part)}\n`);
   }

@@ -36,13 +36,12 @@ function isFrom({ from }, place) {
  * @param {Options} options
  * @param {string[]} args
  * @param {NodeJS.ProcessEnv} [env]
- * @returns {{ settings: Record<string, any>, positionals: string[], rest: string[] | undefined }} `rest`: the
- * arguments after `--`
+ * @returns {{ settings: Record<string, any>, positionals: string[] }} the arguments after `--` are positionals
  */
 function readSettings(options, args, env = process.env) {
   const end = args.indexOf('--');
-  const rest = end === -1 ? undefined : args.slice(end + 1);
-  const { values, positionals } = parse(options, end === -1 ? args : args.slice(0, end));
+  const { values, positionals: before } = parse(options, end === -1 ? args : args.slice(0, end));
+  const positionals = end === -1 ? before : [...before, ...args.slice(end + 1)];
   const given = /** @type {Record<string, unknown>} */ (values);
   const file = 'config' in options ? readFile(given.config ?? env[variable('config')]) : {};
   for (const key of Object.keys(file)) {
@@ -63,7 +62,7 @@ function readSettings(options, args, env = process.env) {
       settings[name] = fromFile(option, file[name], name);
     } else if (option.value !== undefined) settings[name] = option.value;
   }
-  return { settings, positionals, rest };
+  return { settings, positionals };
 }
 
 /** @param {Options} options @param {string[]} args */
@@ -95,7 +94,11 @@ function parse(options, args) {
     const isLetter = unknown !== undefined && !unknown.startsWith('--') && !args.includes(unknown);
     const word = args.find((arg) => isLetter && /^-[a-z][a-z-]+$/i.test(arg) && arg.includes(unknown[1]));
     if (word !== undefined) throw new Usage(`unknown option "${word}"${didYouMean(`-${word}`, names)}`);
-    const [, lacking] = /^Option '.*(--[\w-]+).*' argument (?:missing|is ambiguous)/.exec(message) ?? [];
+    // For a short flag alone, the advice names the long one.
+    const [, lacking] =
+      /^Option '.*(--[\w-]+).*' argument (?:missing|is ambiguous)/.exec(message) ??
+      /^Option '-\w' argument .*(--[\w-]+)=-/s.exec(message) ??
+      [];
     const [, bare] = /^Option '.*(--[\w-]+)' does not take an argument/.exec(message) ?? [];
     if (bare !== undefined) throw new Usage(`${bare} takes no value`);
     if (lacking !== undefined) throw new Usage(`${lacking} needs a value`);
@@ -115,7 +118,10 @@ function parse(options, args) {
 function joinValues(flags, args) {
   /** @type {Map<string, string>} */
   const takers = new Map();
+  /** Values that are flags, so that the value before them is missing. */
+  const shorts = new Set();
   for (const [name, { type, short }] of Object.entries(flags)) {
+    if (short !== undefined) shorts.add(`-${short}`);
     if (type !== 'string') continue;
     takers.set(`--${name}`, `--${name}=`);
     if (short !== undefined) takers.set(`-${short}`, `-${short}`);
@@ -124,7 +130,8 @@ function joinValues(flags, args) {
   for (let at = 0; at < args.length; at += 1) {
     const start = takers.get(args[at]);
     const value = args[at + 1];
-    if (start === undefined || !value?.startsWith('-') || isFlag(value)) result.push(args[at]);
+    if (start === undefined || !value?.startsWith('-') || isFlag(value) || shorts.has(value))
+      result.push(args[at]);
     else {
       result.push(start + value);
       at += 1;

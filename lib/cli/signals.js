@@ -20,4 +20,10 @@ function onSignals(stop, hurry = () => {}) {
   };
 }
 
+/** The exit code of a command that a signal has ended, as shells have it. @param {string} signal */
+function codeOf(signal) {
+  return signal === 'SIGINT' ? 130 : 143;
+}
+
+exports.codeOf = codeOf;
 exports.onSignals = onSignals;

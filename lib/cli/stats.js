@@ -1,17 +1,19 @@
 'use strict';
 
 const { QUERY_OPTIONS, QUERY_HELP, askBroker, withClient } = require('./asking');
+const { countedServices, otherServices } = require('./counted');
 const { Failure, Usage } = require('./failure');
 const { duration, printJson, sumOf, table } = require('./output');
 const { readSettings } = require('./settings');
 
 const help = `Usage: zmq-omdp stats [SERVICE] [OPTION…]
 
-Prints counts and times of all services, or of one. The exit code is 1 if there is no such service.
+Prints counts and times of all services, or of one, also of those whose workers are gone. The exit code is 1 if there are
+none, or there is no such service.
 
 ${QUERY_HELP}`;
 
-/** @typedef {import('../../index').BrokerStats['services'][number]} Service */
+/** @import { Service } from './counted' */
 
 const TITLES = [
   'SERVICE',
@@ -39,13 +41,16 @@ async function run(args) {
   const [name, extra] = positionals;
   if (extra !== undefined) throw new Usage(`stats takes one SERVICE, but also got "${extra}"`);
   const stats = await withClient(settings, (client, signal) => askBroker(client, signal, 'mmi.metrics'));
-  if (stats === undefined) return 1;
-  /** @type {Service[]} */
-  const all = stats.services;
-  const services = name === undefined ? all : all.filter((each) => each.name === name);
-  if (settings.json) printJson(name === undefined ? stats : (services[0] ?? null));
-  else if (services.length > 0) process.stdout.write(table(TITLES, services.map(rowOf)));
-  if (services.length === 0 && name !== undefined) throw new Failure(`there is no service "${name}"`);
+  const all = countedServices(stats);
+  const services =
+    name === undefined ? [...all, ...otherServices(stats)] : all.filter((each) => each.name === name);
+  if (settings.json) {
+    printJson(name === undefined ? stats : (services[0] ?? null));
+    // A snapshot without services tells of the broker.
+    if (name === undefined) return 0;
+  } else if (services.length > 0) process.stdout.write(table(TITLES, services.map(rowOf)));
+  if (services.length === 0)
+    throw new Failure(name === undefined ? 'there are no services' : `there is no service "${name}"`);
   return 0;
 }
 

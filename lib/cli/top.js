@@ -1,10 +1,12 @@
 'use strict';
 
 const { setTimeout: wait } = require('node:timers/promises');
-const { QUERY_OPTIONS, QUERY_HELP, Follower, withClient } = require('./asking');
-const { Usage } = require('./failure');
+const { QUERY_OPTIONS, QUERY_HELP, Follower, untilInterrupted, withClient } = require('./asking');
+const { countedServices } = require('./counted');
+const { Interrupted, Usage } = require('./failure');
 const { helpLine } = require('./options');
-const { cut, duration, printJson, sumOf, table } = require('./output');
+const { cut, duration, printJson, printable, sumOf, table } = require('./output');
+const { Screen } = require('./screen');
 const { checkCount, readSettings } = require('./settings');
 
 const help = `Usage: zmq-omdp top [OPTION…]
@@ -20,28 +22,23 @@ const OPTIONS = {
   count: { type: 'number' },
 };
 
-/** Moves the cursor to the top left and clears the screen below it. */
-const HOME = '\x1b[H\x1b[J';
-/** Switches to the alternate screen without a cursor, and back. */
-const ENTER = '\x1b[?1049h\x1b[?25l';
-const LEAVE = '\x1b[?25h\x1b[?1049l';
-
 /** @typedef {import('../../index').BrokerStats} Stats */
 
-const TITLES = [
-  'SERVICE',
-  '>PER SECOND',
-  '>FAILED',
-  '>WAITING',
-  '>OLDEST',
-  '>RUNNING',
-  '>WORKERS',
-  '>IDLE',
-  '>MEDIAN',
-  '>99 %',
+/** @type {import('./output').Column[]} */
+const COLUMNS = [
+  { title: 'SERVICE' },
+  { title: 'PER SECOND', short: 'PER S', isNumber: true },
+  { title: 'FAILED', short: 'FAIL', isNumber: true, spare: 3 },
+  { title: 'WAITING', short: 'WAIT', isNumber: true, spare: 2 },
+  { title: 'OLDEST', isNumber: true, spare: 5 },
+  { title: 'RUNNING', short: 'RUN', isNumber: true, spare: 4 },
+  { title: 'WORKERS', short: 'WORK', isNumber: true, spare: 1 },
+  { title: 'IDLE', isNumber: true, spare: 6 },
+  { title: 'MEDIAN', isNumber: true },
+  { title: '99 %', isNumber: true, spare: 1 },
 ];
 
-/** @param {Stats['services'][number]} service */
+/** @param {Pick<Stats['services'][number], 'counters'>} service */
 function endsOf({ counters: { replies, failures, errors } }) {
   const failed = failures + sumOf(errors);
   return { ended: replies + failed, failed };
@@ -53,7 +50,9 @@ function endsOf({ counters: { replies, failures, errors } }) {
  * @param {number} seconds between the two
  */
 function ratesOf(stats, before, seconds) {
-  const earlier = new Map(before?.services.map((service) => [service.name, endsOf(service)]));
+  // A service has its earlier counts again when a worker returns.
+  const counted = before === undefined ? [] : countedServices(before);
+  const earlier = new Map(counted.map((service) => [service.name, endsOf(service)]));
   const rows = stats.services.map((service) => {
     const now = endsOf(service);
     const then = earlier.get(service.name) ?? (before === undefined ? now : { ended: 0, failed: 0 });
@@ -72,7 +71,7 @@ function ratesOf(stats, before, seconds) {
  * @param {number} [height] of the terminal
  * @param {number} [width]
  */
-function screen(stats, rates, height = Number.POSITIVE_INFINITY, width = Number.POSITIVE_INFINITY) {
+function pageOf(stats, rates, height = Number.POSITIVE_INFINITY, width = Number.POSITIVE_INFINITY) {
   const total = rates.reduce((sum, { rate }) => sum + rate, 0);
   const head = `${new Date().toLocaleTimeString()}  ${stats.clients} clients, ${stats.workers.length} workers, ${stats.queued} waiting, ${stats.running} running, ${total.toFixed(0)} requests/s`;
   const rows = rates.slice(0, Math.max(1, height - 4)).map((row) => {
@@ -80,7 +79,7 @@ function screen(stats, rates, height = Number.POSITIVE_INFINITY, width = Number.
     const numbers = [queued, duration(oldest), running, workers, idle, duration(p50), duration(p99)];
     return [name, rate.toFixed(rate < 10 ? 1 : 0), failed.toFixed(failed < 10 ? 1 : 0), ...numbers];
   });
-  return `${cut(head, width)}\n\n${table(TITLES, rows, width)}`;
+  return `${cut(head, width)}\n\n${table(COLUMNS, rows, width)}`;
 }
 
 /** @param {string[]} args @returns {Promise<number>} */
@@ -90,59 +89,50 @@ async function run(args) {
   const { interval, count = Number.POSITIVE_INFINITY, json } = settings;
   checkCount(settings.count);
   if (!(interval >= 50)) throw new Usage(`--interval must be a number from 50, got "${interval}"`);
-  const isScreen = process.stdout.isTTY === true && !json;
   const quit = new AbortController();
-  const { stdin } = process;
-  if (isScreen) {
-    process.stdout.write(ENTER);
-    if (stdin.isTTY) {
-      stdin.setRawMode(true);
-      // In raw mode Ctrl-C is a key.
-      stdin.on('data', (keys) => ['q', '\x03'].some((key) => String(keys).includes(key)) && quit.abort());
-    }
-  }
-  try {
-    await withClient(settings, async (client, ended) => {
-      const signal = AbortSignal.any([ended, quit.signal]);
-      /** @type {Stats | undefined} */
-      let before;
-      let at = performance.now();
-      const follower = new Follower(client, signal, (reason) => {
-        if (isScreen) process.stdout.write(`\n${reason}; trying again\n`);
-        else process.stderr.write(`zmq-omdp: ${reason}; trying again\n`);
-      });
-      for (let n = 0; n < count && !signal.aborted; n += 1) {
-        const stats = await follower.ask('mmi.metrics');
-        const now = performance.now();
-        const rates = ratesOf(stats, before, Math.max(0.001, (now - at) / 1000));
-        if (json)
-          printJson({
-            services: rates,
-            clients: stats.clients,
-            queued: stats.queued,
-            running: stats.running,
-          });
-        else
-          process.stdout.write(
-            isScreen
-              ? HOME + screen(stats, rates, process.stdout.rows, process.stdout.columns)
-              : screen(stats, rates),
-          );
-        before = stats;
-        at = now;
-        if (n + 1 < count) await wait(interval, undefined, { signal });
-      }
+  const screen =
+    process.stdout.isTTY === true && !json ? new Screen(() => quit.abort(new Interrupted(0))) : undefined;
+  /** @type {string | undefined} */
+  let last;
+  /** @param {import('../client').Client} client @param {AbortSignal} ended */
+  const follow = async (client, ended) => {
+    const signal = AbortSignal.any([ended, quit.signal]);
+    /** @type {Stats | undefined} */
+    let before;
+    let at = performance.now();
+    const follower = new Follower(client, signal, (reason) => {
+      const text = `${reason}; trying again`;
+      if (screen === undefined) process.stderr.write(`zmq-omdp: ${text}\n`);
+      else screen.note(printable(text));
     });
+    for (let n = 0; n < count && !signal.aborted; n += 1) {
+      const stats = await follower.ask('mmi.metrics');
+      const now = performance.now();
+      const rates = ratesOf(stats, before, Math.max(0.001, (now - at) / 1000));
+      if (json) {
+        const { clients, queued, running } = stats;
+        printJson({ services: rates, clients, queued, running });
+      } else if (screen === undefined) process.stdout.write(pageOf(stats, rates));
+      else {
+        const { rows, columns } = process.stdout;
+        last = pageOf(stats, rates, undefined, columns);
+        screen.show(pageOf(stats, rates, rows, columns));
+      }
+      before = stats;
+      at = now;
+      if (n + 1 < count) await wait(interval, undefined, { signal });
+    }
+  };
+  try {
+    return await untilInterrupted(() => withClient(settings, follow));
   } catch (error) {
     if (!quit.signal.aborted) throw error;
+    return 0;
   } finally {
-    if (isScreen) {
-      process.stdout.write(LEAVE);
-      if (stdin.isTTY) stdin.setRawMode(false);
-      stdin.pause();
-    }
+    screen?.end();
+    // After the given number of updates, the last one stays.
+    if (last !== undefined && !quit.signal.aborted && Number.isFinite(count)) process.stdout.write(last);
   }
-  return 0;
 }
 
 exports.help = help;

@@ -38,12 +38,14 @@ const MAX_STDERR = 4096;
 
 /** @param {string[]} args @returns {Promise<number>} */
 async function run(args) {
-  const { settings, positionals, rest } = readSettings(OPTIONS, args);
+  const end = args.indexOf('--');
+  const rest = end === -1 ? [] : args.slice(end + 1);
+  const { settings, positionals } = readSettings(OPTIONS, end === -1 ? args : args.slice(0, end));
   const [service, extra] = positionals;
   if (service === undefined) throw new Usage('worker needs a SERVICE');
   if (extra !== undefined)
     throw new Usage(`worker takes one SERVICE, but also got "${extra}"; COMMAND follows --`);
-  if (rest === undefined || rest.length === 0) throw new Usage('worker needs -- COMMAND');
+  if (rest.length === 0) throw new Usage('worker needs -- COMMAND');
   const log = new Log(settings);
   const { Worker } = require('../worker');
   const conf = confOf('worker', settings);

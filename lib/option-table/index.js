@@ -5,7 +5,7 @@
 
 const { BROKER_OPTIONS } = require('./broker');
 const { CALL_OPTIONS } = require('./calls');
-const { MAX_MS, PROTOCOLS, rangeOf } = require('./option');
+const { DISCOVER, MAX_MS, PROTOCOLS, VERSIONS, rangeOf } = require('./option');
 const { PEER_OPTIONS } = require('./peers');
 const { SECURITY_OPTIONS } = require('./security');
 const { WORKER_AND_CLIENT_OPTIONS } = require('./workers-and-clients');
@@ -29,8 +29,10 @@ function optionsOf(role) {
   return OPTIONS.filter(({ of }) => of.includes(role));
 }
 
+exports.DISCOVER = DISCOVER;
 exports.MAX_MS = MAX_MS;
 exports.OPTIONS = OPTIONS;
 exports.PROTOCOLS = PROTOCOLS;
+exports.VERSIONS = VERSIONS;
 exports.optionsOf = optionsOf;
 exports.rangeOf = rangeOf;

@@ -37,6 +37,12 @@ const MAX_MS = 2147483647;
 /** The dialects; the first is the default of workers and clients. */
 const PROTOCOLS = ['omdp', 'mdp/0.1', 'mdp/0.2', 'mdp/0.2-majortomo', 'pigato'];
 
+/** The words of options that choose between two. */
+const [DISCOVER, VERSIONS] = [
+  ['one', 'all'],
+  ['highest', 'all'],
+];
+
 const WHAT_MDP_LACKS = '[mdp.md](mdp.md#worker-and-client-at-a-standard-broker) lists what MDP lacks';
 
 /** @type {readonly Role[]} */
@@ -53,8 +59,10 @@ function rangeOf({ min = 0, max, off, auto }) {
   return off === undefined ? range : `${range}, or -1 for ${off}`;
 }
 
+exports.DISCOVER = DISCOVER;
 exports.MAX_MS = MAX_MS;
 exports.PEERS = PEERS;
 exports.PROTOCOLS = PROTOCOLS;
+exports.VERSIONS = VERSIONS;
 exports.WHAT_MDP_LACKS = WHAT_MDP_LACKS;
 exports.rangeOf = rangeOf;

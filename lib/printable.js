@@ -1,0 +1,37 @@
+'use strict';
+// Texts of peers in the form that a terminal or a page can show.
+
+/**
+ * Control characters, halves of pairs, characters that are not seen or reverse the direction of the text around them, and
+ * separators of lines.
+ */
+const UNSEEN =
+  /[\p{Cc}\p{Cs}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}\p{Bidi_Control}\u2800\ufff9-\ufffb]/gu;
+
+/** @param {string} unit of UTF-16 */
+function escaped(unit) {
+  return `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`;
+}
+
+/**
+ * Makes a value printable: peers choose names and error values, which may contain control sequences. The form of the
+ * replaced characters is that of JSON, in which they may be replaced too.
+ * @param {unknown} value
+ * @returns {string}
+ */
+function printable(value) {
+  return String(value).replace(UNSEEN, (character) => character.split('').map(escaped).join(''));
+}
+
+/**
+ * A name among other words. It is in quotes if nobody would see where it begins or ends.
+ * @param {unknown} name
+ * @returns {string}
+ */
+function shownName(name) {
+  const text = String(name);
+  return printable(/^\s|\s$/.test(text) ? `"${text}"` : text);
+}
+
+exports.printable = printable;
+exports.shownName = shownName;
