@@ -945,7 +945,7 @@ export interface PeerStats {
     /** Requests that ended with an error value. */
     readonly failures: number;
     readonly partials: number;
-    /** Requests that ended with a code of this package, by code. Worker: cancelled requests. */
+    /** Requests that ended with a code of this package, by code. Worker: cancelled and rejected requests. */
     readonly errors: { readonly [code: string]: number };
     /**
      * Worker: requests that had an earlier attempt. Client: further attempts of retry policies; those of a number

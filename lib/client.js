@@ -233,7 +233,7 @@ class Client extends ConnectingPeer {
       worker: undefined,
       partials: 0,
       replySize: 0,
-      rid: undefined,
+      rid: String(this.#requests.nextId),
       attempt: 1,
       startTime: performance.now(),
       duration: undefined,
@@ -252,6 +252,7 @@ class Client extends ConnectingPeer {
   #sendBegun(message, service, body, options, source) {
     const sent = this.#described.withHeaders(options, message.headers);
     const request = this.#requests.send(service, body, sent, source);
+    // A subscriber of `start` may have made another request.
     message.rid = String(request.id);
     request.trace = message;
     request.scope = new Scope('zmq-omdp.request');

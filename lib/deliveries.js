@@ -182,6 +182,7 @@ class Deliveries {
       const reply = this.#running.get(id);
       if (reply !== undefined) credit(reply, n);
     } else if (kind === CHUNK) {
+      if (this.#traces.size > 0) this.#traces.received(id, sizeOfData(blob, text, at, a));
       const wrong = this.#streams.take(id, a, text, at, blob, n);
       if (wrong !== undefined) this.#refuse(id, wrong);
     } else if (kind === CHUNK_END) {
@@ -234,9 +235,20 @@ class Deliveries {
     this.#end(OP_ERROR, id, body, since, wanted);
   }
 
-  /** @param {number} id @param {Body} body the reason @param {number} since when the delivery began */
-  reject(id, body, since) {
-    // A rejection counts neither as a reply nor as a failure.
+  /** Its handler has failed; an error value follows, if the reply has not ended. @param {number} id @param {unknown} error */
+  threw(id, error) {
+    if (this.#traces.size > 0) this.#traces.threw(id, error);
+  }
+
+  /**
+   * @param {number} id
+   * @param {Body} body the reason
+   * @param {number} since when the delivery began
+   * @param {boolean} wanted
+   */
+  reject(id, body, since, wanted) {
+    // A rejection counts neither as a reply nor as a failure, and a cancelled delivery was counted.
+    if (wanted) this.#meter.error('W_REJECTED');
     this.#end(OP_REJECT, id, body, since, false);
   }
 

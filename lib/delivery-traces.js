@@ -67,6 +67,19 @@ class DeliveryTraces {
     if (message !== undefined) message.cancelled = code;
   }
 
+  /** @param {number} id @param {unknown} error */
+  threw(id, error) {
+    const message = this.#messages.get(id);
+    if (message !== undefined && message.cancelled === undefined && error instanceof Error)
+      message.error = error;
+  }
+
+  /** Counts a part of the request's stream. @param {number} id @param {number} size */
+  received(id, size) {
+    const message = this.#messages.get(id);
+    if (message !== undefined) message.size += size;
+  }
+
   /** @param {number} id @param {number} op @param {Body} body */
   replied(id, op, body) {
     const message = this.#messages.get(id);

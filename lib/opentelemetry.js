@@ -13,6 +13,7 @@ const {
   ValueType,
 } = require('@opentelemetry/api');
 const { InstrumentationBase } = require('@opentelemetry/instrumentation');
+const { OmdpError, RemoteError } = require('./errors');
 const { handlings, partials, requests, retries } = require('./tracing');
 const { version } = require('../package.json');
 
@@ -41,6 +42,8 @@ class ZmqOmdpInstrumentation extends InstrumentationBase {
   /** @param {InstrumentationConfig} [config] */
   constructor(config = {}) {
     super(SYSTEM, version, config);
+    /** The number of open spans. */
+    this._openSpans = 0;
   }
 
   /** No module is patched. @override */
@@ -51,17 +54,22 @@ class ZmqOmdpInstrumentation extends InstrumentationBase {
   /** @override */
   enable() {
     super.enable();
+    this._active = true;
     if (this._subscribers !== undefined) return;
+    const requestEnds = (/** @type {Message} */ message) => this._ends(message, this._durations?.client);
+    const handlingEnds = (/** @type {Message} */ message) => this._ends(message, this._durations?.server);
     /** @type {any} */
     const request = {
       start: (/** @type {Message} */ message) => this._requestStarts(message),
-      asyncEnd: (/** @type {Message} */ message) => end(message, this._durations?.client),
+      // It could not be made, and has no asyncEnd.
+      end: (/** @type {Message} */ message) => message.error !== undefined && requestEnds(message),
+      asyncEnd: requestEnds,
       error: (/** @type {Message} */ message) => failed(message),
     };
     /** @type {any} */
     const handling = {
       start: (/** @type {Message} */ message) => this._handlingStarts(message),
-      asyncEnd: (/** @type {Message} */ message) => end(message, this._durations?.server),
+      asyncEnd: handlingEnds,
       error: (/** @type {Message} */ message) => failed(message),
     };
     const partial = (/** @type {any} */ message) => partialCame(message);
@@ -73,10 +81,15 @@ class ZmqOmdpInstrumentation extends InstrumentationBase {
     retries.subscribe(retry);
   }
 
-  /** @override */
+  /** Requests and handlings whose spans are open are still observed until they end. @override */
   disable() {
     super.disable();
-    if (this._subscribers === undefined) return;
+    this._active = false;
+    this._unsubscribe();
+  }
+
+  _unsubscribe() {
+    if (this._subscribers === undefined || this._active || this._openSpans > 0) return;
     requests.unsubscribe(this._subscribers.request);
     handlings.unsubscribe(this._subscribers.handling);
     partials.unsubscribe(this._subscribers.partial);
@@ -98,20 +111,31 @@ class ZmqOmdpInstrumentation extends InstrumentationBase {
     this._durations = { client: duration('client'), server: duration('server') };
   }
 
+  /** @param {Message} message @param {Histogram | undefined} durations */
+  _ends(message, durations) {
+    if (message[OPEN] === undefined) return;
+    end(message, durations);
+    this._openSpans -= 1;
+    this._unsubscribe();
+  }
+
   /** @param {Message} message */
   _requestStarts(message) {
+    if (!this._active) return;
     const common = attributesOf(message);
     const attributes = requestAttributes(common, message);
     const parent = context.active();
     const span = this.tracer.startSpan(message.service, { kind: SpanKind.CLIENT, attributes }, parent);
     const active = tracing.setSpan(parent, span);
     message[OPEN] = { span, active, common };
+    this._openSpans += 1;
     // MDP requests have no headers.
     if (message.headers !== undefined) propagation.inject(active, message.headers);
   }
 
   /** @param {Message} message */
   _handlingStarts(message) {
+    if (!this._active) return;
     const outer = context.active() ?? ROOT_CONTEXT;
     const parent = message.headers === undefined ? outer : propagation.extract(outer, message.headers);
     const common = attributesOf(message);
@@ -125,6 +149,7 @@ class ZmqOmdpInstrumentation extends InstrumentationBase {
     if (message.attempt > 1) span.addEvent('retry', { 'zmq_omdp.attempt': message.attempt });
     const active = tracing.setSpan(parent, span);
     message[OPEN] = { span, active, common };
+    this._openSpans += 1;
     message.run = (/** @type {() => void} */ handle) => context.with(active, handle);
   }
 }
@@ -196,10 +221,27 @@ function requestAttributes(common, { service, client, size }) {
   };
 }
 
+/** Codes and names of errors that are shown as they are: the first ones, because peers may make up any number. */
+const MAX_TYPES = 100;
+/** @type {Set<string>} */
+const types = new Set();
+
+/** @param {unknown} type @returns {type is string} */
+function isShown(type) {
+  if (typeof type !== 'string' || type === '' || type.length > 100) return false;
+  if (types.size < MAX_TYPES) types.add(type);
+  return types.has(type);
+}
+
 /** The attributes of a failure. @param {Message} message @returns {Attributes} */
-function outcomeOf({ error, code }) {
-  const type = code ?? error.name ?? '_OTHER';
-  return code === undefined ? { 'error.type': type } : { 'error.type': type, 'rpc.status_code': code };
+function outcomeOf({ error }) {
+  const { code, name, value } = error;
+  if (error instanceof OmdpError) return { 'error.type': code, 'rpc.status_code': code };
+  const given = typeof code === 'number' ? String(code) : (code ?? value?.code?.toString());
+  if (isShown(given)) return { 'error.type': given, 'rpc.status_code': given };
+  // A worker sends the name of the error that its handler threw.
+  const type = error instanceof RemoteError ? (value?.name ?? name) : name;
+  return { 'error.type': isShown(type) ? type : '_OTHER' };
 }
 
 /** @param {Message} message */
@@ -235,6 +277,8 @@ function end(message, durations) {
   const open = message[OPEN];
   if (open === undefined) return;
   message[OPEN] = undefined;
+  // It could not be made.
+  message.duration ??= performance.now() - message.startTime;
   const { span, active, common } = open;
   if (span.isRecording()) {
     span.setAttribute('zmq_omdp.reply.size', message.replySize);

@@ -22,8 +22,9 @@ const { encode, owned } = require('./values');
  * @property {(id: number, body: Body, cost: number) => void} partial
  * @property {(id: number, body: Body, since: number, wanted: boolean) => void} final
  * @property {(id: number, body: Body, since: number, wanted: boolean) => void} error
- * @property {(id: number, body: Body, since: number) => void} reject
+ * @property {(id: number, body: Body, since: number, wanted: boolean) => void} reject
  * @property {(id: number) => void} heartbeat
+ * @property {(id: number, error: unknown) => void} threw its handler has failed
  */
 
 /** @type {(reply: Reply, code: string) => void} */
@@ -106,7 +107,10 @@ class Reply extends LazyWritable {
     setDeadline = (reply, until) => {
       reply.#until = until;
     };
-    fail = (reply, error) => reply.#fail(encodeSafely(error));
+    fail = (reply, error) => {
+      reply.#delivery.threw(reply.#id, error);
+      reply.#fail(encodeSafely(error));
+    };
     handlerBegan = (reply) => reply.#handlerBegan();
     handlerEnded = (reply) => reply.#handlerEnded();
   }
@@ -224,7 +228,8 @@ class Reply extends LazyWritable {
     this.#ended = true;
     this.#sent = true;
     this.#failed = true;
-    this.#delivery.reject(this.#id, this.#cancelled === undefined ? body : 'null', this.#since);
+    const wanted = this.#cancelled === undefined;
+    this.#delivery.reject(this.#id, wanted ? body : 'null', this.#since, wanted);
     if (this[built]) this.destroy();
   }
 

@@ -7,7 +7,7 @@ const { Outstanding } = require('./outstanding');
 const { Request } = require('./request');
 const { parse } = require('./schema');
 const { timeoutMessage } = require('./timeout-message');
-const { sizeOfData } = require('./tracing');
+const { sizeOf, sizeOfData } = require('./tracing');
 const { Unstarted } = require('./unstarted');
 const { bodyValue } = require('./values');
 
@@ -90,6 +90,11 @@ class Requests {
     return this.#brokers.only;
   }
 
+  /** The id of the next request. */
+  get nextId() {
+    return this.#lastId + 1;
+  }
+
   get time() {
     return this.#context.outbox.time;
   }
@@ -114,7 +119,7 @@ class Requests {
    */
   send(service, body, options, source) {
     const { deadline, signal } = options;
-    const request = new Request(this, this.#lastId + 1, service, options.timeout, signal, deadline);
+    const request = new Request(this, this.nextId, service, options.timeout, signal, deadline);
     if (source !== undefined) this.#attach(request, source);
     if (signal?.aborted) {
       process.nextTick(() => request.end(FAILED, 'C_ABORTED', signal.reason));
@@ -142,7 +147,9 @@ class Requests {
     const { id } = request;
     source.attach({
       part: (body, bytes) => {
-        if (this.#outstanding.has(id)) this.#context.outbox.putUrgent(OP_CHUNK, id, body, bytes);
+        if (!this.#outstanding.has(id)) return;
+        if (request.trace !== undefined) request.trace.size += sizeOf(body);
+        this.#context.outbox.putUrgent(OP_CHUNK, id, body, bytes);
       },
       end: () => {
         if (this.#outstanding.has(id)) this.#context.outbox.put(OP_CHUNK_END, id, '');

@@ -3,6 +3,7 @@
 const assert = require('node:assert/strict');
 const { AsyncLocalStorage } = require('node:async_hooks');
 const { channel, subscribe, tracingChannel, unsubscribe } = require('node:diagnostics_channel');
+const { Readable } = require('node:stream');
 const { test } = require('node:test');
 const { SERVICE, ask, peersFor } = require('../support/peers');
 const { until } = require('../support/events');
@@ -166,6 +167,28 @@ test('a handling has the id that the client has for its request', async (t) => {
   const rids = handlings.messages.map(({ rid }) => rid);
   assert.deepEqual(rids, ['1', '1', '2', '3', stream.rid]);
   assert.equal(handlings.messages[0].error.rid, '1');
+});
+
+test('the error of a handler is the one that it threw, and streams have their size', async (t) => {
+  const thrown = new RangeError('mine');
+  const { client } = await peersFor(t).trio(async (data) => {
+    if (typeof data === 'string') throw thrown;
+    for await (const _part of data);
+    throw thrown;
+  });
+  const requests = listen(t, 'zmq-omdp.request');
+  const handlings = listen(t, 'zmq-omdp.handle');
+  await client.call(SERVICE, 'x').catch(() => {});
+  await client.call(SERVICE, Readable.from([Buffer.alloc(10), Buffer.alloc(20)])).catch(() => {});
+  assert.deepEqual(
+    handlings.messages.map(({ error }) => error),
+    [thrown, thrown],
+  );
+  assert.ok(requests.messages.every(({ error }) => error.name === 'RemoteError'));
+  assert.deepEqual(
+    [requests, handlings].map(({ messages }) => messages[1].size),
+    [30, 30],
+  );
 });
 
 test('the further attempts of a retry policy, in the context of the caller', async (t) => {

@@ -56,7 +56,7 @@ test('counts, bytes and times of a service', async (t) => {
 });
 
 test('rejections and codes of workers are counted as such, and not as failures', async (t) => {
-  const { broker, client } = await peersFor(t).trio(
+  const { broker, client, worker } = await peersFor(t).trio(
     (data, reply) => {
       if (data === 'reject') reply.reject('busy');
       else reply.error('failed');
@@ -74,6 +74,8 @@ test('rejections and codes of workers are counted as such, and not as failures',
   assert.deepEqual([replies, failures, rejected, errors], [0, 1, 1, { W_REJECTED: 1 }]);
   assert.deepEqual([counters.failures, counters.rejected, counters.errors], [1, 1, { W_REJECTED: 1 }]);
   assert.deepEqual([workers[0].ended, workers[0].failed, workers[0].rejected], [1, 1, 1]);
+  const own = (await worker.stats()).counters;
+  assert.deepEqual([own.requests, own.replies, own.failures, own.errors], [2, 0, 1, { W_REJECTED: 1 }]);
 });
 
 test('the state of services beyond those that are listed is in the others', async (t) => {

@@ -171,6 +171,76 @@ test('errors have their code, on both sides, and a second start is an event', as
   assert.deepEqual(points.map(({ attributes }) => attributes['error.type']).sort(), ['E_MINE', 'W_NONE']);
 });
 
+test('types of errors are names of errors or codes, and bounded in number', async (t) => {
+  const peers = peersFor(t, 'tcp');
+  const { endpoint } = peers;
+  await peers.broker().start();
+  const program = withSdk(async ({ omdp, say, otel, endpoint: at, service }) => {
+    const worker = new omdp.Worker(at, service, { concurrency: -1 });
+    worker.on('error', () => {});
+    worker.on('request', (data, reply) => {
+      if (data === 'throw') throw new RangeError('thrown');
+      if (data === 'number') reply.error({ code: 42 });
+      else if (data === 'string') reply.error('text');
+      else reply.error({ code: `E${data}` });
+    });
+    const client = new omdp.Client(at);
+    await Promise.all([worker.start(), client.start()]);
+    const fails = (data, opts) => client.call(service, data, opts).catch(() => {});
+    for (const data of ['throw', 'number', 'string']) await fails(data);
+    const wrongHeader = { start: ({ headers }) => Object.assign(headers, { wrong: {} }) };
+    const requests = require('node:diagnostics_channel').tracingChannel('zmq-omdp.request');
+    requests.subscribe(wrongHeader);
+    await fails('wrong');
+    requests.unsubscribe(wrongHeader);
+    for (let n = 0; n < 150; n += 1) await fails(n);
+    const spans = otel.spans().map(({ kind, attributes }) => [kind, attributes['error.type']]);
+    const metrics = await otel.metrics();
+    say('done', {
+      spans,
+      open: otel.instrumentation._openSpans,
+      series: metrics.map((m) => m.points.length),
+    });
+    await Promise.all([client.stop(), worker.stop()]);
+  });
+  const { value } = await runChild(t, program, { endpoint, service: SERVICE }).said('done');
+  const types = (kind) => value.spans.filter((span) => span[0] === kind).map((span) => span[1]);
+  assert.deepEqual(types('SERVER').slice(0, 3), ['RangeError', '42', 'RemoteError']);
+  // A request that cannot be made is a failed span, too.
+  assert.deepEqual(types('CLIENT').slice(0, 4), ['RangeError', '42', 'RemoteError', 'TypeError']);
+  assert.deepEqual([types('CLIENT')[4], types('CLIENT').at(-1)], ['E0', 'RemoteError']);
+  assert.equal(value.open, 0);
+  for (const series of value.series) assert.ok(series <= 102, `${series} series`);
+});
+
+test('spans that are open when the instrumentation is disabled end as usual', async (t) => {
+  const peers = peersFor(t, 'tcp');
+  const { endpoint } = peers;
+  await peers.broker().start();
+  const program = withSdk(async ({ omdp, say, otel, endpoint: at, service }) => {
+    const worker = new omdp.Worker(at, service, { concurrency: -1 });
+    const replies = [];
+    worker.on('request', (_data, reply) => replies.push(reply));
+    const client = new omdp.Client(at);
+    await Promise.all([worker.start(), client.start()]);
+    const call = client.call(service, 1);
+    while (replies.length === 0) await new Promise(setImmediate);
+    otel.instrumentation.disable();
+    const untraced = client.call(service, 2);
+    while (replies.length === 1) await new Promise(setImmediate);
+    for (const reply of replies) reply.end();
+    await Promise.all([call, untraced]);
+    const { channel } = require('node:diagnostics_channel');
+    const watched = () => channel('tracing:zmq-omdp.request:start').hasSubscribers;
+    while (watched()) await new Promise(setImmediate);
+    const [client1, server1] = otel.spans().sort((a, b) => a.kind.localeCompare(b.kind));
+    say('done', [client1.kind, server1.kind, server1.parent === client1.id, otel.spans().length]);
+    await Promise.all([client.stop(), worker.stop()]);
+  });
+  const { value } = await runChild(t, program, { endpoint, service: SERVICE }).said('done');
+  assert.deepEqual(value, ['CLIENT', 'SERVER', true, 2]);
+});
+
 test('the second start of a request', async (t) => {
   const peers = peersFor(t, 'tcp');
   const { endpoint } = peers;

@@ -162,7 +162,7 @@ pub struct EndedRequest {
     pub client: Box<[u8]>,
     /// The routing id of the worker that had it at the end.
     pub worker: Option<Box<[u8]>>,
-    /// The number of its last attempt, from 1; 0 if it was refused.
+    /// The number of its last attempt, from 1; 0 if it was refused or no worker had it.
     pub attempt: u32,
     /// Time from its arrival until that worker was given it.
     pub queue: Duration,

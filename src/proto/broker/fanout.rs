@@ -23,7 +23,7 @@ use crate::wire::{Body, Dialect, Encoding, Frame};
 const ALL: &[u8] = b"mmi.all:";
 
 /// Separator between the id of the request and the number of the copy.
-const COPY: u8 = 0;
+pub(super) const COPY: u8 = 0;
 
 /// Flags in the first byte of an answer, as in extension frames.
 const BINARY: u8 = 0x01;

@@ -101,6 +101,8 @@ impl<F: Frame> Replies<F> {
         let body = fanout::item(&part.worker, kind, body.into_value());
         if let Some(request) = cx.requests.get_mut(key) {
             request.extend(cx.now);
+            // Its bytes are counted with the copy's reply.
+            cx.services.get_mut(request.service).meter.partials += 1;
         }
         cx.counters.partials += 1;
         self.reply(cx, key, ReplyKind::Partial, body);

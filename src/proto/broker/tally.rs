@@ -4,11 +4,13 @@
 use super::BrokerEvent;
 use super::context::Context;
 use super::event::EndedRequest;
+use super::fanout::COPY;
 use super::incoming::RequestHead;
 use super::keys::RequestKey;
 use super::metrics::{COUNTS, Times};
 use super::outcome::End;
 use super::request_log::RequestLog;
+use super::requests::Request;
 use crate::proto::code::Code;
 use crate::wire::Frame;
 use std::time::Duration;
@@ -102,11 +104,11 @@ impl Tally {
         let client = cx.clients.get(request.client);
         let worker = cx.worker_name_of(key);
         let log = EndedRequest {
-            rid: (&*request.rid).into(),
+            rid: own_rid(request).into(),
             service: (&*cx.asked_name(request)).into(),
             client: client.map_or(Box::default(), |client| (&*client.id).into()),
             worker: worker.map(Into::into),
-            attempt: u32::from(request.retried) + 1,
+            attempt: u32::from(request.retried) + u32::from(times.given.is_some()),
             queue: times.given.unwrap_or(times.ended) - times.arrived,
             work: times.given.map(|given| times.ended - given),
             outcome: end.outcome(),
@@ -141,6 +143,15 @@ impl Tally {
     }
 }
 
+/// The client's id, also of a copy, whose own id continues it.
+fn own_rid<F: Frame>(request: &Request<F>) -> &[u8] {
+    let end = match request.is_copy() {
+        true => request.rid.iter().rposition(|&byte| byte == COPY),
+        false => None,
+    };
+    &request.rid[..end.unwrap_or(request.rid.len())]
+}
+
 /// Counts the end of a request that was not answered, or with a failure.
 #[inline(never)]
 fn count_failure<F: Frame>(cx: &mut Context<F>, key: RequestKey, end: &End<F>) {
@@ -152,8 +163,11 @@ fn count_failure<F: Frame>(cx: &mut Context<F>, key: RequestKey, end: &End<F>) {
     let meter = &mut cx.services.get_mut(request.service).meter;
     let code = match end {
         End::Answered(_, body) => {
-            meter.bytes_out += body.bytes.len() as u64;
-            end.own_code()
+            let code = end.own_code();
+            if code.is_none() {
+                meter.bytes_out += body.bytes.len() as u64;
+            }
+            code
         }
         End::Failed(code) => Some(*code),
         End::Cancelled => None,

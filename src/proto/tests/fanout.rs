@@ -408,3 +408,47 @@ fn a_broker_that_stops_ends_it_at_once() {
     assert_eq!(net.end(c, r), failed("B_LOST"));
     assert_eq!(parts(&mut net, c, r).len(), 1);
 }
+
+#[test]
+fn a_fan_out_does_not_wait_in_its_queue_and_its_answers_are_parts_of_its_service() {
+    let mut net = Net::new();
+    let b = net.broker_with(|config| config.log_requests = true);
+    let c = net.client(b);
+    let w = net.worker(b, "echo");
+    net.serve(w, |body| Job::echo(body).parts(1).every(ms(150)));
+    net.run(ms(50));
+    net.call(c, "mmi.all:echo", "1");
+    let stats = net[b].machine.stats(crate::proto::Time::ZERO);
+    let stats = serde_json::to_value(stats).expect("JSON");
+    let service = &stats["services"][0];
+    let [queue, work] = ["queue", "work"].map(|times| &service["latency"][times]);
+    assert_eq!(
+        (queue["count"].as_u64(), work["count"].as_u64()),
+        (Some(2), Some(2))
+    );
+    assert!(queue["max"].as_f64() < Some(100.0), "{queue}");
+    assert!(work["max"].as_f64() >= Some(150.0), "{work}");
+    assert_eq!(
+        service["counters"]["partials"],
+        stats["counters"]["partials"]
+    );
+    let ended = net[b].ended_requests();
+    let rids: Vec<_> = ended.iter().map(|ended| &ended.rid).collect();
+    assert_eq!(rids.len(), 2);
+    assert_eq!(rids[0], rids[1]);
+}
+
+#[test]
+fn a_request_that_no_worker_had_has_no_attempt() {
+    let mut net = Net::new();
+    let b = net.broker_with(|config| config.log_requests = true);
+    let c = net.client(b);
+    let r = net.request(c, "nobody", "1");
+    net.run(ms(10));
+    net.act(c, |client, _| client.cancel(r));
+    net.run(ms(10));
+    let attempts: Vec<_> = (net[b].ended_requests().iter())
+        .map(|ended| ended.attempt)
+        .collect();
+    assert_eq!(attempts, [0]);
+}

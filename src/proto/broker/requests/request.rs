@@ -83,9 +83,10 @@ impl<F> Request<F> {
         }
     }
 
-    /// When it was given to the worker that has it, or had it until now.
+    /// When it was given to the worker that has it, or had it until now. A fan-out does not wait; its copies do.
     pub(in crate::proto::broker) fn given(&self) -> Option<Time> {
         match &self.state {
+            State::Gathering(_) => Some(self.arrived),
             State::Assigned(assigned) => Some(assigned.given),
             State::Reclaimed(reclaimed) => Some(reclaimed.given),
             _ => None,

@@ -1,6 +1,6 @@
 //! A broker and its socket.
 
-use crate::proto::broker::{BrokerConfig, BrokerEvent, Departure};
+use crate::proto::broker::{BrokerConfig, BrokerEvent, Departure, EndedRequest};
 use crate::proto::tests::net::actor::{Actor, Effect, Frames, Wakes};
 use crate::proto::{Broker, Time};
 use crate::wire::packed::pack;
@@ -23,6 +23,15 @@ impl BrokerActor {
             life: 0,
             wakes: Wakes::default(),
         }
+    }
+
+    /// The ends of requests, if they are logged.
+    pub fn ended_requests(&self) -> Vec<&EndedRequest> {
+        let ended = self.events.iter().filter_map(|(_, event)| match event {
+            BrokerEvent::RequestEnded(ended) => Some(&**ended),
+            _ => None,
+        });
+        ended.collect()
     }
 
     /// The workers that are gone: time, reason, and lost requests.
