@@ -83,6 +83,8 @@ impl<F: Frame> Bench<F> {
                 policies: zmq_omdp::proto::broker::Policies::default(),
                 measured_services: 1000,
                 reconnect_grace: Duration::from_secs(1),
+                unacknowledged_bytes: 32 << 20,
+                hold_from: 1024,
                 search: Duration::ZERO,
                 session: "b".into(),
                 max_message: Some(256 << 20),
