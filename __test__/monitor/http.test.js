@@ -339,7 +339,7 @@ describe('test requests', () => {
     const replied = JSON.parse(
       (await get('/request', JSON_TYPE, post({ service: SERVICE, data: { a: 1 } }))).text,
     );
-    assert.deepEqual(replied.parts, [{ a: 1 }]);
+    assert.deepEqual([replied.parts, replied.final], [[], { a: 1 }]);
     const failed = JSON.parse(
       (await get('/request', JSON_TYPE, post({ service: SERVICE, data: 'fail' }))).text,
     );
@@ -348,6 +348,25 @@ describe('test requests', () => {
     assert.equal(none.error.code, 'W_NONE');
     const without = await monitored(t);
     assert.equal((await without.get('/request', JSON_TYPE, post({ service: SERVICE }))).status, 404);
+  });
+
+  test('the final is always shown, and parts up to a number', async (t) => {
+    const parts = (count, reply) => {
+      for (let n = 0; n < count; n += 1) reply.write(n % 2 ? n : null);
+      if (count === 3) reply.error('failed');
+      else reply.end(count === 0 ? null : 'final');
+    };
+    const { get } = await monitored(t, (client) => ({ client }), parts);
+    const asked = async (data) =>
+      JSON.parse((await get('/request', JSON_TYPE, post({ service: SERVICE, data }))).text);
+    const { ms: _, ...none } = await asked(0);
+    assert.deepEqual(none, { parts: [], final: null });
+    const { ms: __, ...two } = await asked(2);
+    assert.deepEqual(two, { parts: [null, 1], final: 'final' });
+    const { ms: ___, ...failed } = await asked(3);
+    assert.deepEqual(failed, { parts: [null, 1, null], error: { message: 'failed', value: 'failed' } });
+    const many = await asked(151);
+    assert.deepEqual([many.parts.length, many.partsNotShown, many.final], [100, 51, 'final']);
   });
 
   test('what is wrong with one', async (t) => {
@@ -389,7 +408,7 @@ describe('test requests', () => {
       monitor(Object.assign(req, { body: { service: SERVICE, data: 5 } }), res),
     );
     const response = await fetch(`${base}/request`, { method: 'POST', headers: JSON_TYPE, body: '{}' });
-    assert.deepEqual((await response.json()).parts, [5]);
+    assert.deepEqual((await response.json()).final, 5);
   });
 
   test('a page of another site can make none', async (t) => {
@@ -425,7 +444,70 @@ test('events are told as they happen', async (t) => {
   const { address, ...payload } = happened.payload;
   assert.deepEqual([happened.event, payload], ['workerReady', { worker: 'W2', service: 'late' }]);
   assert.match(address, /^127\.0\.0\.1:\d+$/);
-  await until(() => told.some(([event, { stats }]) => event === 'stats' && stats.services.length === 2));
+  await until(() => told.some(([event, { totals }]) => event === 'stats' && totals.services === 2));
+});
+
+test('any number of monitors has one set of listeners, which the last takes along', async (t) => {
+  const warnings = [];
+  const warned = ({ message }) => warnings.push(message);
+  process.on('warning', warned);
+  t.after(() => process.off('warning', warned));
+  const broker = peersFor(t).broker();
+  const before = broker.listenerCount('workerReady');
+  const monitors = Array.from({ length: 12 }, () => createMonitor(broker));
+  assert.equal(broker.listenerCount('workerReady'), before + 1);
+  await new Promise(setImmediate);
+  for (const monitor of monitors) monitor.close();
+  monitors[0].close();
+  assert.equal(broker.listenerCount('workerReady'), before);
+  assert.deepEqual(warnings, []);
+});
+
+/** The first page that a reader is sent. */
+async function firstPage(base) {
+  const response = await fetch(`${base}/events`);
+  let text = '';
+  for await (const chunk of response.body.pipeThrough(new TextDecoderStream())) {
+    text += chunk;
+    const [, data] = /event: stats\ndata: ([^\n]*)\n\n/.exec(text) ?? [];
+    if (data !== undefined) return JSON.parse(data);
+  }
+}
+
+test('rates are those since the monitor was made, also of a broker that starts later', async (t) => {
+  const { base, client } = await monitored(t);
+  await load(client);
+  const { services } = await firstPage(base);
+  assert.deepEqual(
+    services.rows.map(({ name, recent }) => [name, recent.failed]),
+    [
+      [SERVICE, 2],
+      [null, 1],
+    ],
+  );
+  const peers = peersFor(t, 'tcp');
+  const broker = peers.broker();
+  const monitor = createMonitor(broker);
+  const later = await serve(t, monitor);
+  const second = peers.client();
+  await Promise.all([broker.start(), peers.worker(echo).start(), second.start()]);
+  await load(second);
+  const [own] = (await firstPage(later)).services.rows;
+  assert.deepEqual([own.name, own.recent.failed], [SERVICE, 2]);
+});
+
+test('a service whose worker returns has no load', async (t) => {
+  const { broker, client, peers, worker } = await monitored(t);
+  await load(client);
+  await worker.stop();
+  const late = createMonitor(broker, { interval: 100 });
+  const base = await serve(t, late);
+  await firstPage(base);
+  await peers.worker(echo).start();
+  const { services } = await firstPage(base);
+  const [{ name, workers, counters, recent }] = services.rows;
+  assert.deepEqual([name, workers, counters.requests], [SERVICE, 1, 9]);
+  assert.deepEqual(recent, { perSecond: 0, failed: 0, p50: 0, p95: 0, p99: 0 });
 });
 
 test('bad arguments', async (t) => {

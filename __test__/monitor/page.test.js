@@ -29,6 +29,11 @@ const FLAGS = [
 
 const MARKUP = '<img src=x onerror="document.title=\'harm\'">"&';
 const HOSTILE = `${MARKUP}\u202e\u061c\u0007\u2028\u200b`;
+/** Each is not seen, or looks like a blank. */
+const UNSEEN = [
+  ...'\u00ad\u00a0\u034f\u115f\u1160\u17b4\u180b\u180e\u2000\u200c\u200d\u202f\u2060\u2064\u206a\u2800\u3000\u3164',
+  ...'\ufe00\ufe0f\ufeff\uffa0\ufff9\u{e0001}\u{e0061}\u{e007f}\u{e0100}',
+];
 /** Characters that reverse the direction of the text around them, or are not seen, are shown as escapes. */
 const SHOWN = `${MARKUP}\\u202e\\u061c\\u0007\\u2028\\u200b`;
 
@@ -160,10 +165,81 @@ describe('the page', { skip: CHROMIUM === undefined && 'Chromium is not there' }
     await page.click('#request button');
     await page.locator('#reply', { hasText: '"parts"' }).waitFor();
     const reply = await page.locator('#reply').textContent();
-    assert.deepEqual(JSON.parse(reply).parts, [HOSTILE]);
+    assert.equal(JSON.parse(reply).final, HOSTILE);
     assert.ok(reply.includes('\\u202e\\u061c\\u0007') && !/[\u202e\u061c]/.test(reply), reply);
     assert.equal(await page.title(), 'zmq-omdp');
     assert.equal(await page.locator('main img').count(), 0);
+    assert.deepEqual(complaints, []);
+  });
+
+  test('what is not seen in a name is shown as an escape', async (t) => {
+    const { page, peers } = await open(t);
+    const units = (text) => text.split('').map((unit) => unit.charCodeAt(0).toString(16).padStart(4, '0'));
+    const escaped = (text) =>
+      units(text)
+        .map((unit) => `\\u${unit}`)
+        .join('');
+    const names = [
+      [UNSEEN.map((each) => `x${each}`).join(''), UNSEEN.map((each) => `x${escaped(each)}`).join('')],
+      [' ', '\\u0020'],
+      ['   ', '\\u0020\\u0020\\u0020'],
+      [' a  b c ', '\\u0020a\\u0020 b c\\u0020'],
+    ];
+    for (const [name] of names)
+      await peers.worker((data, reply) => reply.end(data), { service: name, name: `W${name}` }).start();
+    for (const [name, shown] of names) {
+      await rowWith(page, 'services-table', shown, { workers: '1' });
+      await page.locator('#shown option', { hasText: shown }).first().waitFor({ state: 'attached' });
+      assert.ok(name !== shown);
+    }
+    // The time of an event has such a blank in some languages.
+    assert.match(
+      await page.locator('#events-table tbody td, #events-table tbody th').first().textContent(),
+      /^\d+[^\\]+$/,
+    );
+  });
+
+  test('a service keeps its row and its counts without workers, and rows add up to the totals', async (t) => {
+    const { client, page, worker } = await open(t);
+    for (let n = 0; n < 4; n += 1) await ask(client, 'data');
+    await ask(client, 'fail');
+    await client.call('none', 1, { failFast: true }).catch(() => {});
+    await worker.stop();
+    const row = await rowWith(page, 'services-table', SERVICE, {
+      workers: '0',
+      requests: '5',
+      failures: '1',
+      failed: '1',
+    });
+    assert.ok(Number.parseFloat(row['per second']) > 0 && row['99 %'] !== '0 ms', JSON.stringify(row));
+    await rowWith(page, 'services-table', 'all other services', { requests: '1', errors: '1', failed: '1' });
+    assert.match(await page.locator('#totals').textContent(), /requests6/);
+    assert.ok((await page.locator('#shown option').allTextContents()).includes(SERVICE));
+  });
+
+  test('what has no row or no chart of its own is told', async (t) => {
+    const { broker, complaints, page } = await open(t);
+    const stats = await broker.stats();
+    const [service] = stats.services;
+    const many = (count, entry) =>
+      Array.from({ length: count }, (_, n) => entry(`n${String(n).padStart(4, '0')}`));
+    broker.stats = async () => ({
+      ...stats,
+      services: many(600, (name) => ({ ...service, name, workers: 1 })),
+      workers: many(700, (name) => ({ ...stats.workers[0], name })),
+      clients: 1200,
+      clientList: many(1000, (name) => ({ ...stats.clientList[0], name })),
+    });
+    for (const [note, text] of [
+      ['charts', '400 more services have no charts of their own.'],
+      ['services', 'The 100 least busy services share the last row.'],
+      ['workers', '200 more workers are not shown.'],
+      ['clients', '700 more clients are not shown.'],
+    ])
+      await page.locator(`#${note}-note`, { hasText: text }).waitFor();
+    await rowWith(page, 'services-table', 'all other services', { workers: '100' });
+    broker.stats = async () => stats;
+    await page.locator('#services-note').waitFor({ state: 'hidden' });
     assert.deepEqual(complaints, []);
   });
 
@@ -207,7 +283,7 @@ describe('the page', { skip: CHROMIUM === undefined && 'Chromium is not there' }
     await page.keyboard.press('Tab');
     await page.keyboard.press('Enter');
     await page.locator('#reply', { hasText: '"parts"' }).waitFor();
-    assert.deepEqual(JSON.parse(await page.locator('#reply').textContent()).parts, [{ n: [1, 2] }]);
+    assert.deepEqual(JSON.parse(await page.locator('#reply').textContent()).final, { n: [1, 2] });
   });
 
   test('the tab key visits all that can be used, in the order of the page, and shows where it is', async (t) => {

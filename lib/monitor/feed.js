@@ -1,37 +1,20 @@
 'use strict';
 // Live data for the page: snapshots and events, as server-sent events.
 
-const { Recent, percentilesSince } = require('./recent');
+const { follow } = require('./happenings');
+const { History } = require('./history');
+const { peerRows, serviceRows } = require('./page-rows');
+const { Recent } = require('./recent');
 
 /** @import { IncomingMessage, ServerResponse } from 'node:http' */
-/** @import { Broker } from '../../index' */
-
-const EVENTS = [
-  'start',
-  'stop',
-  'workerReady',
-  'workerGone',
-  'clientGone',
-  'requestExpired',
-  'requestRejected',
-  'queueFull',
-  'limitReached',
-  'descriptorsExhausted',
-  'peerRefused',
-  'denied',
-  'badMessage',
-];
+/** @import { Broker, BrokerStats } from '../../index' */
 
 /** How long snapshots are kept, so that a newly opened page has them at once. */
 const HISTORY_MS = 10 * 60 * 1000;
 const MAX_EVENTS = 200;
-/** The maximum number of services with charts. */
-const MAX_CHARTED = 200;
 const MAX_READERS = 64;
 /** A reader with this many unread bytes is sent nothing more. */
 const MAX_BACKLOG = 4 * 1024 * 1024;
-
-/** @import { Buckets } from './recent' */
 
 class Feed {
   #broker;
@@ -39,39 +22,33 @@ class Feed {
   #interval;
   /** @type {Set<ServerResponse>} */
   #readers = new Set();
-  /** @type {{ at: number, rows: Record<string, any> }[]} */
-  #history = [];
   /** @type {{ at: number, event: string, payload: unknown }[]} */
   #events = [];
-  /** The buckets of each service in the last snapshot. @type {Map<string, Buckets>} */
-  #buckets = new Map();
-  #recent = new Recent(HISTORY_MS, MAX_CHARTED);
+  #history = new History(HISTORY_MS);
+  #recent = new Recent(HISTORY_MS);
   /** @type {NodeJS.Timeout | undefined} */
   #timer;
-  /** @type {[string, (payload: unknown) => void][]} */
-  #listeners = [];
+  #unfollow;
 
   /**
    * @param {Broker} broker
-   * @param {() => Promise<any>} ask requests a snapshot
+   * @param {() => Promise<BrokerStats>} ask requests a snapshot
    * @param {number} interval
    */
   constructor(broker, ask, interval) {
     this.#broker = broker;
     this.#ask = ask;
     this.#interval = interval;
-    for (const event of EVENTS) {
-      const listener = (/** @type {unknown} */ payload) => this.#happened(event, payload);
-      this.#listeners.push([event, listener]);
-      /** @type {any} */ (broker).on(event, listener);
-    }
+    this.#unfollow = follow(broker, (event, payload) => this.#happened(event, payload));
+    // At once: rates are those since the first snapshot.
+    void this.#tick();
     this.#timer = setInterval(() => void this.#tick(), interval);
     this.#timer.unref();
   }
 
   close() {
     clearInterval(this.#timer);
-    for (const [event, listener] of this.#listeners) /** @type {any} */ (this.#broker).off(event, listener);
+    this.#unfollow();
     for (const reader of this.#readers) reader.end();
     this.#readers.clear();
   }
@@ -88,7 +65,7 @@ class Feed {
     write(res, 'hello', {
       canRequest,
       interval: this.#interval,
-      history: this.#history,
+      history: this.#history.points,
       events: this.#events,
     });
     this.#readers.add(res);
@@ -98,18 +75,23 @@ class Feed {
   /** @param {ServerResponse} res */
   async #tell(res) {
     const stats = await this.#ask().catch(() => undefined);
-    if (stats !== undefined) write(res, 'stats', this.#page(stats));
+    if (stats === undefined) return;
+    const at = Date.now();
+    write(res, 'stats', this.#page(stats, this.#recent.add(stats, at), at));
   }
 
-  /** @param {any} stats */
-  #page(stats) {
+  /** @param {BrokerStats} stats @param {ReturnType<Recent['add']>} recent @param {number} at */
+  #page(stats, recent, at) {
     const { name, endpoints } = this.#broker;
-    const at = Date.now();
+    const { services, workers, clients, queued, running, counters } = stats;
     return {
       at,
-      recent: this.#recent.of(stats.services, at),
       broker: { name, endpoints, pid: process.pid, rss: process.memoryUsage.rss(), uptime: process.uptime() },
-      stats,
+      totals: { services: services.length, workers: workers.length, clients, queued, running, counters },
+      charted: this.#history.charted,
+      services: serviceRows(stats, recent),
+      workers: peerRows(workers, workers.length),
+      clients: peerRows(stats.clientList, clients),
     };
   }
 
@@ -117,35 +99,20 @@ class Feed {
     const stats = await this.#ask().catch(() => undefined);
     if (stats === undefined) return;
     const now = Date.now();
-    this.#recent.add(stats.services, now);
-    const point = this.#summary(stats, now);
-    this.#history.push(point);
-    while (this.#history[0].at < now - HISTORY_MS) this.#history.shift();
+    const recent = this.#recent.add(stats, now);
+    const point = this.#history.add(stats, recent.ledger, now);
     if (this.#readers.size === 0) return;
-    const page = { ...this.#page(stats), point };
+    const page = { ...this.#page(stats, recent, now), point };
     for (const reader of this.#readers) write(reader, 'stats', page);
-  }
-
-  /** A snapshot in the form of the charts. @param {any} stats @param {number} at */
-  #summary({ services }, at) {
-    // A name may be that of a property of every object.
-    /** @type {Record<string, number[]>} */
-    const rows = Object.create(null);
-    const last = this.#buckets;
-    this.#buckets = new Map();
-    for (const { name, counters, latency, queued, running } of services.slice(0, MAX_CHARTED)) {
-      const errors = Object.values(counters.errors).reduce((/** @type {number} */ a, b) => a + Number(b), 0);
-      const failed = counters.failures + errors;
-      const times = percentilesSince(latency.total.buckets, last.get(name) ?? [], [50, 99]);
-      this.#buckets.set(name, latency.total.buckets);
-      rows[name] = [counters.requests, counters.replies + failed, failed, queued, running, ...times];
-    }
-    return { at, rows };
   }
 
   /** @param {string} event @param {unknown} payload */
   #happened(event, payload) {
     const entry = { at: Date.now(), event, payload };
+    if (event === 'start') {
+      this.#recent.begin(entry.at);
+      this.#history.begin(entry.at);
+    }
     this.#events.push(entry);
     if (this.#events.length > MAX_EVENTS) this.#events.shift();
     for (const reader of this.#readers) write(reader, 'event', entry);

@@ -23,7 +23,7 @@ const PATIENCE = 2000;
 /** Maximum size of a test request, in bytes. */
 const MAX_BODY = 1024 * 1024;
 
-/** Maximum number of parts of its reply that are shown. */
+/** Maximum number of parts of its reply that are shown, apart from the final. */
 const MAX_PARTS = 100;
 
 const HEADERS = {
@@ -210,19 +210,29 @@ async function testRequest(client, wanted, signal) {
   const began = performance.now();
   /** @type {any[]} */
   const parts = [];
-  let failure = {};
+  let left = 0;
+  let outcome = {};
   try {
     const given = typeof wanted === 'string' ? JSON.parse(wanted) : wanted;
     const { service, data, timeout = 10000 } = /** @type {any} */ (object(given, 'a test request'));
-    const opts = { timeout, failFast: true, signal };
-    for await (const part of client.requestStream(service, data, opts)) {
+    const onPart = (/** @type {any} */ part) => {
       if (parts.length < MAX_PARTS) parts.push(part);
+      else left += 1;
+    };
+    // The stream ends without the final if it is null.
+    const onEnd = (/** @type {any} */ error, /** @type {any} */ final) => {
+      if (error === null) outcome = { final };
+    };
+    const stream = client.request(service, data, onPart, onEnd, { timeout, failFast: true, signal });
+    for await (const _ of stream) {
+      // The loop throws the failure as an Error.
     }
   } catch (error) {
     const { code, message, value } = /** @type {any} */ (error);
-    failure = { error: { code, message, value } };
+    outcome = { error: { code, message, value } };
   }
-  return { parts, ...failure, ms: performance.now() - began };
+  const shown = left === 0 ? { parts } : { parts, partsNotShown: left };
+  return { ...shown, ...outcome, ms: performance.now() - began };
 }
 
 /** @param {ServerResponse} res @param {number} status @param {string} type @param {string | Buffer} body */

@@ -4,9 +4,11 @@
 const fs = require('node:fs');
 const { Exposition } = require('./exposition');
 const { mergeNumbers } = require('./merge');
+const { NOTHING, together } = require('./present');
 const { WorkerSeries } = require('./worker-series');
 
 /** @import { BrokerStats, ServiceNumbers } from '../../index' */
+/** @import { Present } from './present' */
 
 /** The label of services and workers without their own rows. */
 const OTHER = 'other';
@@ -46,23 +48,6 @@ function serviceNumbers(out, { counters, latency }, service) {
   out.histogram('omdp_queue_duration_seconds', 'Time until a worker had the request.', latency.queue, labels);
   out.histogram('omdp_work_duration_seconds', 'Time that a worker had the request.', latency.work, labels);
   out.histogram('omdp_request_duration_seconds', 'Time from the request to its end.', latency.total, labels);
-}
-
-/** @typedef {Pick<BrokerStats['services'][number], 'workers' | 'idle' | 'queued' | 'queuedBytes' | 'oldest' | 'running'>} Present */
-
-/** @type {Present} */
-const NOTHING = { workers: 0, idle: 0, queued: 0, queuedBytes: 0, oldest: 0, running: 0 };
-
-/** @param {readonly Present[]} all @returns {Present} */
-function together(all) {
-  const sum = { ...NOTHING };
-  for (const { oldest, ...counts } of all) {
-    sum.oldest = Math.max(sum.oldest, oldest);
-    for (const key of /** @type {const} */ (['workers', 'idle', 'queued', 'queuedBytes', 'running'])) {
-      sum[key] += counts[key];
-    }
-  }
-  return sum;
 }
 
 /** @param {Exposition} out @param {Present} present @param {string} name */

@@ -3,7 +3,7 @@
 /* global Charts, Tables */
 
 (() => {
-  const { bytes, span, sum, visible, visibleLines } = Tables;
+  const { bytes, nameText, span, sum, visibleLines } = Tables;
   const get = (id) => document.getElementById(id);
   const TOKEN = 'zmq-omdp-token';
   const RETRY_MS = 1000;
@@ -13,14 +13,13 @@
   let events = [];
   let known = '';
 
-  function totals(stats, broker) {
-    const { counters } = stats;
+  function totals({ services, workers, clients, queued, running, counters }, broker) {
     const facts = [
-      ['services', stats.services.length],
-      ['workers', stats.workers.length],
-      ['clients', stats.clients],
-      ['waiting', stats.queued],
-      ['running', stats.running],
+      ['services', services],
+      ['workers', workers],
+      ['clients', clients],
+      ['waiting', queued],
+      ['running', running],
       ['requests', counters.requests],
       ['failures', counters.failures],
       ['errors', sum(counters.errors)],
@@ -38,33 +37,43 @@
     );
   }
 
-  function choices(services) {
-    const names = services.map(({ name }) => name).sort();
+  function choices(charted) {
+    const names = charted.toSorted();
     const all = JSON.stringify(names);
     if (all === known) return;
     known = all;
     const select = get('shown');
     const chosen = select.value;
-    select.replaceChildren(new Option('all', ''), ...names.map((name) => new Option(visible(name), name)));
+    select.replaceChildren(new Option('all', ''), ...names.map((name) => new Option(nameText(name), name)));
     select.value = names.includes(chosen) ? chosen : '';
     charts.show(select.value);
   }
 
-  const NOTHING = { perSecond: 0, failed: 0, p50: 0, p95: 0, p99: 0 };
+  /** Tells what a table does not show; nothing if it shows everything. */
+  function note(id, text) {
+    const element = get(id);
+    element.hidden = text === '';
+    if (element.textContent !== text) element.textContent = text;
+  }
 
-  function onStats({ broker, point, recent, stats }) {
+  function onStats({ broker, charted, clients, point, services, totals: counts, workers }) {
     const where = broker.endpoints.length === 0 ? 'does not run' : broker.endpoints.join(', ');
     get('broker').textContent =
-      `${visible(broker.name)}: ${where}, process ${broker.pid}, up ${span(broker.uptime * 1000)}`;
-    totals(stats, broker);
-    const byName = (a, b) => (a.name < b.name ? -1 : 1);
-    const services = stats.services.map((service) => {
-      return { ...service, recent: Object.hasOwn(recent, service.name) ? recent[service.name] : NOTHING };
-    });
-    Tables.services(services.sort(byName));
-    Tables.workers(stats.workers.toSorted(byName).slice(0, 500));
-    Tables.clients(stats.clientList.toSorted(byName).slice(0, 500));
-    choices(stats.services);
+      `${nameText(broker.name)}: ${where}, process ${broker.pid}, up ${span(broker.uptime * 1000)}`;
+    totals(counts, broker);
+    Tables.services(services.rows);
+    Tables.workers(workers.rows);
+    Tables.clients(clients.rows);
+    const left = (list, what) => (list.left === 0 ? '' : `${list.left} more ${what} are not shown.`);
+    note(
+      'services-note',
+      services.left === 0 ? '' : `The ${services.left} least busy services share the last row.`,
+    );
+    note('workers-note', left(workers, 'workers'));
+    note('clients-note', left(clients, 'clients'));
+    const uncharted = services.count - charted.length;
+    note('charts-note', uncharted <= 0 ? '' : `${uncharted} more services have no charts of their own.`);
+    choices(charted);
     if (point !== undefined) charts.add(point);
   }
 

@@ -1,20 +1,16 @@
 'use strict';
-// The three charts, of rows { at, rows: { service: [requests, ended, failed, queued, running, p50, p99] } }.
+// The three charts, of points { at, all: values, rows: { service: values } }, where the values are [requests, ended,
+// failed, queued, running, p50, p99].
 /* global uPlot */
 
 (() => {
   const KEPT_MS = 10 * 60 * 1000;
 
-  /** Sums of the selected services; percentiles are those of the slowest one. */
-  function sums({ rows }, service) {
-    const chosen = service === '' ? Object.values(rows) : Object.hasOwn(rows, service) ? [rows[service]] : [];
-    const total = [0, 0, 0, 0, 0, 0, 0];
-    for (const row of chosen) {
-      for (let n = 0; n < 5; n += 1) total[n] += row[n];
-      for (let n = 5; n < 7; n += 1) total[n] = Math.max(total[n], row[n]);
-    }
-    return total;
-  }
+  /** The values of a service, or of all together; undefined if the point has none. */
+  const valuesOf = ({ all, rows }, service) => {
+    if (service === '') return all;
+    return Object.hasOwn(rows, service) ? rows[service] : undefined;
+  };
 
   function colors() {
     const style = getComputedStyle(document.documentElement);
@@ -117,11 +113,17 @@
       const data = { rate: [[], []], queue: [[], []], time: [[], []] };
       let before;
       for (const point of this.history) {
-        const now = sums(point, this.service);
+        times.push(point.at / 1000);
+        const now = valuesOf(point, this.service);
+        if (now === undefined) {
+          // A gap. What was counted meanwhile is in no rate, because nobody knows when.
+          for (const lines of Object.values(data)) for (const line of lines) line.push(null);
+          before = undefined;
+          continue;
+        }
         const seconds = before === undefined ? 0 : (point.at - before.at) / 1000;
         const rate = (n) =>
           seconds > 0 && now[n] >= before.now[n] ? (now[n] - before.now[n]) / seconds : null;
-        times.push(point.at / 1000);
         data.rate[0].push(rate(1));
         data.rate[1].push(rate(2));
         data.queue[0].push(now[3]);

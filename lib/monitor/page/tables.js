@@ -3,14 +3,18 @@
 /* global shown */
 
 (() => {
-  // Replaces control characters, and characters that reverse the direction of text or are not seen, by the escapes of
-  // JSON.
+  // Replaces characters that control, that are not seen, that reverse the direction of text, and blanks that look like
+  // the ordinary one, by the escapes of JSON.
   const HIDDEN =
-    // biome-ignore lint/suspicious/noControlCharactersInRegex: the expression replaces control characters
-    /[\u0000-\u001f\u007f-\u009f\u00ad\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff]/g;
-  const visible = (value) =>
-    String(value).replace(HIDDEN, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`);
+    /(?! )[\p{Cc}\p{Zl}\p{Zp}\p{Zs}\p{Default_Ignorable_Code_Point}\p{Bidi_Control}\u2800\ufff9-\ufffb\p{Cs}]/gu;
+  const escaped = (text) =>
+    Array.from({ length: text.length }, (_, at) => text.charCodeAt(at).toString(16).padStart(4, '0'))
+      .map((digits) => `\\u${digits}`)
+      .join('');
+  const visible = (value) => String(value).replace(HIDDEN, escaped);
   const visibleLines = (text) => text.split('\n').map(visible).join('\n');
+  // Blanks at the ends, and a blank after a blank, are not seen either.
+  const nameText = (name) => visible(name).replace(/^ | (?= |$)/g, escaped);
 
   const ms = (value) => (value >= 1000 ? `${shown(value / 1000)} s` : `${shown(value)} ms`);
   function span(value) {
@@ -72,20 +76,21 @@
   }
 
   function fill(row, columns, each) {
+    // Those that share a row have no name, and a service may have the name that the row shows.
+    row.className = each.name === null ? 'together' : '';
     for (const [index, [, value, kind]] of columns.entries()) {
       const cell = row.cells[index];
-      const text = visible(value(each));
-      // A name may consist of blanks.
-      const shownText = index === 0 && text.trim() === '' ? JSON.stringify(text) : text;
-      if (cell.textContent === shownText) continue;
-      cell.textContent = shownText;
-      if (index === 0) cell.title = shownText;
-      if (kind === 'bad') cell.className = shownText === '0' ? '' : 'bad';
+      const text = String(value(each));
+      if (cell.textContent === text) continue;
+      cell.textContent = text;
+      if (index === 0) cell.title = text;
+      if (kind === 'bad') cell.className = text === '0' ? '' : 'bad';
     }
   }
 
+  const OTHERS = 'all other services';
   const SERVICES = [
-    ['service', (s) => s.name, 'text'],
+    ['service', (s) => (s.name === null ? OTHERS : nameText(s.name)), 'text'],
     ['workers', (s) => s.workers],
     ['idle', (s) => s.idle],
     ['waiting', (s) => s.queued],
@@ -106,10 +111,10 @@
     ['out', (s) => bytes(s.counters.bytesOut)],
   ];
   const WORKERS = [
-    ['worker', (w) => w.name, 'text'],
-    ['service', (w) => w.service, 'text'],
+    ['worker', (w) => nameText(w.name), 'text'],
+    ['service', (w) => nameText(w.service), 'text'],
     ['dialect', (w) => w.dialect, 'text'],
-    ['address', (w) => w.address ?? '', 'text'],
+    ['address', (w) => visible(w.address ?? ''), 'text'],
     ['running', (w) => w.running],
     ['the first for', (w) => (w.running === 0 ? '' : ms(w.oldest))],
     ['answered', (w) => w.ended],
@@ -119,9 +124,9 @@
     ['last heard', (w) => `${span(w.silent)} ago`],
   ];
   const CLIENTS = [
-    ['client', (c) => c.name, 'text'],
+    ['client', (c) => nameText(c.name), 'text'],
     ['dialect', (c) => c.dialect, 'text'],
-    ['address', (c) => c.address ?? '', 'text'],
+    ['address', (c) => visible(c.address ?? ''), 'text'],
     ['requests', (c) => c.requests],
     ['here for', (c) => span(c.since)],
     ['last heard', (c) => `${span(c.silent)} ago`],
@@ -133,7 +138,7 @@
       'what',
       (e) =>
         Object.entries(e.payload ?? {})
-          .map(([key, value]) => `${key}: ${value}`)
+          .map(([key, value]) => `${key}: ${nameText(value)}`)
           .join(', '),
       'text',
     ],
@@ -145,9 +150,9 @@
     clients: (rows) => table('clients-table', CLIENTS, rows, 'no client'),
     events: (rows) => table('events-table', EVENTS, rows, 'nothing yet'),
     bytes,
+    nameText,
     span,
     sum,
-    visible,
     visibleLines,
   };
 })();
