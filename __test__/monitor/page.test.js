@@ -217,6 +217,31 @@ describe('the page', { skip: CHROMIUM === undefined && 'Chromium is not there' }
     assert.ok((await page.locator('#shown option').allTextContents()).includes(SERVICE));
   });
 
+  test('the chart of a service that was in no snapshot for a while shows no load', async (t) => {
+    const { page } = await open(t);
+    await rowWith(page, 'workers-table', 'W1', {});
+    const { rates, there } = await page.evaluate(
+      ([at, name]) => {
+        const charts = new window.Charts();
+        charts.show(name);
+        const values = [9, 9, 1, 0, 0, 1, 1];
+        charts.begin([{ at, all: values, rows: { [name]: values } }]);
+        charts.add({ at: at + 100, all: values, rows: {} });
+        for (const later of [200, 300]) charts.add({ at: at + later, all: values, rows: { [name]: values } });
+        const [{ plot }] = charts.plots;
+        return { rates: plot.data[1], there: charts.plots[1].plot.data[1] };
+      },
+      [Date.now(), SERVICE],
+    );
+    assert.deepEqual(
+      [rates, there],
+      [
+        [null, null, null, 0],
+        [0, null, 0, 0],
+      ],
+    );
+  });
+
   test('what has no row or no chart of its own is told', async (t) => {
     const { broker, complaints, page } = await open(t);
     const stats = await broker.stats();
