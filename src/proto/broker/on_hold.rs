@@ -16,6 +16,7 @@
 use super::Broker;
 use super::context::Context;
 use super::keys::{ClientKey, RequestKey, WorkerKey};
+use super::tasks::PIECE;
 use super::workers::Worker;
 use crate::proto::table::Table;
 use crate::wire::omdp::{ClaimExt, ClaimState, ReplyKind, ToWorker};
@@ -46,7 +47,7 @@ struct Reply {
 /// The replies on hold for one client.
 #[derive(Debug, Default)]
 struct Queue {
-    /// Tokens of those that were claimed, in order. Some may have another stage now.
+    /// Tokens of those that are claimed, in order, each once. Some may have ended.
     claimed: VecDeque<u64>,
     /// Bytes of those that are coming.
     coming: usize,
@@ -91,7 +92,7 @@ impl OnHold {
         self.replies.insert(token, reply);
     }
 
-    /// Changes the stage of a reply.
+    /// Changes the stage of a reply. Of those that are claimed, only the first can get another one.
     fn turn(&mut self, token: u64, stage: Stage) {
         let Some(reply) = self.replies.get_mut(&token) else {
             return;
@@ -99,15 +100,21 @@ impl OnHold {
         let Some(queue) = self.clients.get_mut(&reply.client) else {
             return;
         };
+        let was_claimed = matches!(reply.stage, Stage::Claimed(_));
         if reply.stage == Stage::Coming {
             queue.coming -= reply.bytes;
         }
         match stage {
             Stage::Coming => queue.coming += reply.bytes,
-            Stage::Claimed(_) => queue.claimed.push_back(token),
-            Stage::Asked => {}
+            // A worker that has returned claims it anew, and a lying one does so at any time.
+            Stage::Claimed(_) if !was_claimed => queue.claimed.push_back(token),
+            Stage::Claimed(_) | Stage::Asked => {}
         }
         reply.stage = stage;
+        if was_claimed && !matches!(stage, Stage::Claimed(_)) {
+            debug_assert_eq!(queue.claimed.front(), Some(&token));
+            queue.claimed.pop_front();
+        }
     }
 
     fn remove(&mut self, token: u64) -> Option<Reply> {
@@ -193,7 +200,7 @@ impl<F: Frame> Context<F> {
 
     fn is_here(&self, client: ClientKey) -> bool {
         let client = self.clients.get(client);
-        client.is_some_and(|client| client.absence.is_none())
+        client.is_some_and(|client| client.absence.is_none() && !client.leaving)
     }
 
     /// Whether the reply to a request can stay at this worker.
@@ -280,10 +287,12 @@ impl<F: Frame> Broker<F> {
     }
 
     /// Asks for replies on hold as far as there is room for them. If none is left, the other requests of the client go
-    /// on.
+    /// on. Of very many, each that arrives lets further ones be asked for.
     #[cold]
     pub(super) fn take_up(&mut self, client: ClientKey) {
-        while self.cx.is_here(client)
+        let mut left = PIECE;
+        while left > 0
+            && self.cx.is_here(client)
             && let Some((token, reply, number)) = self.cx.on_hold.next(client)
         {
             let request = self.cx.requests.by_token(token);
@@ -297,11 +306,13 @@ impl<F: Frame> Broker<F> {
             if !logs.has_room(&mut self.cx, client, reply.bytes, coming) && !is_only {
                 break;
             }
+            left -= 1;
             self.cx.on_hold.turn(token, Stage::Coming);
             if let Some(key) = request {
                 self.cx.let_resume(reply.worker.0, key, number);
             }
         }
+        self.cx.count_work((PIECE - left) / 2);
         if self.cx.on_hold.forget(client) {
             self.release_kept_back(client);
         }
@@ -320,6 +331,7 @@ impl<F: Frame> Broker<F> {
     /// Checks the table against the requests and workers.
     #[cfg(any(test, feature = "fuzz"))]
     pub(super) fn audit_on_hold(&self) {
+        use std::collections::HashSet;
         let on_hold = &self.cx.on_hold;
         assert!(on_hold.touched.is_empty(), "room is used at once");
         for (token, reply) in &on_hold.replies {
@@ -337,6 +349,12 @@ impl<F: Frame> Broker<F> {
             assert!(
                 queue.replies > 0,
                 "nothing is kept back without a reply on hold"
+            );
+            let claimed: HashSet<u64> = queue.claimed.iter().copied().collect();
+            assert_eq!(
+                claimed.len(),
+                queue.claimed.len(),
+                "each is in the queue once"
             );
             let coming = replies.filter(|reply| reply.stage == Stage::Coming);
             assert_eq!(coming.map(|reply| reply.bytes).sum::<usize>(), queue.coming);

@@ -19,8 +19,8 @@ use super::request::Tell;
 use super::retry::Cause;
 use crate::proto::Time;
 use crate::proto::code::Code;
-use crate::wire::Frame;
 use crate::wire::omdp::{ClientMessage, Past, rids, rids_to_frame};
+use crate::wire::{Dialect, Frame};
 use std::collections::HashSet;
 use std::time::Duration;
 
@@ -100,7 +100,9 @@ impl<F: Frame> Client<F> {
     /// Moves every request to its stage after the loss of the connection.
     pub(super) fn lose_requests(&mut self, now: Time) {
         self.lose_roster();
-        let lasting = self.link.may_be_lasting();
+        // Brokers of other dialects know no RESUME, and send no hello that could have been under way.
+        let knows_resume = self.config.dialect == Dialect::Omdp;
+        let lasting = knows_resume && self.link.may_be_lasting();
         let mut ids: Vec<u64> = self.requests.keys().copied().collect();
         ids.sort_unstable();
         for id in ids {

@@ -116,3 +116,28 @@ fn a_broker_of_0_0_92_in_its_place_is_asked_for_nothing() {
     assert_eq!(net.end(c, r), failed("B_LOST"));
     assert_eq!(net[w].cancelled[0].2, Code::BrokerLost);
 }
+
+/// The broker has not noticed the end of the earlier connection. What it sends then concerns that connection.
+#[test]
+fn what_a_broker_says_of_an_earlier_connection_before_its_hello_is_ignored() {
+    let mut net = Net::new();
+    let b = net.raw_broker();
+    let w = net.worker_with(b, "echo", |config| config.link.away = secs(60));
+    net.run(ms(10));
+    let hello = r#"W|1|{"heartbeat":2500,"liveness":3,"omdp":1,"session":"b1"}"#;
+    net.tell(b, "W1", hello);
+    net.tell(b, "W1", "W|2|C2|r|1|{}|\0\0\0\0\0\0\0\0\u{1}");
+    let heard = net.heard(b);
+    assert!(heard.iter().any(|text| text.starts_with("W|3|C2|r|0|1|")));
+    net.cut(w, &[Side::Dealer, Side::Broker]);
+    net.run(ms(300));
+    assert_eq!(net.take(b).len(), 1, "READY");
+    let (one, zero) = ("\0\0\0\0\0\0\0\u{1}", "\0\0\0\0\0\0\0\0");
+    net.tell(b, "W1", &format!("W|22|{one}"));
+    net.tell(b, "W1", &format!("W|11|{one}{one}\0\0\0\0{zero}"));
+    assert_eq!(net.heard(b), [""; 0], "it has not lost the reply");
+    net.tell(b, "W1", hello);
+    let heard = net.heard(b);
+    let claim = format!("W|11|C2|r|\u{1}{one}{one}");
+    assert!(heard.contains(&claim), "{heard:?}");
+}

@@ -171,7 +171,10 @@ fn what_is_under_way_is_lost_with_the_connection_and_what_waits_is_not() {
         let [request, _] = client_words(name);
         let mut net = Net::new();
         let b = net.raw_broker();
-        let c = client(&mut net, b, name);
+        let c = net.client_with(b, |config| {
+            config.dialect = dialect(name);
+            config.link.away = secs(60);
+        });
         let (first, second) = (net.request(c, "echo", "1"), net.request(c, "echo", "2"));
         heard(&mut net, b);
         net.cut(c, &[Side::Dealer, Side::Broker]);

@@ -213,3 +213,73 @@ fn a_reply_on_hold_survives_the_broker() {
     assert_answered(&mut net, c, &requests);
     assert_eq!(net.started(w).len(), 20, "nothing ran twice");
 }
+
+/// Its requests end in pieces, and nothing is asked for meanwhile.
+#[test]
+fn a_client_that_leaves_with_very_many_replies_on_hold_leaves_nothing_to_the_next() {
+    let mut net = Net::new();
+    let b = net.broker_with(|config| {
+        config.unacknowledged_bytes = ROOM;
+        config.reconnect_grace = secs(5);
+    });
+    let w = net.worker_with(b, "echo", |config| config.concurrency = None);
+    net.serve(w, |_| Job::echo(&json(&"1".repeat(3 * LARGE))));
+    for _ in 0..2 {
+        let c = net.client(b);
+        net.run(secs(1));
+        net.set_latency(200_000, 200_000);
+        // More than end in one turn. The second reply has arrived at the broker, and is not acknowledged.
+        net.requests(c, 0..300);
+        net.run(ms(1400));
+        assert!(net[w].machine.kept() > 250);
+        net.act(c, |client, _| client.stop());
+        net.run(secs(6));
+        assert_eq!(net[w].machine.kept(), 0);
+    }
+}
+
+/// Each claim of a lying worker is as good as the last one, and is kept once.
+#[test]
+fn a_worker_that_claims_a_reply_on_hold_again_and_again_takes_no_memory() {
+    let mut net = Net::new();
+    let b = net.broker_with(|config| {
+        (config.hold_from, config.unacknowledged_bytes) = (1, 1);
+        config.reconnect_grace = secs(5);
+    });
+    let w = net.raw_beating(b, b"W", secs(1));
+    let hello =
+        r#"{"concurrency":2,"heartbeat":2500,"holds":true,"liveness":3,"omdp":1,"session":"w"}"#;
+    net.say(w, &format!("W|1|echo|{hello}"));
+    let c = net.client_with(b, |config| config.link.away = secs(60));
+    net.run(ms(100));
+    let requests = [net.request(c, "echo", "1"), net.request(c, "echo", "2")];
+    let heard = net.heard(w);
+    let given = heard.iter().filter(|text| text.starts_with("W|2|"));
+    let given: Vec<(&str, String)> = given
+        .map(|text| {
+            let frames: Vec<&str> = text.split('|').collect();
+            let ext = frames.last().expect("an extension").chars();
+            (frames[3], ext.skip(1).take(8).collect())
+        })
+        .collect();
+    let [(first, one), (second, two)] = &given[..] else {
+        panic!("{heard:?}")
+    };
+    net.say(w, &format!("W|3|C2|{first}|0|1|\0{one}"));
+    net.say(w, &format!("W|3|C2|{second}|0|2|\0{two}"));
+    for _ in 0..3 {
+        net.say(w, &format!("W|11|C2|{second}|\u{1}{two}{two}"));
+    }
+    let told = net.heard(w);
+    assert!(told.contains(&format!("W|22|{two}")), "{told:?} {given:?}");
+    // It does not wait until it is asked.
+    net.cut(c, &[Side::Dealer, Side::Broker]);
+    net.run(secs(3));
+    for _ in 0..3 {
+        net.say(w, &format!("W|11|C2|{second}|\u{1}{two}{two}"));
+    }
+    net.run(ms(10));
+    net.say(w, &format!("W|3|C2|{second}|0|2|\0{two}"));
+    net.run(secs(3));
+    assert_eq!(requests.map(|r| net.end(c, r)), [done("1"), done("2")]);
+}

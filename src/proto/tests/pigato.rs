@@ -315,3 +315,20 @@ fn a_broker_may_serve_none_of_them() {
     net.say(c, "C|2|echo|r1|1|{}");
     assert_eq!(net.heard(w), ["W|2|C|r1|1"]);
 }
+
+/// Its broker knows no RESUME.
+#[test]
+fn a_request_of_a_client_of_ours_is_lost_with_the_connection() {
+    let mut net = Net::new();
+    let b = net.raw_broker();
+    let c = net.client_with(b, |config| {
+        config.dialect = Dialect::Pigato;
+        config.link.away = secs(60);
+    });
+    net.run(ms(10));
+    let r = net.request(c, "echo", "1");
+    net.run(ms(10));
+    net.cut(c, &[Side::Dealer, Side::Broker]);
+    net.run(ms(200));
+    assert_eq!(net.end(c, r), failed("B_LOST"));
+}

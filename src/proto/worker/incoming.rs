@@ -66,6 +66,9 @@ impl<F: Frame> Worker<F> {
                     self.check_drained(now);
                 }
             }
+            // Before its hello, a broker may refer to the messages and claims of an earlier connection.
+            ToWorker::Resume(_) | ToWorker::Hold { .. } | ToWorker::Ack { .. }
+                if self.link.peer().is_none() => {}
             ToWorker::Resume(ext) => self.on_resume(now, ext),
             ToWorker::Hold { token } => self.on_hold(now, token),
             ToWorker::Ack { ack, stamp } => {

@@ -255,6 +255,11 @@ impl<F: Frame> Log<F> {
     pub(super) fn take_reply(&mut self, number: u64) -> (Vec<Body<F>>, Option<Finished<F>>) {
         let (mut parts, mut finished) = (Vec::new(), None);
         for segment in self.closed.iter_mut().chain([&mut self.youngest]) {
+            let is_in_it = |entry: &segment::Entry<F>| entry.number == number;
+            if !segment.entries.iter().any(is_in_it) {
+                // Most segments have nothing of it, and their texts need not be cut.
+                continue;
+            }
             let mut text = &segment.text[..];
             for entry in &mut segment.entries {
                 let ids = entry.cut_ids(&mut text);
