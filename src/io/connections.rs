@@ -257,6 +257,9 @@ impl Connections {
         if entry.stage == Stage::Ended {
             return None;
         }
+        if is_first && let Some(received) = self.copy.received(fd, &entry.remote) {
+            self.endless.met(fd, received);
+        }
         entry.stage = Stage::Speaking;
         let address = entry.remote.strip_prefix("tcp://").map(str::to_owned);
         self.patience.heard(address_of(&entry.remote));

@@ -64,6 +64,12 @@ impl Endless {
         self.suspects.keys().copied().collect()
     }
 
+    /// Reports the first message over this connection, and the number of bytes received over it until then.
+    pub(super) fn met(&mut self, fd: Fd, received: u64) {
+        self.suspects.remove(&fd);
+        self.seen.insert(fd, received);
+    }
+
     /// Reports a message over this connection.
     pub(super) fn heard(&mut self, fd: Fd) {
         if let Some(suspect) = self.suspects.remove(&fd) {
@@ -84,7 +90,8 @@ impl Endless {
         if before.is_none() {
             self.seen.insert(fd, received);
         }
-        // All bytes before the first check count: a message among them is heard before `take_exceeding`.
+        // All bytes of a connection without a message count. One that has just arrived is heard before
+        // `take_exceeding`.
         let since = before.map_or(0, |_| received);
         if received.saturating_sub(before.unwrap_or(0)) > SUSPICIOUS_BYTES {
             self.suspects.insert(fd, Suspect { since, received });
@@ -98,7 +105,12 @@ impl Endless {
     /// messages have been taken.
     pub(super) fn take_exceeding(&mut self) -> Vec<Fd> {
         let mut taken = std::mem::take(&mut self.exceeding);
-        taken.retain(|fd| self.suspects.contains_key(fd));
+        // A message may have ended meanwhile, and another one begun.
+        let most = self.most;
+        taken.retain(|fd| {
+            let suspect = self.suspects.get(fd);
+            suspect.is_some_and(|suspect| suspect.unfinished() > most)
+        });
         for fd in &taken {
             self.forget(*fd);
         }
@@ -169,6 +181,30 @@ mod tests {
         endless.look(8, MESSAGE + SLACK + 1);
         endless.heard(8);
         assert_eq!(endless.take_exceeding(), [7]);
+    }
+
+    #[test]
+    fn what_came_before_the_first_look_with_messages_does_not_count() {
+        let mut endless = Endless::new(MESSAGE, 3 * MESSAGE);
+        for fd in 1..=5 {
+            endless.met(fd, 1000);
+            endless.look(fd, 2 * MESSAGE);
+        }
+        assert!(endless.take_exceeding().is_empty());
+        endless.look(5, 3 * MESSAGE + SLACK + 1);
+        assert_eq!(endless.take_exceeding(), [5]);
+    }
+
+    #[test]
+    fn the_message_after_one_that_was_not_taken_in_time_may_be_incomplete() {
+        let mut endless = Endless::new(MESSAGE, 3 * MESSAGE);
+        endless.met(7, 0);
+        endless.look(7, MESSAGE);
+        endless.look(7, 2 * MESSAGE + SLACK + 1);
+        endless.heard(7);
+        endless.look(7, 3 * MESSAGE);
+        assert!(endless.listens());
+        assert!(endless.take_exceeding().is_empty());
     }
 
     #[test]

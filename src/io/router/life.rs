@@ -132,7 +132,8 @@ impl Driver {
         while self.machine.take_stats(clock::now(), &mut taking) {
             pieces += 1;
             if pieces > FEW_PIECES {
-                self.turn();
+                // Not a whole turn, which does not end as long as peers send more than is handled.
+                self.batch();
             }
         }
         self.machine.end_stats(clock::now(), taking)
@@ -181,28 +182,29 @@ impl Driver {
     /// messages, for which there is no wake-up.
     fn turn(&mut self) {
         self.received = 0;
-        loop {
-            let now = clock::now();
-            self.acceptor.update(now);
-            let drained = self.receive(now);
-            let deadline = self.machine.next_deadline();
-            if self.deadline_gate.is_due(now, deadline, drained) {
-                self.report_waiting(now);
-                self.machine.handle_timeout(now);
-            }
-            // Before the replies, so that a peer with a reply finds it counted.
-            self.publish_refusals();
-            self.send(now);
-            self.report();
-            if self.wakes_at.is_some_and(|at| at <= now) {
-                self.wake_application();
-            }
-            let drained = drained && !self.machine.has_unflushed();
-            let more = !drained || self.acceptor.is_readable() || self.outbound.goes_on();
-            if !more || !self.inbox.is_empty() {
-                return;
-            }
+        while self.batch() && self.inbox.is_empty() {}
+    }
+
+    /// Handles one batch of messages and the deadlines. Returns whether there is more to do.
+    #[inline]
+    fn batch(&mut self) -> bool {
+        let now = clock::now();
+        self.acceptor.update(now);
+        let drained = self.receive(now);
+        let deadline = self.machine.next_deadline();
+        if self.deadline_gate.is_due(now, deadline, drained) {
+            self.report_waiting(now);
+            self.machine.handle_timeout(now);
         }
+        // Before the replies, so that a peer with a reply finds it counted.
+        self.publish_refusals();
+        self.send(now);
+        self.report();
+        if self.wakes_at.is_some_and(|at| at <= now) {
+            self.wake_application();
+        }
+        let drained = drained && !self.machine.has_unflushed();
+        !drained || self.acceptor.is_readable() || self.outbound.goes_on()
     }
 
     /// Gives slow peers the time to take the last messages.

@@ -78,6 +78,12 @@ impl<F: Frame> Broker<F> {
                 .get(key)
                 .map_or(0, |client| client.requests.len())
         };
+        let surveys = self.tasks.tasks();
+        let surveys = surveys.filter(|task| matches!(task, Task::Survey)).count();
+        assert!(
+            self.answers.surveys.len() <= surveys,
+            "each survey has a task"
+        );
         let known: usize = clients.iter().map(known).sum();
         assert_eq!(known, requests.len(), "a request has one client");
         let claims = |&key| self.cx.workers.get(key).map_or(0, |worker| worker.claims);

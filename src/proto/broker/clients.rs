@@ -22,7 +22,8 @@ pub(super) struct Clients {
     slab: Slab<Client>,
     ids: Table<RoutingId, usize>,
     hasher: FixedState,
-    /// How many are gone and have requests that are still to be ended.
+    /// How many are gone and have requests that are still to be ended, and of how many the requests are looked at, at
+    /// the end of their grace time.
     leaving: usize,
     /// Number of returns of all clients.
     returns: u64,
@@ -85,6 +86,7 @@ impl Clients {
             pinged: None,
             cut_off: false,
             leaving: false,
+            is_looked_at: false,
             did_not_release: false,
             congested: false,
             unread: 0,
@@ -204,7 +206,7 @@ impl Clients {
 
     pub(super) fn remove(&mut self, key: ClientKey) -> Option<Client> {
         let client = self.slab.try_remove(key.0)?;
-        self.leaving -= usize::from(client.leaving);
+        self.leaving -= usize::from(client.leaving) + usize::from(client.is_looked_at);
         // After a client has left, its id may belong to another one.
         if self.ids.get(&client.id) == Some(&key.0) {
             self.ids.remove(&client.id);
@@ -212,9 +214,18 @@ impl Clients {
         Some(client)
     }
 
-    /// Whether a client is gone, and has requests that are still to be ended.
+    /// Whether a client is gone, or may be, and has requests that are still to be ended or looked at.
     pub(super) fn are_leaving(&self) -> bool {
         self.leaving > 0
+    }
+
+    /// Notes whether the requests of a client are looked at, at the end of its grace time.
+    pub(super) fn set_looked_at(&mut self, key: ClientKey, is_looked_at: bool) {
+        if let Some(client) = self.slab.get_mut(key.0) {
+            let before = std::mem::replace(&mut client.is_looked_at, is_looked_at);
+            self.leaving -= usize::from(before);
+            self.leaving += usize::from(is_looked_at);
+        }
     }
 
     /// Frees the id of a client that is gone. Its requests are still to be ended.

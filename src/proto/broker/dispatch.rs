@@ -82,6 +82,20 @@ impl<F: Frame> Context<F> {
         client.is_some_and(|client| client.leaving)
     }
 
+    /// Notes that a request was given to a worker, if those of its client are looked at: it may have been among those
+    /// that had not started.
+    #[cold]
+    fn note_start(&mut self, key: RequestKey) {
+        if let Some(request) = self.requests.get(key)
+            && let Some(client) = self.clients.get_mut(request.client)
+            && client.is_looked_at
+        {
+            let left = u16::from(request.retry);
+            let started = client.started.get_or_insert_default();
+            started.insert(Box::from(&*request.rid), left);
+        }
+    }
+
     /// Accounts a request to its worker.
     fn give(&mut self, key: WorkerKey, request: RequestKey) {
         if let Some(worker) = self.workers.get_mut(key) {
@@ -198,7 +212,8 @@ impl<F: Frame> Broker<F> {
             )
         {
             left -= 1;
-            if self.cx.clients.are_leaving() && self.cx.is_of_leaving(request) {
+            let are_leaving = self.cx.clients.are_leaving();
+            if are_leaving && self.cx.is_of_leaving(request) {
                 if room == 0 {
                     // The end of the request, which follows, dispatches again.
                     self.requeue(request);
@@ -210,6 +225,9 @@ impl<F: Frame> Broker<F> {
                 self.cx.give(worker, request);
                 self.end_unsent(request, worker, End::Cancelled);
             } else if self.hand_over(worker, request) {
+                if are_leaving {
+                    self.cx.note_start(request);
+                }
                 self.line_up(worker);
             }
         }

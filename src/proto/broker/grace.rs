@@ -120,6 +120,7 @@ impl<F: Frame> Broker<F> {
             started: Started::default(),
         };
         if look.left.len() > AT_ONCE {
+            self.cx.clients.set_looked_at(key, true);
             return self.put_off(Task::GraceEnd(Box::new(look)));
         }
         self.cx.count_work(look.left.len() / EXAMINED);
@@ -137,6 +138,9 @@ impl<F: Frame> Broker<F> {
         let is_over = client.absence.is_some_and(|absence| absence.until <= now);
         if !is_over || client.leaving || client.id != look.id {
             // It has returned meanwhile, or was removed.
+            if client.id == look.id {
+                self.cx.clients.set_looked_at(key, false);
+            }
             return false;
         }
         let lingering = lingering(config, client);
@@ -164,6 +168,7 @@ impl<F: Frame> Broker<F> {
         if !look.left.is_empty() {
             return true;
         }
+        self.cx.clients.set_looked_at(key, false);
         if !lingering.is_some_and(|lingering| self.extend_absence(look, lingering)) {
             self.client_did_not_return(key, std::mem::take(&mut look.started));
         } else if let Some(client) = self.cx.clients.get(key)
@@ -225,5 +230,61 @@ impl<F: Frame> Broker<F> {
             self.lose_client_with(key, why, started);
             self.forget_peer(&id);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::proto::Time;
+    use crate::proto::broker::Outgoing;
+    use crate::wire::omdp::ToWorker;
+
+    #[test]
+    fn what_starts_while_the_requests_of_a_client_are_looked_at_counts_as_started() {
+        let mut broker: Broker<Vec<u8>> = Broker::new(BrokerConfig {
+            reconnect_grace: Duration::from_secs(1),
+            ..BrokerConfig::default()
+        });
+        let mut now = Time::ZERO + Duration::from_secs(1);
+        let say = |broker: &mut Broker<Vec<u8>>, now, from: &[u8], text: &str| {
+            let mut frames = text.split('|').map(|frame| frame.into()).collect();
+            broker.handle_message(now, from, &mut frames);
+        };
+        let hello = r#"{"heartbeat":60000,"liveness":3,"omdp":1,"session":"life.1"}"#;
+        say(&mut broker, now, b"c", &format!("C|1|{hello}"));
+        for n in 0..1200 {
+            say(&mut broker, now, b"c", &format!("C|2|s|r{n}|1|{{}}"));
+        }
+        broker.handle_gone(now, b"c");
+        // To the end of the grace time, and the first piece.
+        let mut pieces = 0;
+        while pieces < 2 {
+            now = broker.next_deadline().expect("the grace time ends");
+            broker.handle_timeout(now);
+            pieces += broker.tasks.len();
+        }
+        assert_eq!(broker.load()[0], 1200);
+        broker.drain_transmits().for_each(drop);
+        let hello = r#"{"concurrency":10,"heartbeat":60000,"liveness":3,"omdp":1,"session":""}"#;
+        say(&mut broker, now, b"w", &format!("W|1|s|{hello}"));
+        let begun = broker
+            .drain_transmits()
+            .filter_map(|transmit| match transmit.message {
+                Outgoing::Worker(ToWorker::Request { rid, .. }) => Some(rid),
+                _ => None,
+            });
+        let begun: Vec<Vec<u8>> = begun.collect();
+        assert!(begun.len() >= 10);
+        while broker.tasks.len() > 0 {
+            now = broker.next_deadline().expect("a piece is left");
+            broker.handle_timeout(now);
+        }
+        broker.audit();
+        assert_eq!(broker.load(), [0, 1, 0, 1]);
+        assert!(!broker.cx.clients.are_leaving());
+        let known = broker.forgotten.take(&mut broker.cx, "life.2", None);
+        let (started, _) = known.expect("it may return");
+        assert!(begun.iter().all(|rid| started.contains_key(&rid[..])));
     }
 }

@@ -3,12 +3,14 @@
 
 use super::access::principal::Principal;
 use super::answers::{List, Query};
-use super::incoming::RequestHead;
+use super::incoming::{Incoming, IncomingRequest, RequestHead};
 use super::keys::{ServiceKey, WorkerKey};
+use super::requests::Content;
 use super::snapshot::{Reader, Taking};
 use super::stats::{AbsentStats, ServiceStats, WorkerStats};
 use super::tasks::Task;
 use super::{Broker, RoutingId};
+use crate::proto::Terms;
 use crate::proto::code::Code;
 use crate::wire::json::{Text, bytes_of};
 use crate::wire::omdp::ReplyKind;
@@ -44,10 +46,26 @@ pub(super) struct Survey<F> {
 }
 
 impl<F: Frame> Survey<F> {
-    /// Begins again.
-    pub(super) fn again(self, reader: &Reader<'_, F>) -> Self {
-        let making = Making::new(reader, &self.query);
-        Survey { making, ..self }
+    /// The requests for the answer, with their senders and their users.
+    pub(super) fn into_requests(
+        self,
+    ) -> impl Iterator<Item = (RoutingId, Option<Arc<Principal>>, Incoming<F>)> {
+        // Questions for answers that are made in pieces have no content.
+        let content = || Content {
+            body: Body::json(F::from(&b"null"[..])),
+            opts: None,
+        };
+        let request = move |head| IncomingRequest {
+            head,
+            content: content(),
+            terms: Terms::default(),
+            routing: None,
+            past: None,
+            recall: None,
+            retried: 0,
+        };
+        let askers = self.askers.into_iter();
+        askers.map(move |Asker { from, user, head }| (from, user, Incoming::Request(request(head))))
     }
 }
 

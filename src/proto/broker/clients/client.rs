@@ -33,6 +33,8 @@ pub(in crate::proto::broker) struct Client {
     pub(in crate::proto::broker) cut_off: bool,
     /// Whether the client is gone while its many requests still end, which takes several turns.
     pub(in crate::proto::broker) leaving: bool,
+    /// Whether its requests are looked at in pieces, at the end of its grace time.
+    pub(in crate::proto::broker) is_looked_at: bool,
     /// Whether it did not answer in time when it was asked to release parked requests.
     pub(in crate::proto::broker) did_not_release: bool,
     /// Whether messages to it wait at the transport, because it takes less than it is sent.
