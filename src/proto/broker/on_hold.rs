@@ -237,7 +237,8 @@ impl<F: Frame> Broker<F> {
             Some(Stage::Asked | Stage::Claimed(_)) => return kind != ReplyKind::OwnError,
         }
         let bytes = body.bytes.len();
-        if bytes < self.cx.config.hold_from {
+        // A rejection is not passed on, and the request goes to another worker at once.
+        if bytes < self.cx.config.hold_from || kind == ReplyKind::Rejected {
             return false;
         }
         let Some((client, number)) = self.cx.can_hold(worker, key) else {

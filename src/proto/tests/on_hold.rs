@@ -214,6 +214,31 @@ fn a_reply_on_hold_survives_the_broker() {
     assert_eq!(net.started(w).len(), 20, "nothing ran twice");
 }
 
+/// Nothing of it is for the client.
+#[test]
+fn a_rejection_needs_no_room() {
+    let mut net = Net::new();
+    let b = net.broker_with(|config| {
+        (config.hold_from, config.unacknowledged_bytes) = (1, 1);
+        config.reconnect_grace = secs(5);
+    });
+    let (rejecting, w) = (net.worker(b, "echo"), net.worker(b, "echo"));
+    let c = net.client_with(b, |config| config.link.away = secs(60));
+    net.serve(rejecting, |_| Job::reject().every(ms(100)));
+    net.serve(w, |body| Job::echo(body).every(ms(50)));
+    net.run(ms(100));
+    let requests = net.requests(c, 1..3);
+    net.run(ms(10));
+    assert_eq!(net.started(rejecting).len(), 1);
+    net.cut(c, &[Side::Dealer, Side::Broker]);
+    net.partition(c);
+    net.run(ms(200));
+    assert_eq!(net.started(w).len(), 2);
+    net.heal(c);
+    net.run(secs(10));
+    assert_eq!(net.ends(c, &requests), [done("1"), done("2")]);
+}
+
 /// Its requests end in pieces, and nothing is asked for meanwhile.
 #[test]
 fn a_client_that_leaves_with_very_many_replies_on_hold_leaves_nothing_to_the_next() {
