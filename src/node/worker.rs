@@ -14,10 +14,10 @@ use super::slots;
 use super::taken::TakenOffers;
 use crate::io::dealer::{self, Endpoint, Group, Inbox, Notice};
 use crate::io::{Message, now};
-use crate::proto::Worker;
 use crate::proto::several::{OneOrSeveral, WorkerOfSeveral};
 use crate::proto::worker::WorkerCommand;
 use crate::proto::worker::{Worked, WorkerConfig, WorkerNotice};
+use crate::proto::{Time, Worker};
 use crate::wire::Dialect;
 use conf::limit;
 pub use conf::{RateConf, WorkerConf};
@@ -200,12 +200,12 @@ impl WorkerCore {
                         _,
                         WorkerNotice::Request {
                             delivery,
-                            rid,
+                            id_end,
                             body,
                             ..
                         },
                     ) => {
-                        request_ids.add(*delivery, rid);
+                        request_ids.add(*delivery, id_end);
                         let size = body.bytes.len();
                         match batch.shows {
                             true => taken.show(*delivery, size),
@@ -299,7 +299,7 @@ fn report(
                 attempt: u32::from(retried) + 1,
                 of_service: destinations.service(number),
                 stream,
-                left_ms: deadline.map(|at| at.ms_since(now())),
+                left_ms: (deadline != Time::NEVER).then(|| deadline.ms_since(now())),
             };
             batch.request(delivery, body, &terms);
         }

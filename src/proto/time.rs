@@ -11,6 +11,9 @@ impl Time {
     /// The epoch.
     pub const ZERO: Time = Time(0);
 
+    /// Later than any other.
+    pub const NEVER: Time = Time(u64::MAX);
+
     /// From microseconds since the epoch. 2^64 µs are half a million years.
     pub const fn from_micros(micros: u64) -> Self {
         Time(micros)

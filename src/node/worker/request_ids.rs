@@ -1,6 +1,6 @@
 //! The clients' ids of requests, for subscribers of the handling's channel.
 
-use crate::io::Message;
+use crate::proto::request_id::{IdEnd, number_in};
 use std::collections::BTreeMap;
 
 /// An offer that is taken back leaves its id here. More entries than one drain and its nested ones have.
@@ -10,51 +10,36 @@ const MAX_IDS: usize = 8192;
 #[derive(Default)]
 pub(super) struct RequestIds {
     kept: bool,
-    ids: BTreeMap<u64, Message>,
+    ends: BTreeMap<u64, IdEnd>,
 }
 
 impl RequestIds {
     pub(super) fn keep(&mut self, keep: bool) {
         self.kept = keep;
         if !keep {
-            self.ids.clear();
+            self.ends.clear();
         }
     }
 
     #[inline]
-    pub(super) fn add(&mut self, delivery: u64, rid: &Message) {
+    pub(super) fn add(&mut self, delivery: u64, end: &IdEnd) {
         if self.kept {
-            self.insert(delivery, rid);
+            self.insert(delivery, *end);
         }
     }
 
     #[cold]
-    fn insert(&mut self, delivery: u64, rid: &Message) {
-        if self.ids.len() >= MAX_IDS {
-            self.ids.pop_first();
+    fn insert(&mut self, delivery: u64, end: IdEnd) {
+        if self.ends.len() >= MAX_IDS {
+            self.ends.pop_first();
         }
-        self.ids.insert(delivery, rid.clone());
+        self.ends.insert(delivery, end);
     }
 
+    /// The client's id of the request, which is its number as text.
     pub(super) fn take(&mut self, delivery: u64) -> Option<String> {
-        let rid = self.ids.remove(&delivery)?;
-        (!rid.is_empty()).then(|| own(&String::from_utf8_lossy(&rid)).to_owned())
-    }
-}
-
-/// The id as the client has it. On the wire, 1.x clients put a hexadecimal number and `-` in front of it, and `.`
-/// and the number of the attempt behind it; a broker puts NUL and a number behind it for a request to all workers.
-fn own(rid: &str) -> &str {
-    let rid = rid.split('\0').next().unwrap_or(rid);
-    let Some((session, rest)) = rid.split_once('-') else {
-        return rid;
-    };
-    let id = rest.split_once('.').map_or(rest, |(id, _)| id);
-    let digits =
-        |text: &str, is: fn(&char) -> bool| !text.is_empty() && text.chars().all(|c| is(&c));
-    match digits(session, char::is_ascii_hexdigit) && digits(id, char::is_ascii_digit) {
-        true => id,
-        false => rid,
+        let end = self.ends.remove(&delivery)?;
+        Some(number_in(&end)?.to_string())
     }
 }
 
@@ -63,29 +48,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_id_is_that_of_the_client() {
-        assert_eq!(own("9f3c01-17"), "17");
-        assert_eq!(own("9f3c01-17.2"), "17");
-        assert_eq!(own("9f3c01-17\0\u{3}"), "17");
-        assert_eq!(
-            own("6a1f0c1e-5e2b-4c3e-8a55-0123456789ab"),
-            "6a1f0c1e-5e2b-4c3e-8a55-0123456789ab"
-        );
-        for rid in ["", "17", "-17", "9f-", "x-1", "é-1"] {
-            assert_eq!(own(rid), rid);
-        }
-    }
-
-    #[test]
     fn ids_are_kept_while_asked_for_and_given_once() {
         let mut ids = RequestIds::default();
-        ids.add(1, &Message::from(&b"a-1"[..]));
+        let end = |n: u64| {
+            let mut end = *b"9999999999-0";
+            end[11] += n as u8;
+            end
+        };
+        ids.add(1, &end(7));
         assert_eq!(ids.take(1), None);
         ids.keep(true);
         for delivery in 0..=MAX_IDS as u64 {
-            ids.add(delivery, &Message::from(&b"a-1"[..]));
+            ids.add(delivery, &end(delivery % 5));
         }
-        assert_eq!(ids.ids.len(), MAX_IDS);
+        assert_eq!(ids.ends.len(), MAX_IDS);
         assert_eq!(ids.take(0), None);
         assert_eq!(ids.take(1).as_deref(), Some("1"));
         assert_eq!(ids.take(1), None);

@@ -5,6 +5,7 @@ use super::{Worker, WorkerNotice};
 use crate::proto::Time;
 use crate::proto::code::Code;
 use crate::proto::flow::Debt;
+use crate::proto::request_id::end_of;
 use crate::wire::omdp::{RequestExtra, WorkerMessage};
 use crate::wire::{Body, Frame};
 use std::time::Duration;
@@ -88,7 +89,7 @@ impl<F: Frame> Worker<F> {
         let number = self.last_delivery;
         let returnable = delivery.token.is_some();
         let stream = delivery.data_stream.is_some();
-        let rid = delivery.rid.clone();
+        let id_end = end_of(&delivery.rid);
         if let Some(token) = delivery.token {
             self.by_token.insert(token, number);
         }
@@ -97,21 +98,23 @@ impl<F: Frame> Worker<F> {
             self.watch_for_stall(now);
         }
         let (mut opts, mut retried, mut service, mut user) = (None, 0, None, None);
-        let mut left_ms = None;
+        let mut deadline = Time::NEVER;
         if let Some(extra) = extra {
             opts = Some(extra.opts);
             retried = extra.retried;
-            left_ms = extra.left_ms;
+            if let Some(ms) = extra.left_ms {
+                deadline = now + Duration::from_millis(ms.into());
+            }
             service = extra.service;
             user = extra.user;
         }
         self.notices.push(WorkerNotice::Request {
             delivery: number,
-            rid,
+            id_end,
             body,
             opts,
             retried,
-            deadline: left_ms.map(|ms| now + Duration::from_millis(ms.into())),
+            deadline,
             stream,
             service,
             user,

@@ -3,6 +3,7 @@
 use crate::proto::Time;
 use crate::proto::code::Code;
 use crate::proto::link::Loss;
+use crate::proto::request_id::IdEnd;
 use crate::wire::{Body, Malformed};
 
 /// A notice of the worker to its application.
@@ -12,16 +13,17 @@ pub enum WorkerNotice<F> {
     Request {
         /// The number of the delivery, never used twice by this worker.
         delivery: u64,
-        /// The client's id of the request, as on the wire; empty under MDP.
-        rid: F,
+        /// The end of the client's id of the request.
+        id_end: IdEnd,
         /// The data of the request.
         body: Body<F>,
         /// The client's options as JSON, from a broker that passes them on.
         opts: Option<F>,
         /// Number of earlier attempts at workers that were lost.
         retried: u8,
-        /// The deadline of the request, if the broker knows one.
-        deadline: Option<Time>,
+        /// The deadline of the request; [`Time::NEVER`] if the broker knows none. An option would make a notice so large
+        /// that a move of it costs twice as much.
+        deadline: Time,
         /// Whether its data are a stream. Then the body is empty.
         stream: bool,
         /// The name that the client asked for, if it is not that of this worker's service.

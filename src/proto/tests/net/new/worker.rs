@@ -340,7 +340,7 @@ impl WorkerActor {
                 opts,
                 retried,
                 stream,
-                deadline,
+                deadline: (deadline != Time::NEVER).then_some(deadline),
                 service: service.map(|name| *name),
                 returnable,
             }),
