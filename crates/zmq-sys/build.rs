@@ -68,6 +68,9 @@ fn compile(recording: &Recording, flags: &[String], target: &Target, out: &Path)
     let objects = |build: &mut cc::Build| {
         // Level 3 makes the unit a tenth larger, and no benchmark faster.
         build.includes(&recording.includes).warnings(false);
+        if target.os == "windows" && target.env == "gnu" {
+            build.include(Path::new(&here).join("mingw"));
+        }
         if env::var("OPT_LEVEL").is_ok_and(|level| level == "3") {
             build.opt_level(2);
         }

@@ -1,0 +1,2 @@
+/* As socket.h. */
+#include <afunix.h>
