@@ -261,7 +261,12 @@ impl Link {
 
     /// Whether requests may outlive the connection that was lost: the broker is extended, or nothing was ever heard of one.
     pub(super) fn may_be_lasting(&self) -> bool {
-        self.broker().is_some() || self.broker.is_unheard()
+        self.broker().is_some() || self.is_unheard()
+    }
+
+    /// Whether no broker was ever heard.
+    pub(super) fn is_unheard(&self) -> bool {
+        self.broker.is_unheard()
     }
 
     /// Whether the connection must not be used before the broker's hello, because the broker is unknown until then.
@@ -280,6 +285,11 @@ impl Link {
     /// How long the last broker may be away before its requests are given up.
     pub(super) fn away(&self) -> Duration {
         self.lost_patience().max(self.config.away)
+    }
+
+    /// How long a broker may be silent that was never heard.
+    pub(super) fn own_patience(&self) -> Duration {
+        self.config.heartbeat.saturating_mul(self.config.liveness)
     }
 
     /// Expects a hello of later brokers, as this one has sent it. Otherwise a connection that breaks before the hello

@@ -146,6 +146,8 @@ impl<F: Frame> Client<F> {
         let is_made_again = request.is_some_and(|request| request.retry.is_some());
         match is_made_again || self.turned_away {
             true => self.link.lost_patience(),
+            // It may be of 0.0.92, which answers no RESUME.
+            false if self.link.is_unheard() => self.link.own_patience().min(self.link.away()),
             false => self.link.away(),
         }
     }

@@ -91,6 +91,16 @@ fn a_request_outlives_a_connection_that_was_reset_before_any_hello() {
     assert_eq!(net.end(c, r), done("1"));
 }
 
+/// It may have been of 0.0.92.
+#[test]
+fn a_broker_that_is_never_heard_is_not_awaited_for_longer_than_one_may_be_silent() {
+    let (mut net, _, c, r, _) = reset_before_any_hello();
+    net.run(secs(7));
+    assert_eq!(net.end(c, r), None);
+    net.run(secs(1));
+    assert_eq!(net.end(c, r), failed("B_LOST"));
+}
+
 /// It does not know RESUME.
 #[test]
 fn a_broker_of_0_0_92_behind_such_a_connection_ends_the_wait() {
