@@ -237,7 +237,9 @@ function isShown(type) {
 function outcomeOf({ error }) {
   const { code, name, value } = error;
   if (error instanceof OmdpError) return { 'error.type': code, 'rpc.status_code': code };
-  const given = typeof code === 'number' ? String(code) : (code ?? value?.code?.toString());
+  const any = code ?? value?.code;
+  // Error values are of peers, and may be anything.
+  const given = typeof any === 'number' ? String(any) : any;
   if (isShown(given)) return { 'error.type': given, 'rpc.status_code': given };
   // A worker sends the name of the error that its handler threw.
   const type = error instanceof RemoteError ? (value?.name ?? name) : name;

@@ -182,12 +182,13 @@ test('types of errors are names of errors or codes, and bounded in number', asyn
       if (data === 'throw') throw new RangeError('thrown');
       if (data === 'number') reply.error({ code: 42 });
       else if (data === 'string') reply.error('text');
+      else if (data === 'odd') reply.error({ code: { toString: 1 }, name: { toString: 1 } });
       else reply.error({ code: `E${data}` });
     });
     const client = new omdp.Client(at);
     await Promise.all([worker.start(), client.start()]);
     const fails = (data, opts) => client.call(service, data, opts).catch(() => {});
-    for (const data of ['throw', 'number', 'string']) await fails(data);
+    for (const data of ['throw', 'number', 'string', 'odd']) await fails(data);
     const wrongHeader = { start: ({ headers }) => Object.assign(headers, { wrong: {} }) };
     const requests = require('node:diagnostics_channel').tracingChannel('zmq-omdp.request');
     requests.subscribe(wrongHeader);
@@ -205,10 +206,10 @@ test('types of errors are names of errors or codes, and bounded in number', asyn
   });
   const { value } = await runChild(t, program, { endpoint, service: SERVICE }).said('done');
   const types = (kind) => value.spans.filter((span) => span[0] === kind).map((span) => span[1]);
-  assert.deepEqual(types('SERVER').slice(0, 3), ['RangeError', '42', 'RemoteError']);
+  assert.deepEqual(types('SERVER').slice(0, 4), ['RangeError', '42', 'RemoteError', '_OTHER']);
   // A request that cannot be made is a failed span, too.
-  assert.deepEqual(types('CLIENT').slice(0, 4), ['RangeError', '42', 'RemoteError', 'TypeError']);
-  assert.deepEqual([types('CLIENT')[4], types('CLIENT').at(-1)], ['E0', 'RemoteError']);
+  assert.deepEqual(types('CLIENT').slice(0, 5), ['RangeError', '42', 'RemoteError', '_OTHER', 'TypeError']);
+  assert.deepEqual([types('CLIENT')[5], types('CLIENT').at(-1)], ['E0', 'RemoteError']);
   assert.equal(value.open, 0);
   for (const series of value.series) assert.ok(series <= 102, `${series} series`);
 });
