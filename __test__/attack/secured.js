@@ -2,25 +2,8 @@
 // What a hostile peer may do over CURVE, PLAIN and ipc: several things of a kind in each scenario.
 const net = require('node:net');
 const { batch, part } = require('../support/packed');
-const { greeting } = require('../support/zmtp');
+const { frame, greeting, head } = require('../support/zmtp');
 const { HELLO, EXT, PAST, MIB, dial, shake, push, pause } = require('./tools');
-
-/** A frame of ZMTP. @param {number} flags 1: more follow, 4: a command @param {Buffer | string} body */
-function frame(flags, body) {
-  const bytes = Buffer.from(body);
-  const head = Buffer.alloc(9);
-  head[0] = flags | 2;
-  head.writeBigUInt64BE(BigInt(bytes.length), 1);
-  return Buffer.concat([head, bytes]);
-}
-
-/** The beginning of a frame of this size. @param {number} flags @param {number} size */
-const announced = (flags, size) => {
-  const head = Buffer.alloc(9);
-  head[0] = flags | 2;
-  head.writeBigUInt64BE(BigInt(size), 1);
-  return head;
-};
 
 /**
  * The handshake of PLAIN, or its beginning with a wrong password.
@@ -105,6 +88,23 @@ async function floodInBatches(connect, scale) {
     await Promise.all(sockets.map((socket, at) => socket.send([frames[at % 2]])));
 }
 
+/** Both, one after the other. @param {Connect} connect @param {number} scale */
+async function fillTablesInBatches(connect, scale) {
+  await fillTables(connect, scale);
+  await floodInBatches(connect, scale);
+}
+
+/**
+ * Sends a message of 8 MiB but for its last part, or one without an end until its connection is ended.
+ * @param {net.Socket} socket @param {boolean} isLarge
+ */
+async function sendUnfinished(socket, isLarge) {
+  const piece = Buffer.alloc(MIB);
+  const part = isLarge ? piece : frame(1, piece);
+  if (isLarge) socket.write(Buffer.concat([frame(1, 'C'), head(0, 8 * MIB)]));
+  for (let sent = 0; sent < (isLarge ? 7 : 30) && (await push(socket, part)); sent += 1);
+}
+
 /** @typedef {(routingId?: string, to?: string) => import('zeromq').Dealer} Connect */
 
 /** @type {typeof import('./scenarios').SCENARIOS} */
@@ -128,10 +128,7 @@ const SECURED = {
   'tables and batches over CURVE': {
     about: 'RESUMEs, CLAIMs, READYs, large hellos and batches of a user without rights',
     users: true,
-    async run(connect, scale) {
-      await fillTables(connect, scale);
-      await floodInBatches(connect, scale);
-    },
+    run: fillTablesInBatches,
   },
   'connections over PLAIN': {
     about:
@@ -148,21 +145,12 @@ const SECURED = {
         const socket = await dial(endpoint);
         if (n % 3 === 0) socket.write(greeting('PLAIN'));
         if (n % 3 === 1) sayPlain(socket, 'attacker', 'attacker');
-        if (n % 3 === 2) socket.write(Buffer.concat([greeting('PLAIN'), announced(0, 6144 * MIB)]));
+        if (n % 3 === 2) socket.write(Buffer.concat([greeting('PLAIN'), head(0, 6144 * MIB)]));
       }
-      const piece = Buffer.alloc(MIB);
-      const more = frame(1, piece);
-      // Each below the maximum, or each without an end.
       for (let n = 0; n < 80 * scale; n += 1) {
         const socket = await dial(endpoint);
         await sayPlain(socket, 'attacker', 'attacker');
-        const isLarge = n % 2 === 0;
-        if (isLarge) socket.write(Buffer.concat([frame(1, 'C'), announced(0, 8 * MIB)]));
-        for (
-          let sent = 0;
-          sent < (isLarge ? 7 : 30) && (await push(socket, isLarge ? piece : more));
-          sent += 1
-        );
+        await sendUnfinished(socket, n % 2 === 0);
       }
       await pause(500);
     },
@@ -171,10 +159,7 @@ const SECURED = {
     about: 'RESUMEs, CLAIMs, READYs, large hellos and batches of a user without rights',
     users: 'plain',
     over: 'ipc',
-    async run(connect, scale) {
-      await fillTables(connect, scale);
-      await floodInBatches(connect, scale);
-    },
+    run: fillTablesInBatches,
   },
   'connections and tables over ipc': {
     about:
@@ -186,18 +171,14 @@ const SECURED = {
       const piece = Buffer.alloc(MIB);
       for (let n = 0; n < 40 * scale; n += 1) {
         const socket = await dial(endpoint);
-        socket.write(Buffer.concat([greeting(), announced(0, 6144 * MIB)]));
+        socket.write(Buffer.concat([greeting(), head(0, 6144 * MIB)]));
         for (let sent = 0; sent < 8 && (await push(socket, piece)); sent += 1);
       }
       for (let n = 0; n < 40 * scale; n += 1) {
         const socket = await shake(endpoint);
-        const isLarge = n % 2 === 0;
-        if (isLarge) socket.write(Buffer.concat([frame(1, 'C'), announced(0, 8 * MIB)]));
-        for (let sent = 0; sent < (isLarge ? 7 : 30); sent += 1)
-          if (!(await push(socket, isLarge ? piece : frame(1, piece)))) break;
+        await sendUnfinished(socket, n % 2 === 0);
       }
-      await fillTables(connect, scale);
-      await floodInBatches(connect, scale);
+      await fillTablesInBatches(connect, scale);
     },
   },
 };

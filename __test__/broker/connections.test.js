@@ -10,7 +10,7 @@ const { runChild } = require('../support/child');
 const { until } = require('../support/events');
 const { SERVICE, echo, peersFor } = require('../support/peers');
 const { COUNTING } = require('../support/resources');
-const { greeting } = require('../support/zmtp');
+const { frame, greeting, head } = require('../support/zmtp');
 
 const MIB = 2 ** 20;
 
@@ -130,10 +130,7 @@ test('what comes before the end of a handshake is bounded, whatever was announce
   const events = refusals(broker);
   const { socket, closed } = new Raw(t, broker);
   socket.write(greeting('CURVE'));
-  const head = Buffer.alloc(9);
-  head[0] = 0x06;
-  head.writeBigUInt64BE(BigInt(200 * MIB), 1);
-  socket.write(head);
+  socket.write(head(4, 200 * MIB));
   const piece = Buffer.alloc(65_536);
   // Slower than the look at it, so that it is the number of bytes that ends it and not their end.
   while (!socket.destroyed) {
@@ -159,10 +156,9 @@ test('a message without an end ends its connection, and one that is large does n
   socket.resume();
   socket.write(Buffer.concat([greeting(), READY]));
   // A frame of 1 MiB, and one more is to follow.
-  const head = Buffer.from([3, 0, 0, 0, 0, 0, 0x10, 0, 0]);
-  const frame = Buffer.concat([head, Buffer.alloc(MIB)]);
+  const part = frame(1, Buffer.alloc(MIB));
   const send = () => {
-    while (!socket.destroyed && socket.write(frame));
+    while (!socket.destroyed && socket.write(part));
     socket.once('drain', send);
   };
   send();

@@ -7,18 +7,10 @@ const { describe, test } = require('node:test');
 const { curveKeyPair } = require('../..');
 const { until } = require('../support/events');
 const { SERVICE, peersFor } = require('../support/peers');
-const { greeting } = require('../support/zmtp');
+const { greeting, head } = require('../support/zmtp');
 
 const KIB64 = 65_536;
 const MIB = 2 ** 20;
-
-/** The head of a long frame. */
-function head(flags, length) {
-  const bytes = Buffer.alloc(9);
-  bytes[0] = flags | 0x02;
-  bytes.writeBigUInt64BE(BigInt(length), 1);
-  return bytes;
-}
 
 function addressOf(broker) {
   const { hostname, port } = new URL(broker.endpoints[0]);

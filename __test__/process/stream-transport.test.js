@@ -8,20 +8,9 @@ const { test } = require('node:test');
 const { freshEndpoint } = require('../support/endpoints');
 const { until } = require('../support/events');
 const { SERVICE, peersFor } = require('../support/peers');
-const { greeting } = require('../support/zmtp');
+const { LONG, frame, greeting } = require('../support/zmtp');
 
-const LONG = 2;
 const COMMAND = 4;
-
-/** @param {number} flags @param {Buffer | string} body */
-function frame(flags, body) {
-  const bytes = Buffer.from(body);
-  if (bytes.length < 256) return Buffer.concat([Buffer.from([flags, bytes.length]), bytes]);
-  const header = Buffer.alloc(9);
-  header[0] = flags | LONG;
-  header.writeBigUInt64BE(BigInt(bytes.length), 1);
-  return Buffer.concat([header, bytes]);
-}
 
 const property = (name, value) =>
   Buffer.concat([

@@ -12,4 +12,21 @@ function greeting(mechanism = 'NULL') {
   return bytes;
 }
 
-module.exports = { greeting };
+const LONG = 2;
+
+/** The head of a long frame. @param {number} flags 1: more follow, 4: a command @param {number} size */
+function head(flags, size) {
+  const bytes = Buffer.alloc(9);
+  bytes[0] = flags | LONG;
+  bytes.writeBigUInt64BE(BigInt(size), 1);
+  return bytes;
+}
+
+/** @param {number} flags as of `head` @param {Buffer | string} body */
+function frame(flags, body) {
+  const bytes = Buffer.from(body);
+  const isShort = bytes.length < 256;
+  return Buffer.concat([isShort ? Buffer.from([flags, bytes.length]) : head(flags, bytes.length), bytes]);
+}
+
+module.exports = { LONG, frame, greeting, head };

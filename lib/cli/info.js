@@ -1,7 +1,7 @@
 'use strict';
 
+const { countedServices } = require('../monitor/present');
 const { QUERY_OPTIONS, QUERY_HELP, askBroker, withClient } = require('./asking');
-const { countedServices } = require('./counted');
 const { Failure, Usage } = require('./failure');
 const { duration, printJson, shownName, sumOf, table } = require('./output');
 const { readSettings } = require('./settings');

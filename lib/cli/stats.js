@@ -1,7 +1,7 @@
 'use strict';
 
+const { countedServices } = require('../monitor/present');
 const { QUERY_OPTIONS, QUERY_HELP, askBroker, withClient } = require('./asking');
-const { countedServices, otherServices } = require('./counted');
 const { Failure, Usage } = require('./failure');
 const { duration, printJson, sumOf, table } = require('./output');
 const { readSettings } = require('./settings');
@@ -13,7 +13,8 @@ none, or there is no such service.
 
 ${QUERY_HELP}`;
 
-/** @import { Service } from './counted' */
+/** @import { BrokerStats } from '../../index' */
+/** @import { Service } from '../monitor/present' */
 
 const TITLES = [
   'SERVICE',
@@ -52,6 +53,20 @@ async function run(args) {
   if (services.length === 0)
     throw new Failure(name === undefined ? 'there are no services' : `there is no service "${name}"`);
   return 0;
+}
+
+/** The name of the services that have no numbers of their own, together. */
+const OTHERS = '(other services)';
+
+/** All other services as one, if there are or were any. @param {BrokerStats} stats @returns {Service[]} */
+function otherServices({ otherServices: others }) {
+  if (others === undefined) return [];
+  const { workers, queued, running, counters } = others;
+  const { requests, replies, failures, errors } = counters;
+  const isUsed = [workers, queued, running, requests, replies, failures, ...Object.values(errors)].some(
+    Boolean,
+  );
+  return isUsed ? [{ ...others, name: OTHERS, named: false }] : [];
 }
 
 exports.help = help;

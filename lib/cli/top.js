@@ -1,11 +1,12 @@
 'use strict';
 
 const { setTimeout: wait } = require('node:timers/promises');
+const { endsOf } = require('../monitor/counts');
+const { countedServices } = require('../monitor/present');
 const { QUERY_OPTIONS, QUERY_HELP, Follower, untilInterrupted, withClient } = require('./asking');
-const { countedServices } = require('./counted');
 const { Interrupted, Usage } = require('./failure');
 const { helpLine } = require('./options');
-const { cut, duration, printJson, printable, sumOf, table } = require('./output');
+const { cut, duration, printJson, printable, table } = require('./output');
 const { Screen } = require('./screen');
 const { checkCount, readSettings } = require('./settings');
 
@@ -38,12 +39,6 @@ const COLUMNS = [
   { title: '99 %', isNumber: true, spare: 1 },
 ];
 
-/** @param {Pick<Stats['services'][number], 'counters'>} service */
-function endsOf({ counters: { replies, failures, errors } }) {
-  const failed = failures + sumOf(errors);
-  return { ended: replies + failed, failed };
-}
-
 /**
  * @param {Stats} stats
  * @param {Stats | undefined} before
@@ -52,9 +47,9 @@ function endsOf({ counters: { replies, failures, errors } }) {
 function ratesOf(stats, before, seconds) {
   // A service has its earlier counts again when a worker returns.
   const counted = before === undefined ? [] : countedServices(before);
-  const earlier = new Map(counted.map((service) => [service.name, endsOf(service)]));
+  const earlier = new Map(counted.map((service) => [service.name, endsOf(service.counters)]));
   const rows = stats.services.map((service) => {
-    const now = endsOf(service);
+    const now = endsOf(service.counters);
     const then = earlier.get(service.name) ?? (before === undefined ? now : { ended: 0, failed: 0 });
     const { name, queued, oldest, running, workers, idle, latency } = service;
     const rate = Math.max(0, now.ended - then.ended) / seconds;
@@ -115,7 +110,8 @@ async function run(args) {
       } else if (screen === undefined) process.stdout.write(pageOf(stats, rates));
       else {
         const { rows, columns } = process.stdout;
-        last = pageOf(stats, rates, undefined, columns);
+        // After the given number of updates, the last one stays.
+        if (Number.isFinite(count)) last = pageOf(stats, rates, undefined, columns);
         screen.show(pageOf(stats, rates, rows, columns));
       }
       before = stats;
@@ -130,8 +126,7 @@ async function run(args) {
     return 0;
   } finally {
     screen?.end();
-    // After the given number of updates, the last one stays.
-    if (last !== undefined && !quit.signal.aborted && Number.isFinite(count)) process.stdout.write(last);
+    if (last !== undefined && !quit.signal.aborted) process.stdout.write(last);
   }
 }
 

@@ -4,24 +4,21 @@
 
 const { add, countsOf, none, since } = require('./counts');
 const { mergeNumbers } = require('./merge');
-const { NOTHING, together } = require('./present');
+const { countedServices, together } = require('./present');
 
-/** @import { BrokerStats, ServiceNumbers } from '../../index' */
+/** @import { BrokerStats } from '../../index' */
 /** @import { Counts } from './counts' */
-/** @import { Present } from './present' */
-
-/** @typedef {Present & ServiceNumbers & { name: string, named: boolean }} Service */
+/** @import { Service } from './present' */
 
 /**
  * The services of a snapshot, with and without workers. Two names may be equal as text; they share an entry.
  * @param {BrokerStats} stats
  * @returns {Service[]}
  */
-function servicesOf({ services, absentServices }) {
+function servicesOf(stats) {
   /** @type {Map<string, Service>} */
   const entries = new Map();
-  const absent = absentServices.map((each) => ({ ...NOTHING, ...each, named: true }));
-  for (const service of [...services, ...absent]) {
+  for (const service of countedServices(stats)) {
     const key = keyOf(service);
     const same = entries.get(key);
     entries.set(key, same === undefined ? service : merged(same, service));

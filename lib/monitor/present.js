@@ -1,7 +1,9 @@
 'use strict';
-// The present state of a service, or of several together.
+// The services of a snapshot, and the present state of one or of several together.
 
 /** @import { BrokerStats } from '../../index' */
+
+/** @typedef {BrokerStats['services'][number]} Service */
 
 /** @typedef {Pick<BrokerStats['services'][number], 'workers' | 'idle' | 'queued' | 'queuedBytes' | 'oldest' | 'running'>} Present */
 
@@ -20,5 +22,15 @@ function together(all) {
   return sum;
 }
 
-exports.NOTHING = NOTHING;
+/**
+ * The services that have counts: those with a worker or a request, and those that had some. A broker of an earlier
+ * version does not list the latter.
+ * @param {Pick<BrokerStats, 'services'> & Partial<Pick<BrokerStats, 'absentServices'>>} stats
+ * @returns {Service[]}
+ */
+function countedServices({ services, absentServices = [] }) {
+  return [...services, ...absentServices.map((service) => ({ ...NOTHING, ...service, named: true }))];
+}
+
+exports.countedServices = countedServices;
 exports.together = together;

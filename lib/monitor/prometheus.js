@@ -4,7 +4,7 @@
 const fs = require('node:fs');
 const { Exposition } = require('./exposition');
 const { mergeNumbers } = require('./merge');
-const { NOTHING, together } = require('./present');
+const { countedServices, together } = require('./present');
 const { WorkerSeries } = require('./worker-series');
 
 /** @import { BrokerStats, ServiceNumbers } from '../../index' */
@@ -88,29 +88,22 @@ function processNumbers(out) {
   descriptors(out);
 }
 
-/** @typedef {{ numbers: ServiceNumbers, present: Present }} Row */
+/** @typedef {ServiceNumbers & Present} Row */
 
 /**
  * The services with their own row, and those that share one. Two names may be equal as text, and a name may
  * equal that of the shared row.
  * @param {BrokerStats} stats
  */
-function rows({ services, absentServices, otherServices }) {
+function rows(stats) {
   /** @type {Map<string, Row>} */
   const named = new Map();
   /** @type {Row[]} */
-  const rest = [{ numbers: otherServices, present: otherServices }];
-  const all = [
-    ...services.map((each) => ({ name: each.name, own: each.named, row: { numbers: each, present: each } })),
-    ...absentServices.map((each) => ({
-      name: each.name,
-      own: true,
-      row: { numbers: each, present: NOTHING },
-    })),
-  ];
-  for (const { name, own, row } of all) {
-    if (own && name !== OTHER && !named.has(name)) named.set(name, row);
-    else rest.push(row);
+  const rest = [stats.otherServices];
+  for (const service of countedServices(stats)) {
+    const { name } = service;
+    if (service.named && name !== OTHER && !named.has(name)) named.set(name, service);
+    else rest.push(service);
   }
   return { named, rest };
 }
@@ -134,10 +127,10 @@ class Renderer {
     const out = new Exposition(openMetrics);
     out.gauge('omdp_build_info', 'The version of the broker.', 1, { version: this.#version });
     const { named, rest } = rows(stats);
-    const present = together(rest.map((row) => row.present));
-    for (const [name, row] of named) presentState(out, row.present, name);
+    const present = together(rest);
+    for (const [name, row] of named) presentState(out, row, name);
     presentState(out, present, OTHER);
-    for (const [name, { numbers }] of named) serviceNumbers(out, numbers, name);
+    for (const [name, row] of named) serviceNumbers(out, row, name);
     serviceNumbers(out, this.#otherNumbers(stats, rest, present), OTHER);
     this.#workerNumbers(out, stats);
     for (const [dialect, { workers, clients, messages }] of Object.entries(stats.dialects)) {
@@ -161,7 +154,7 @@ class Renderer {
   #otherNumbers({ counters: { requests } }, rest, { queued, queuedBytes }) {
     if (requests < this.#last) this.#floor = { requests: 0, bytesIn: 0 };
     this.#last = requests;
-    const { counters, latency } = mergeNumbers(rest.map(({ numbers }) => numbers));
+    const { counters, latency } = mergeNumbers([...rest]);
     const floor = {
       requests: Math.max(this.#floor.requests, counters.requests - queued),
       bytesIn: Math.max(this.#floor.bytesIn, counters.bytesIn - queuedBytes),

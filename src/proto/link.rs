@@ -259,7 +259,8 @@ impl Link {
         self.broker.life()
     }
 
-    /// Whether requests may outlive the connection that was lost: the broker is extended, or nothing was ever heard of one.
+    /// Whether requests may outlive the connection that was lost: the broker is extended, or nothing was ever heard of
+    /// one.
     pub(super) fn may_be_lasting(&self) -> bool {
         self.broker().is_some() || self.is_unheard()
     }

@@ -2,6 +2,7 @@
 
 use super::Broker;
 use super::context::Context;
+use super::forgotten::started;
 use super::keys::{ClientKey, RequestKey, ServiceKey, WorkerKey};
 use super::outcome::End;
 use super::requests::{Content, Cursors};
@@ -90,9 +91,8 @@ impl<F: Frame> Context<F> {
             && let Some(client) = self.clients.get_mut(request.client)
             && client.is_looked_at
         {
-            let left = u16::from(request.retry);
-            let started = client.started.get_or_insert_default();
-            started.insert(Box::from(&*request.rid), left);
+            let known = client.started.get_or_insert_default();
+            known.extend(started(request));
         }
     }
 

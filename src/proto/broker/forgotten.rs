@@ -68,8 +68,7 @@ impl<F: Frame> Forgotten<F> {
     }
 
     /// Remembers which requests of a client that is given up may have started: `among`, if its requests were looked at
-    /// before. If it returns nevertheless, the others
-    /// can simply start.
+    /// before. If it returns nevertheless, the others can simply start.
     pub(super) fn remember(
         &mut self,
         cx: &mut Context<F>,

@@ -9,7 +9,7 @@ use super::incoming::IncomingRequest;
 use super::keys::{ClientKey, RequestKey, WorkerKey};
 use super::outcome::{End, text_of};
 use super::replies::Repeated;
-use super::requests::{Assigned, Cursors, ParkState, Request, State};
+use super::requests::{Assigned, Cursors, ParkState, Request, Requests, State};
 use super::returned::Resumed;
 use super::tasks::PIECE;
 use crate::proto::code::Code;
@@ -180,8 +180,8 @@ impl<F: Frame> Broker<F> {
         self.rejoin(|broker, cursors| broker.never_started(key, cursors));
     }
 
-    /// Queues a request that has not started after a search, to its place by arrival. Its client is told that the request is parked: should
-    /// this broker die too, the request has not started before it was released.
+    /// Queues a request that has not started after a search, to its place by arrival. Its client is told that the request
+    /// is parked: should this broker die too, the request has not started before it was released.
     fn wait_again(&mut self, key: RequestKey, cursors: &mut Cursors) {
         let now = self.cx.now;
         let Some(request) = self.cx.requests.get_mut(key) else {
@@ -363,7 +363,8 @@ impl<F: Frame> Broker<F> {
     }
 
     /// Ends the claims of a returned worker: it has made all (`complete`), or their time is over. A request that it
-    /// has not claimed never reached it, unless it is known to have started; one that it claimed as not started is requeued as well.
+    /// has not claimed never reached it, unless it is known to have started; one that it claimed as not started is
+    /// requeued as well.
     pub(super) fn end_of_claims(&mut self, key: WorkerKey, complete: bool) {
         let Some(worker) = self.cx.workers.get_mut(key) else {
             return;
@@ -373,10 +374,12 @@ impl<F: Frame> Broker<F> {
         };
         let running: Vec<RequestKey> = worker.running.iter().collect();
         let is_unclaimed = |request: &&RequestKey| unclaimed.requests.contains(request);
+        let has_not_started = |requests: &Requests<F>, request| {
+            unclaimed.not_started.contains(&request) || complete && !requests.has_begun(request)
+        };
         if unclaimed.requests.len() > PIECE {
             let requests = running.iter().filter(is_unclaimed).map(|&request| {
-                let not_started = unclaimed.not_started.contains(&request)
-                    || complete && !self.cx.requests.has_begun(request);
+                let not_started = has_not_started(&self.cx.requests, request);
                 (request, !not_started || self.cx.requests.parts(request) > 0)
             });
             let requests = requests.collect();
@@ -392,8 +395,7 @@ impl<F: Frame> Broker<F> {
                 let assigned = request.assigned_mut()?;
                 Some(assigned.parts)
             });
-            let not_started = unclaimed.not_started.contains(&request)
-                || complete && !self.cx.requests.has_begun(request);
+            let not_started = has_not_started(&self.cx.requests, request);
             self.cx.free_slot(key, request);
             if not_started && sent == Some(0) {
                 self.requeue(request);

@@ -128,11 +128,11 @@ impl<F: Frame> Reader<'_, F> {
         BrokerStats {
             services,
             absent_services: absent,
+            workers,
             other_services: OtherStats {
                 present: taking.unlisted,
                 meter: taking.other.snapshot(),
             },
-            workers,
             clients: self.cx.clients.len(),
             client_list: self.client_stats(view),
             requests: self.cx.requests.len(),

@@ -59,14 +59,15 @@ impl Counters {
     }
 }
 
-/// A snapshot of a broker: docs/api.md describes its members.
+/// A snapshot of a broker: docs/api.md describes its members. The lists that may be long come first, see
+/// [`with_lists`](BrokerStats::with_lists).
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct BrokerStats {
     pub services: Vec<ServiceStats>,
     pub absent_services: Vec<AbsentStats>,
-    pub other_services: OtherStats,
     pub workers: Vec<WorkerStats>,
+    pub other_services: OtherStats,
     pub clients: usize,
     pub client_list: Vec<ClientStats>,
     pub requests: usize,
@@ -79,39 +80,15 @@ pub struct BrokerStats {
     pub tables: TableStats,
 }
 
-/// A snapshot apart from the lists of services and workers.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Rest<'a> {
-    other_services: &'a OtherStats,
-    clients: usize,
-    client_list: &'a [ClientStats],
-    requests: usize,
-    queued: usize,
-    queued_bytes: usize,
-    running: usize,
-    held_bytes: usize,
-    dialects: &'a BTreeMap<&'static str, DialectStats>,
-    counters: &'a CounterStats,
-    tables: &'a TableStats,
-}
+/// The beginning of the JSON of a snapshot whose lists are empty.
+const EMPTY: &[u8] = br#"{"services":[],"absentServices":[],"workers":[],"#;
 
 impl BrokerStats {
-    /// The JSON of a snapshot, given that of the entries of its services, absent services and workers.
+    /// The JSON of a snapshot whose lists are empty, with that of these entries in the lists.
     pub(super) fn with_lists(&self, [services, absent, workers]: [&[u8]; 3]) -> Vec<u8> {
-        let rest = bytes_of(&Rest {
-            other_services: &self.other_services,
-            clients: self.clients,
-            client_list: &self.client_list,
-            requests: self.requests,
-            queued: self.queued,
-            queued_bytes: self.queued_bytes,
-            running: self.running,
-            held_bytes: self.held_bytes,
-            dialects: &self.dialects,
-            counters: &self.counters,
-            tables: &self.tables,
-        });
+        let json = bytes_of(self);
+        let rest = json.strip_prefix(EMPTY);
+        debug_assert!(rest.is_some(), "the lists come first, and are empty");
         let parts: [&[u8]; 8] = [
             br#"{"services":["#,
             services,
@@ -120,7 +97,7 @@ impl BrokerStats {
             br#"],"workers":["#,
             workers,
             b"],",
-            &rest[1..],
+            rest.unwrap_or_default(),
         ];
         parts.concat()
     }

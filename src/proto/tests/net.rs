@@ -27,7 +27,7 @@ pub use old_client::OldClient;
 pub use old_worker::OldWorker;
 pub use raw::{RawBroker, RawDealer};
 pub use rng::Rng;
-pub use scene::{Scene, trio};
+pub use scene::{Scene, trio, trio_in};
 pub use transport::Side;
 pub use users::{at, done, error, failed, json, ms, secs};
 pub use work::{End, Job, Jobs, Outcome, Seen, Step};

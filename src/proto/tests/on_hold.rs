@@ -18,13 +18,18 @@ fn large_reply() -> Job {
     Job::echo(&large())
 }
 
+/// A broker that keeps this much of the replies to a client, and puts replies of this size or more on hold.
+fn broker(net: &mut Net, hold_from: usize, room: usize) -> Id<BrokerActor> {
+    net.broker_with(|config| {
+        (config.hold_from, config.unacknowledged_bytes) = (hold_from, room);
+        config.reconnect_grace = secs(5);
+    })
+}
+
 /// A broker with little room, a worker that runs any number of requests, and a client.
 fn scene() -> (Net, Id<BrokerActor>, Id<WorkerActor>, Id<ClientActor>) {
     let mut net = Net::new();
-    let b = net.broker_with(|config| {
-        config.unacknowledged_bytes = ROOM;
-        config.reconnect_grace = secs(5);
-    });
+    let b = broker(&mut net, 1024, ROOM);
     let w = net.worker_with(b, "echo", |config| {
         config.concurrency = None;
         (config.link.soon, config.link.away) = (ms(10), secs(60));
@@ -34,6 +39,29 @@ fn scene() -> (Net, Id<BrokerActor>, Id<WorkerActor>, Id<ClientActor>) {
     });
     net.run(secs(1));
     (net, b, w, c)
+}
+
+/// The connection of a client ends, and it cannot make another one.
+fn strand(net: &mut Net, c: Id<ClientActor>) {
+    net.cut(c, &[Side::Dealer, Side::Broker]);
+    net.partition(c);
+}
+
+/// A client that is away since shortly after its 20 requests, whose replies are large.
+fn scene_with_replies_on_hold() -> (
+    Net,
+    Id<BrokerActor>,
+    Id<WorkerActor>,
+    Id<ClientActor>,
+    Vec<u64>,
+) {
+    let (mut net, b, w, c) = scene();
+    net.serve(w, |_| large_reply().every(ms(20)));
+    let requests = net.requests(c, 0..20);
+    net.run(ms(10));
+    strand(&mut net, c);
+    net.run(ms(300));
+    (net, b, w, c, requests)
 }
 
 fn held(net: &Net, b: Id<BrokerActor>) -> usize {
@@ -60,8 +88,7 @@ fn replies_to_a_client_that_is_away_stay_at_their_worker_until_it_is_back() {
     net.serve(w, |_| large_reply().every(ms(100)));
     let requests = net.requests(c, 0..60);
     net.run(ms(50));
-    net.cut(c, &[Side::Dealer, Side::Broker]);
-    net.partition(c);
+    strand(&mut net, c);
     run_bounded(&mut net, b, ms(500));
     net.heal(c);
     run_bounded(&mut net, b, secs(10));
@@ -121,8 +148,7 @@ fn parts_of_a_reply_on_hold_follow_without_a_gap() {
     let stream = net.request(c, "echo", "0");
     let others = net.requests(c, 1..20);
     net.run(ms(10));
-    net.cut(c, &[Side::Dealer, Side::Broker]);
-    net.partition(c);
+    strand(&mut net, c);
     run_bounded(&mut net, b, ms(400));
     net.heal(c);
     run_bounded(&mut net, b, secs(10));
@@ -137,10 +163,7 @@ fn parts_of_a_reply_on_hold_follow_without_a_gap() {
 #[test]
 fn a_worker_whose_reply_is_on_hold_serves_others() {
     let mut net = Net::new();
-    let b = net.broker_with(|config| {
-        config.unacknowledged_bytes = 1;
-        config.reconnect_grace = secs(5);
-    });
+    let b = broker(&mut net, 1024, 1);
     let w = net.worker(b, "echo");
     let (c, other) = (net.client(b), net.client(b));
     net.serve(w, |body| match &body.bytes[..] {
@@ -150,8 +173,7 @@ fn a_worker_whose_reply_is_on_hold_serves_others() {
     net.run(secs(1));
     let requests = net.requests(c, 0..3);
     net.run(ms(10));
-    net.cut(c, &[Side::Dealer, Side::Broker]);
-    net.partition(c);
+    strand(&mut net, c);
     net.run(ms(500));
     assert_eq!(net.started(w), ["0"]);
     assert_eq!(net.call(other, "echo", "9"), End::Final(json("9")));
@@ -170,8 +192,7 @@ fn a_reply_on_hold_that_nobody_wants_is_forgotten_by_its_worker() {
         net.request_on(c, "echo", json("1"), terms);
     }
     net.run(ms(10));
-    net.cut(c, &[Side::Dealer, Side::Broker]);
-    net.partition(c);
+    strand(&mut net, c);
     net.run(ms(300));
     assert!(net[w].machine.kept() > 10);
     net.kill(c);
@@ -181,13 +202,7 @@ fn a_reply_on_hold_that_nobody_wants_is_forgotten_by_its_worker() {
 
 #[test]
 fn a_worker_that_stops_hands_over_what_is_on_hold() {
-    let (mut net, b, w, c) = scene();
-    net.serve(w, |_| large_reply().every(ms(20)));
-    let requests = net.requests(c, 0..20);
-    net.run(ms(10));
-    net.cut(c, &[Side::Dealer, Side::Broker]);
-    net.partition(c);
-    net.run(ms(300));
+    let (mut net, b, w, c, requests) = scene_with_replies_on_hold();
     net.act(w, |worker, now| worker.machine.stop(now, None));
     run_bounded(&mut net, b, ms(300));
     assert!(net[w].drained.is_none());
@@ -200,13 +215,7 @@ fn a_worker_that_stops_hands_over_what_is_on_hold() {
 /// The next broker has the requests of the clients, and the replies of the workers.
 #[test]
 fn a_reply_on_hold_survives_the_broker() {
-    let (mut net, b, w, c) = scene();
-    net.serve(w, |_| large_reply().every(ms(20)));
-    let requests = net.requests(c, 0..20);
-    net.run(ms(10));
-    net.cut(c, &[Side::Dealer, Side::Broker]);
-    net.partition(c);
-    net.run(ms(300));
+    let (mut net, b, w, c, requests) = scene_with_replies_on_hold();
     net.restart(b);
     net.heal(c);
     net.run(secs(20));
@@ -218,10 +227,7 @@ fn a_reply_on_hold_survives_the_broker() {
 #[test]
 fn a_rejection_needs_no_room() {
     let mut net = Net::new();
-    let b = net.broker_with(|config| {
-        (config.hold_from, config.unacknowledged_bytes) = (1, 1);
-        config.reconnect_grace = secs(5);
-    });
+    let b = broker(&mut net, 1, 1);
     let (rejecting, w) = (net.worker(b, "echo"), net.worker(b, "echo"));
     let c = net.client_with(b, |config| config.link.away = secs(60));
     net.serve(rejecting, |_| Job::reject().every(ms(100)));
@@ -230,8 +236,7 @@ fn a_rejection_needs_no_room() {
     let requests = net.requests(c, 1..3);
     net.run(ms(10));
     assert_eq!(net.started(rejecting).len(), 1);
-    net.cut(c, &[Side::Dealer, Side::Broker]);
-    net.partition(c);
+    strand(&mut net, c);
     net.run(ms(200));
     assert_eq!(net.started(w).len(), 2);
     net.heal(c);
@@ -243,10 +248,7 @@ fn a_rejection_needs_no_room() {
 #[test]
 fn a_client_that_leaves_with_very_many_replies_on_hold_leaves_nothing_to_the_next() {
     let mut net = Net::new();
-    let b = net.broker_with(|config| {
-        config.unacknowledged_bytes = ROOM;
-        config.reconnect_grace = secs(5);
-    });
+    let b = broker(&mut net, 1024, ROOM);
     let w = net.worker_with(b, "echo", |config| config.concurrency = None);
     net.serve(w, |_| Job::echo(&json(&"1".repeat(3 * LARGE))));
     for _ in 0..2 {
@@ -267,10 +269,7 @@ fn a_client_that_leaves_with_very_many_replies_on_hold_leaves_nothing_to_the_nex
 #[test]
 fn a_worker_that_claims_a_reply_on_hold_again_and_again_takes_no_memory() {
     let mut net = Net::new();
-    let b = net.broker_with(|config| {
-        (config.hold_from, config.unacknowledged_bytes) = (1, 1);
-        config.reconnect_grace = secs(5);
-    });
+    let b = broker(&mut net, 1, 1);
     let w = net.raw_beating(b, b"W", secs(1));
     let hello =
         r#"{"concurrency":2,"heartbeat":2500,"holds":true,"liveness":3,"omdp":1,"session":"w"}"#;

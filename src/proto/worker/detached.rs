@@ -9,7 +9,7 @@
 use super::Worker;
 use crate::proto::code::Code;
 use crate::proto::link::BrokerLife;
-use crate::wire::omdp::ReplyKind;
+use crate::wire::omdp::{ClaimExt, ClaimState, ReplyKind, WorkerMessage};
 use crate::wire::{Body, Frame};
 use std::collections::BTreeMap;
 
@@ -41,6 +41,24 @@ pub(super) struct Detached<F> {
 }
 
 impl<F: Frame> Detached<F> {
+    /// Claims the request, of which the worker has this number, and the broker this token if it gave it.
+    pub(super) fn claim(&self, number: u64, token: Option<u64>) -> WorkerMessage<F> {
+        let state = match self.end {
+            Some(_) => ClaimState::Ended,
+            None => ClaimState::Running,
+        };
+        WorkerMessage::Claim {
+            client: self.client.clone(),
+            rid: self.rid.clone(),
+            ext: ClaimExt {
+                state,
+                number,
+                token,
+            },
+            user: self.user.as_deref().cloned(),
+        }
+    }
+
     /// Creates the entry of a reply that has `sent` parts, of which `tail` are the last.
     pub(super) fn new(
         client: F,

@@ -8,7 +8,6 @@ use super::detached::Detached;
 use crate::proto::Time;
 use crate::proto::code::Code;
 use crate::wire::Frame;
-use crate::wire::omdp::{ClaimExt, ClaimState, WorkerMessage};
 
 impl<F: Frame> Worker<F> {
     /// Handles HOLD: keeps what was sent of this reply, and what follows.
@@ -31,35 +30,25 @@ impl<F: Frame> Worker<F> {
             return self.say_code(token, Code::BrokerLost);
         };
         let (parts, finished) = self.log.take_reply(number);
-        let (mut reply, state) = match (self.deliveries.get_mut(&number), finished) {
+        let mut reply = match (self.deliveries.get_mut(&number), finished) {
             (Some(delivery), _) => {
                 delivery.token = None;
                 delivery.detached = true;
-                let reply = Detached::new(
+                Detached::new(
                     delivery.client.clone(),
                     delivery.rid.clone(),
                     delivery.user.clone(),
                     delivery.sent,
                     parts,
-                );
-                (reply, ClaimState::Running)
+                )
             }
-            (None, Some((_, reply))) => (reply, ClaimState::Ended),
+            (None, Some((_, reply))) => reply,
             (None, None) => return,
         };
         reply.given = Some((broker, token));
         reply.claimed = true;
         reply.is_new = true;
-        self.transmits.push(WorkerMessage::Claim {
-            client: reply.client.clone(),
-            rid: reply.rid.clone(),
-            ext: ClaimExt {
-                state,
-                number,
-                token: Some(token),
-            },
-            user: reply.user.as_deref().cloned(),
-        });
+        self.transmits.push(reply.claim(number, Some(token)));
         self.detached.insert(number, reply);
     }
 }

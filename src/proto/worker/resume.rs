@@ -157,19 +157,7 @@ impl<F: Frame> Worker<F> {
             if std::mem::replace(&mut reply.claimed, true) {
                 continue;
             }
-            self.transmits.push(WorkerMessage::Claim {
-                client: reply.client.clone(),
-                rid: reply.rid.clone(),
-                ext: ClaimExt {
-                    state: match reply.end {
-                        Some(_) => ClaimState::Ended,
-                        None => ClaimState::Running,
-                    },
-                    number,
-                    token: token(reply.given),
-                },
-                user: reply.user.as_deref().cloned(),
-            });
+            self.transmits.push(reply.claim(number, token(reply.given)));
         }
         if self.last_broker.replace(broker) != Some(broker) {
             self.detached.incomplete = false;

@@ -4,7 +4,11 @@ use super::*;
 
 /// A broker, a worker for `echo`, and a client.
 pub fn trio() -> (Net, Id<BrokerActor>, Id<WorkerActor>, Id<ClientActor>) {
-    let mut net = Net::new();
+    trio_in(Net::new())
+}
+
+/// The same in this network.
+pub fn trio_in(mut net: Net) -> (Net, Id<BrokerActor>, Id<WorkerActor>, Id<ClientActor>) {
     let b = net.broker();
     let w = net.worker(b, "echo");
     let c = net.client(b);

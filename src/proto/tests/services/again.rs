@@ -24,10 +24,7 @@ fn fails(net: &mut Net, w: Id<WorkerActor>, times: usize) {
 
 #[test]
 fn an_error_is_tried_again_after_pauses_that_grow() {
-    let mut net = Net::near();
-    let b = net.broker();
-    let c = net.client(b);
-    let w = net.worker(b, "echo");
+    let (mut net, _, w, c) = trio_in(Net::near());
     fails(&mut net, w, 4);
     net.run(ms(100));
     let asked = net.now();
@@ -41,10 +38,7 @@ fn an_error_is_tried_again_after_pauses_that_grow() {
 
 #[test]
 fn the_last_attempt_tells_what_was_wrong() {
-    let mut net = Net::near();
-    let b = net.broker();
-    let c = net.client(b);
-    let w = net.worker(b, "echo");
+    let (mut net, _, w, c) = trio_in(Net::near());
     fails(&mut net, w, 9);
     net.run(ms(10));
     let r = net.request_more(c, "echo", "1", &policy(3, r#""error""#));
@@ -59,10 +53,7 @@ fn the_last_attempt_tells_what_was_wrong() {
 
 #[test]
 fn a_lost_worker_a_timeout_and_a_rejection() {
-    let mut net = Net::near();
-    let b = net.broker();
-    let c = net.client(b);
-    let w = net.worker(b, "echo");
+    let (mut net, b, w, c) = trio_in(Net::near());
     net.serve(w, |_| Job::endless());
     net.run(ms(10));
     let terms = Terms::from(Some(ms(500)));
@@ -92,10 +83,7 @@ fn a_lost_worker_a_timeout_and_a_rejection() {
 
 #[test]
 fn nothing_is_made_again_of_which_a_part_has_come_or_that_was_cancelled() {
-    let mut net = Net::near();
-    let b = net.broker();
-    let c = net.client(b);
-    let w = net.worker(b, "echo");
+    let (mut net, _, w, c) = trio_in(Net::near());
     net.serve(w, |_| Job::error("\"bad\"").parts(1));
     net.run(ms(10));
     let begun = net.request_more(c, "echo", "1", &policy(5, r#""error""#));
@@ -113,10 +101,7 @@ fn nothing_is_made_again_of_which_a_part_has_come_or_that_was_cancelled() {
 /// The broker has ended the request, and is told of no cancellation.
 #[test]
 fn an_attempt_that_the_worker_has_given_up_is_not_cancelled() {
-    let mut net = Net::near();
-    let b = net.broker();
-    let c = net.client(b);
-    let w = net.worker(b, "echo");
+    let (mut net, b, w, c) = trio_in(Net::near());
     net.serve(w, |_| Job::endless());
     net.run(ms(10));
     let r = net.request_more(c, "echo", "1", &policy(2, r#""timeout""#));
@@ -132,10 +117,7 @@ fn an_attempt_that_the_worker_has_given_up_is_not_cancelled() {
 /// The pause ends while no broker is connected.
 #[test]
 fn what_is_to_be_made_again_waits_for_the_broker() {
-    let mut net = Net::near();
-    let b = net.broker();
-    let c = net.client(b);
-    let w = net.worker(b, "echo");
+    let (mut net, b, w, c) = trio_in(Net::near());
     fails(&mut net, w, 1);
     net.run(ms(10));
     let r = net.request_more(c, "echo", "1", &policy(3, r#""error""#));
