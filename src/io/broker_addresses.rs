@@ -1,7 +1,8 @@
 //! The addresses of a broker's endpoint, tried one after the other.
 //!
 //! Each address gets one attempt, in the system's order. After the last one the name is looked up
-//! again.
+//! again. If all attempts fail, that is reported after a second and then at growing intervals: event
+//! `unreachable`.
 
 mod probe;
 

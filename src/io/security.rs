@@ -1,4 +1,4 @@
-//! Security mechanisms of sockets, and keys of CURVE.
+//! Security mechanisms of sockets, keys of CURVE, and the reasons of failed handshakes.
 
 use super::Error;
 use std::ffi::{CString, c_char};

@@ -1,4 +1,5 @@
-//! How a broker listens.
+//! What a broker listens with: its endpoints, and what it requires of connections. `streams/listener.rs` and
+//! `socket/address.rs` bind the endpoints.
 
 use crate::io::Address;
 use crate::io::connections::ConnectionLimits;

@@ -1,4 +1,4 @@
-//! Notices to the application of a broker.
+//! Notices to the application of a broker. Those about connections (`peerRefused`) have a rate limit.
 
 use super::{Driver, Notice};
 use crate::io::clock;

@@ -1,4 +1,4 @@
-//! Passwords, clear or hashed, compared in constant time.
+//! Passwords, clear or hashed, compared in constant time. One thread checks all hashed ones.
 //!
 //! A hash takes tens of milliseconds. A separate thread computes one at a time, while other
 //! handshakes continue. After the first success a fast digest is compared instead.

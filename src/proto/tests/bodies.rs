@@ -97,7 +97,7 @@ fn an_error_of_zero_is_an_error_for_old_peers_too() {
     for ages in with_an_old_one() {
         let [old_broker, old_worker, old_client] = ages;
         if old_worker && (old_broker || old_client) {
-            continue; // Nobody of ours is there to mend it.
+            continue; // No peer of 1.0 between them can convert the value.
         }
         let (.., end) = round(ages, json("1"), |_| Job::error("0"));
         let expected = match old_broker || old_client {

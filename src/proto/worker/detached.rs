@@ -1,7 +1,7 @@
 //! Detached replies: those of deliveries whose broker was lost while the handler goes on, and of deliveries that had
 //! ended shortly before.
 //!
-//! So are those that the broker could not take: see [`held`](super::held).
+//! The reply that the broker could not take is detached too, see [`on_hold`](super::on_hold).
 //!
 //! Each contains the last parts that were sent to a broker, and all later ones. They are claimed from the broker of
 //! every new connection, which either resumes each, when it finds the client, or disclaims it.
@@ -13,8 +13,8 @@ use crate::wire::omdp::{ClaimExt, ClaimState, ReplyKind, WorkerMessage};
 use crate::wire::{Body, Frame};
 use std::collections::BTreeMap;
 
-/// Maximum of ended replies, and of bytes of all replies. A worker without a connection gets no requests, so these are
-/// the replies to those that it had.
+/// Maximum of ended replies, and of bytes of all replies; the [`log`](super::log) keeps as many bytes. A worker without a
+/// connection gets no requests, so these are the replies to those that it had.
 const MAX_ENDED: usize = 65_536;
 pub(super) const MAX_BYTES: usize = 1024 * 1024 * 1024;
 

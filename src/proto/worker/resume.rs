@@ -108,7 +108,7 @@ impl<F: Frame> Worker<F> {
     pub(super) fn disown(&mut self, number: u64, delivery: Delivery<F>) {
         let reply = self.detached.take(number);
         if reply.as_ref().is_some_and(|reply| reply.claimed) {
-            // After HOLD for a reply that has not begun, which no broker of ours sends. RESUME is answered by an error.
+            // After HOLD for a reply that has not begun, which no broker of zmq-omdp sends. RESUME is answered by an error.
             return;
         }
         let given = reply.and_then(|reply| reply.given);

@@ -52,16 +52,16 @@ pub struct Ack {
 }
 
 impl Ack {
-    /// An acknowledgement is due after this many replies, or this many bytes.
-    const MANY: u32 = 64;
-    const MUCH: u32 = 64 * 1024;
+    /// An acknowledgement is due after this many replies, or this many bytes. Until then the sender keeps them.
+    const DUE_MESSAGES: u32 = 64;
+    const DUE_BYTES: u32 = 64 * 1024;
 
     /// Counts one more reply. Returns true if an acknowledgement is due.
     pub fn count(&mut self, bytes: usize) -> bool {
         let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
         self.messages += 1;
         self.bytes = self.bytes.saturating_add(bytes);
-        self.messages >= Ack::MANY || self.bytes >= Ack::MUCH
+        self.messages >= Ack::DUE_MESSAGES || self.bytes >= Ack::DUE_BYTES
     }
 
     /// Takes the acknowledgement, if there is anything to acknowledge.

@@ -1,4 +1,4 @@
-//! Held replies: those that the broker could not take, because their client is away or takes too little.
+//! Replies on hold: those that the broker could not take, because their client is away or takes too little.
 //!
 //! For such a reply, HOLD is the loss of the connection: the delivery is detached, and claimed at once. The broker asks
 //! for it by RESUME when it has room.
