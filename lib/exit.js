@@ -21,7 +21,7 @@ const OPEN = new Set();
 
 /** @param {Outbox} outbox */
 function opened(outbox) {
-  // Not earlier, so that the listeners of an application come first, which may give more.
+  // Not earlier, so that the listeners of the application run first: they may make requests and end replies.
   if (OPEN.size === 0) process.on('exit', exit);
   OPEN.add(outbox);
 }

@@ -238,7 +238,7 @@ function outcomeOf({ error }) {
   const { code, name, value } = error;
   if (error instanceof OmdpError) return { 'error.type': code, 'rpc.status_code': code };
   const any = code ?? value?.code;
-  // Error values are of peers, and may be anything.
+  // Error values come from peers, and may be of any type.
   const given = typeof any === 'number' ? String(any) : any;
   if (isShown(given)) return { 'error.type': given, 'rpc.status_code': given };
   // A worker sends the name of the error that its handler threw.

@@ -59,7 +59,7 @@ class ReadOptions {
       this.how += ROUTED;
       options = { ...options, worker: workerId };
     } else if ((isText(key) || priority > 0) && worker === undefined) {
-      // As the broker reads the options of PIGATO's own clients. Another `worker` is the application's.
+      // A broker reads the options of PIGATO's own clients in the same way. There, `worker` belongs to the application.
       this.how += ROUTED;
     }
     this.json = bounded(JSON.stringify(options), 'opts');

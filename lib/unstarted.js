@@ -5,7 +5,7 @@
 const WARN_MS = 1000;
 
 /**
- * Those that have not warned. A process that ends before the second warns of them, because their requests do not
+ * Those that have not warned. A process that ends within the second warns of them, because their requests do not
  * keep it alive.
  * @type {Set<Unstarted>}
  */

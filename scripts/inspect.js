@@ -7,7 +7,7 @@ const { isPe, readPe } = require('./pe.js');
 
 // Libraries that are linked statically, or are not part of the system.
 const BUILT_IN = /^lib(zmq|sodium|stdc\+\+|gcc_s|c\+\+|unwind)\b|^lib(zmq|sodium|stdc\+\+|gcc_s|winpthread)/;
-// Of libsodium, libzmq and C++: a shared library links without them, and does not load.
+// Symbols of libsodium, libzmq and C++: a shared library that lacks them links, but does not load.
 const LINKED = /^(crypto_|sodium_|randombytes|zmq_|_Z)/;
 // CentOS 7 has 2.17; Debian 10 and RHEL 8 have 2.28.
 const HIGHEST_GLIBC = '2.28';

@@ -73,7 +73,7 @@ const CPUS = {
   arm64: ['HAVE_ARMCRYPTO'],
 };
 const ASSEMBLY = ['HAVE_AMD64_ASM', 'HAVE_AVX_ASM'];
-// What libzmq calls, and what that calls. A third of the files, and 90 kB less in the addon.
+// The files with the functions that libzmq calls, directly or not: a third of all, which makes the addon 90 kB smaller.
 const SOURCES = [
   'crypto_box/crypto_box.c',
   'crypto_box/crypto_box_easy.c',

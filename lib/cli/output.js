@@ -34,7 +34,7 @@ function cut(text, width) {
   return width < 1 ? '' : `${kept}…`;
 }
 
-/** What a column of names keeps before columns are left out, and what it keeps in any case. */
+/** The width that a column of names keeps before other columns are left out, and the width that it always keeps. */
 const [ENOUGH, MIN_NAME] = [12, 8];
 
 /**

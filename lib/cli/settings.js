@@ -80,7 +80,7 @@ function parse(options, args) {
   }
   const names = [...Object.keys(flags), 'help'].map((name) => `--${name}`);
   const joined = joinValues(flags, args);
-  // For parseArgs a short flag with the rest of the word as its value, which nobody means.
+  // parseArgs takes such a word for a short flag with the rest as its value. Users mean a long flag.
   const end = joined.indexOf('--');
   const flagged = end < 0 ? joined : joined.slice(0, end);
   const single = flagged.map((arg) => arg.replace(/=.*$/s, '')).find((arg) => names.includes(`-${arg}`));
@@ -90,7 +90,7 @@ function parse(options, args) {
   } catch (error) {
     const { message } = /** @type {Error} */ (error);
     const [, unknown] = /^Unknown option '(--?[^'=]+)/.exec(message) ?? [];
-    // Several letters after one dash are as many flags, but mostly meant as one.
+    // parseArgs takes several letters after one dash for as many flags. Users mostly mean one.
     const isLetter = unknown !== undefined && !unknown.startsWith('--') && !args.includes(unknown);
     const word = args.find((arg) => isLetter && /^-[a-z][a-z-]+$/i.test(arg) && arg.includes(unknown[1]));
     if (word !== undefined) throw new Usage(`unknown option "${word}"${didYouMean(`-${word}`, names)}`);
@@ -223,7 +223,7 @@ function fromFile({ type, words }, value, key) {
   return value;
 }
 
-/** An error about a text, which needs not be told that it is one. @param {string} message */
+/** An error about a value that was written as text: without the parts about the type. @param {string} message */
 function ofText(message) {
   return message.replace(', or a Buffer of 32 bytes', '').replace(/ \(string\)$/, '');
 }

@@ -66,6 +66,7 @@ class Feed {
       canRequest,
       interval: this.#interval,
       history: this.#history.points,
+      historyMs: HISTORY_MS,
       events: this.#events,
     });
     this.#readers.add(res);

@@ -13,7 +13,7 @@ const MAX_CHARTED = 200;
 /** Requests, ended, failed, waiting and running ones, median and 99th percentile. @typedef {number[]} Values */
 /** @typedef {{ at: number, all: Values, rows: Record<string, Values> }} Point */
 
-/** How far a service comes before others if not all can have charts. @param {Ledger['services'][number]} service */
+/** The rank of a service if not all can have charts; the lowest ranks have them. @param {Ledger['services'][number]} service */
 const rankOf = ({ workers, queued, running }) => (workers > 0 ? 0 : queued + running > 0 ? 1 : 2);
 
 /** @param {Counts} counts since the last point @returns {number[]} */

@@ -40,11 +40,11 @@ function keyOf({ name, named }) {
 class Ledger {
   services;
   /**
-   * By key: those of services that are named, for good, and of the others while they are listed.
+   * By key: the counts of named services, which stay, and those of the other services while they are listed.
    * @type {Map<string, Counts>}
    */
   counts = new Map();
-  /** Those of all services that are not named, together: the counts of one of them stay in here when it goes. */
+  /** The sum of the counts of all services without a name of their own. A service that goes leaves its counts here. */
   unnamed;
 
   /** @param {BrokerStats} stats @param {Ledger} [last] the one before, of the same life of the broker */

@@ -51,9 +51,9 @@ pub trait CommandSink {
     const OF_BROKER: bool = false;
     /// Sends a command. Returns false if the driver has ended.
     fn send(&self, command: Self::Command) -> bool;
-    /// Ends the driver in order, because the process ends: what it was given is sent, and what
-    /// waits for a broker waits until this time. The result is disconnected once the driver has
-    /// closed its connections; [`quiesce`] waits for what they still send.
+    /// Ends the driver in order, because the process ends: it sends what it has got, and keeps what
+    /// waits for a broker until this time. The result is disconnected once the driver has closed its
+    /// connections; [`quiesce`] waits for what they still send.
     fn exit(&self, until: Time) -> Receiver<Infallible>;
 }
 

@@ -254,7 +254,7 @@ struct Driver {
     backlog: Turns<Inbound>,
     /// When the machine was last told which peers have a backlog.
     told_waiting: Time,
-    /// The connections that send a large message which is not complete, and who pays for it.
+    /// The connections that send a large message which is not complete, each with the peer that is charged for it.
     payers: Table<RoutingId, RoutingId>,
     coalescer: Coalescer,
     /// Reused for each message.

@@ -1,5 +1,5 @@
 //! The end of an environment, which is the end of a process or of a worker thread: its peers end in
-//! order, so that what they were given is sent.
+//! order, so that the messages and commands that they have got are sent.
 
 use crate::io::{now, quiesce};
 use crate::proto::Time;
@@ -52,8 +52,8 @@ pub(super) fn register(env: &Env, is_broker: bool, exit: &Rc<Exit>) -> Result<()
     Ok(())
 }
 
-/// Ends the drivers of an environment, whose process ends, and blocks until what they were given
-/// has left it. What waits for a broker waits for half of the time.
+/// Ends the drivers of an environment, whose process ends, and blocks until the messages that they
+/// have got have left the process. Messages that wait for a broker wait for half of the time.
 pub(super) fn end(env: &Env, patience: Duration) -> Result<()> {
     if let Some(shared) = env.get_instance_data::<Shared>()? {
         shared.borrow_mut().end(patience, patience / 2);

@@ -62,8 +62,8 @@ pub fn has_reader(fd: i32) -> bool {
     io::has_reader(fd)
 }
 
-/// Ends all peers, because the process ends, and blocks until what they were given has left it, at
-/// most for this time in ms.
+/// Ends all peers, because the process ends, and blocks until the messages that they have got have
+/// left it, at most for this time in ms.
 #[napi]
 pub fn end_peers(env: Env, timeout_ms: f64) -> napi::Result<()> {
     exit::end(&env, Duration::from_millis(timeout_ms as u64))

@@ -82,10 +82,10 @@
   }
 
   const handlers = {
-    hello({ canRequest, history, events: before }) {
+    hello({ canRequest, history, historyMs, events: before }) {
       events = before;
       showEvents();
-      charts.begin(history);
+      charts.begin(history, historyMs);
       get('request-section').hidden = !canRequest;
     },
     stats: onStats,

@@ -4,8 +4,6 @@
 /* global uPlot */
 
 (() => {
-  const KEPT_MS = 10 * 60 * 1000;
-
   /** The values of a service, or of all together; undefined if the point has none. */
   const valuesOf = ({ all, rows }, service) => {
     if (service === '') return all;
@@ -20,6 +18,7 @@
   class Charts {
     constructor() {
       this.history = [];
+      this.historyMs = Infinity;
       this.service = '';
       this.plots = [];
       this.make();
@@ -92,14 +91,16 @@
       }
     }
 
-    begin(history) {
+    /** Shows these points, and those to come for this time each. */
+    begin(history, historyMs = Infinity) {
       this.history = history;
+      this.historyMs = historyMs;
       this.draw();
     }
 
     add(point) {
       this.history.push(point);
-      while (this.history[0].at < point.at - KEPT_MS) this.history.shift();
+      while (this.history[0].at < point.at - this.historyMs) this.history.shift();
       this.draw();
     }
 

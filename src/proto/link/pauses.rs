@@ -14,7 +14,7 @@ const MAX_NAME_PAUSE_DISTURBING: Duration = Duration::from_secs(60);
 /// worker, or all workers that may have had it, have found the same broker, which may not live for long either.
 const RETURN: Duration = Duration::from_millis(500);
 
-/// How long a search for a broker goes on with short pauses: for that long it may be on its way back.
+/// How long a search for a broker goes on with short pauses: a broker that starts again takes less.
 pub const SEARCH: Duration = Duration::from_secs(60);
 
 /// The configured pauses, as in a [`LinkConfig`].

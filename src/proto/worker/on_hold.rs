@@ -19,7 +19,7 @@ impl<F: Frame> Worker<F> {
         let running = self.by_token.get(&token).copied();
         let delivery = running.and_then(|number| self.deliveries.get(&number));
         if delivery.is_some_and(|delivery| delivery.sent == 0) {
-            // Nothing was sent of it, so this is no answer to it. It may not have started.
+            // No part of this reply was sent, so HOLD cannot be about it. The delivery may not have started.
             return;
         }
         self.by_token.remove(&token);
