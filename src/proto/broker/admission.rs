@@ -1,95 +1,23 @@
 //! Admission: every request enters here, in any dialect, whether it is new or resumed from an
 //! earlier broker. An admitted request is never refused later.
 
-mod resumed;
+mod new_request;
 
-use super::accounts::{OverLimit, REQUEST};
-use super::context::Context;
+use super::fanout::Refusal;
 use super::incoming::{IncomingRequest, RequestHead};
 use super::keys::{ClientKey, RequestKey, ServiceKey};
 use super::metrics::COUNTS;
 use super::mmi::Answer;
-use super::requests::{Content, Deadline, NewRequest, Queued, Routing, State};
-use super::{Broker, Timer, fanout, mmi};
+use super::outcome::End;
+use super::requests::{Content, NewRequest, Queued, State};
+use super::returned::Resumed;
+use super::tasks::Task;
+use super::{Broker, fanout, mmi};
 use crate::proto::Terms;
 use crate::proto::code::Code;
-use crate::wire::omdp::ReplyKind;
+use crate::wire::omdp::{Past, Recall, ReplyKind};
 use crate::wire::{Body, Dialect, Frame, Malformed};
-
-impl<F: Frame> Context<F> {
-    /// The home of a request, and its constraints.
-    pub(super) fn require_home(
-        &mut self,
-        asked: &[u8],
-        routing: Option<Box<Routing>>,
-    ) -> (ServiceKey, Option<Box<Routing>>) {
-        if let Some(name) = routing.as_ref().and_then(|r| r.worker.as_deref())
-            && let Some(home) = self.pinned_home(name, asked)
-        {
-            let is_own = self.services.is(home, asked, false);
-            let mut routing = routing.unwrap_or_default();
-            routing.asked = (!is_own).then(|| asked.into());
-            return (home, Some(routing));
-        }
-        let own = self.services.require(asked);
-        match self.services.needs_home(own) {
-            false => (own, routing),
-            true => self.place(own, routing),
-        }
-    }
-
-    /// Whether the named worker is not registered for this service.
-    fn is_out_of_reach(&self, service: ServiceKey, routing: Option<&Routing>) -> bool {
-        let Some(name) = routing.and_then(|routing| routing.worker.as_deref()) else {
-            return false;
-        };
-        let worker = self
-            .workers
-            .find(name)
-            .and_then(|key| self.workers.get(key));
-        worker.is_none_or(|worker| worker.service != service)
-    }
-
-    /// Counts a request that is not put into a queue.
-    #[inline]
-    pub(super) fn count_request(&mut self, service: ServiceKey, bytes: usize) {
-        if COUNTS {
-            self.counters.requests += 1;
-            self.services.get_mut(service).meter.requested(bytes);
-        }
-    }
-
-    pub(super) fn charge_request(
-        &mut self,
-        client: ClientKey,
-        bytes: usize,
-    ) -> Result<(), OverLimit> {
-        match self.clients.get(client) {
-            Some(client) => self.accounts.charge(client.account, bytes),
-            None => Ok(()),
-        }
-    }
-
-    // Inlined, so that the request is constructed once.
-    #[inline(always)]
-    pub(super) fn insert_request(&mut self, mut new: NewRequest<F>, state: State) -> RequestKey {
-        let now = self.now;
-        let client = new.client;
-        new.deadline = new.terms.idle().map(|idle| {
-            let at = now + idle;
-            let timer = Timer::Request(self.requests.next_key());
-            Deadline {
-                idle,
-                latest: new.terms.deadline.map(|left| now + left),
-                at,
-                timer: self.deadlines.set(at, timer),
-            }
-        });
-        let request = self.requests.insert(now, new, state);
-        self.clients.add(client, request, &self.requests);
-        request
-    }
-}
+use new_request::charge_of;
 
 impl<F: Frame> Broker<F> {
     pub(super) fn admit(
@@ -100,6 +28,92 @@ impl<F: Frame> Broker<F> {
         match request.past {
             None => self.admit_new(from, request),
             Some(past) => self.admit_resumed(from, request, past),
+        }
+    }
+
+    /// Admits a request that its client resumes. A request that no broker on this connection had is searched for.
+    #[inline(never)]
+    fn admit_resumed(
+        &mut self,
+        from: &[u8],
+        request: IncomingRequest<F>,
+        past: Past,
+    ) -> Result<(), Malformed> {
+        // A client must have sent its hello first.
+        let Some(client) = self.cx.clients.find(from) else {
+            return Ok(());
+        };
+        let service = &request.head.service;
+        let is_own = mmi::is_own(&self.cx.services, service);
+        if is_own && fanout::all_of(service).is_none() {
+            // Executed again, it gives an equivalent answer.
+            self.replies.logs.take(client, &request.head.rid);
+            return self.admit_new(from, request);
+        }
+        match self.replies.resume(&mut self.cx, client, request, past)? {
+            Resumed::Done => {}
+            Resumed::GoesOn(key) => self.go_on(key, past),
+            Resumed::Broken(key) => self.end(key, End::Failed(Code::BrokerLost)),
+            Resumed::New(request) => return self.admit_new(from, request),
+            // The answers to a fan-out that another broker has passed on cannot be known.
+            Resumed::Unknown(request) if is_own => {
+                self.refuse(from, request.head, Code::BrokerLost);
+            }
+            Resumed::Unknown(request) => self.admit_unknown(from, client, request, past),
+        }
+        Ok(())
+    }
+
+    /// Admits a request that another broker had, and has it searched for.
+    fn admit_unknown(
+        &mut self,
+        from: &[u8],
+        client: ClientKey,
+        request: IncomingRequest<F>,
+        past: Past,
+    ) {
+        let IncomingRequest {
+            head,
+            content,
+            terms,
+            routing,
+            recall,
+            ..
+        } = request;
+        let charged = charge_of(&head, &content);
+        if let Err(over) = self.cx.charge_request(client, charged) {
+            // The request may have run at an earlier broker; this is not known.
+            self.refuse(from, head, Code::BrokerLost);
+            return self.over_limit(from, over);
+        }
+        let (service, routing) = self.cx.require_home(&head.service, routing);
+        self.cx.count_request(service, content.size());
+        let new = NewRequest {
+            client,
+            rid: head.rid,
+            service,
+            routing,
+            content,
+            terms,
+            retried: 0,
+            deadline: None,
+            charged,
+        };
+        self.search(new, past, recall);
+    }
+
+    fn search(&mut self, new: NewRequest<F>, past: Past, recall: Option<Box<Recall>>) {
+        let key = self.cx.requests.next_key();
+        let search = self.cx.new_search(key, past);
+        let service = new.service;
+        self.cx.insert_request(new, State::Searching(search));
+        let queue = &mut self.cx.services.get_mut(service).queue;
+        queue.enter_beside(key, &mut self.cx.requests);
+        self.on_resume(key, past);
+        if let Some(known) = recall
+            && self.recalls.add(&mut self.cx, key, *known)
+        {
+            self.cannot_have_started(key);
         }
     }
 
@@ -166,9 +180,32 @@ impl<F: Frame> Broker<F> {
     #[inline(never)]
     fn admit_own(&mut self, from: &[u8], head: RequestHead<F>, content: Content<F>, terms: Terms) {
         if fanout::all_of(&head.service).is_some() {
-            return self.admit_all(from, head, content, terms);
+            return self.admit_fan_out(from, head, content, terms);
         }
         self.answer_mmi(from, head, content.body);
+    }
+
+    fn admit_fan_out(
+        &mut self,
+        from: &[u8],
+        head: RequestHead<F>,
+        content: Content<F>,
+        terms: Terms,
+    ) {
+        let authorizer = &self.authorizer;
+        match self
+            .cx
+            .admit_fan_out(authorizer, from, head, content, terms)
+        {
+            Ok(fan_out) => self.start(Task::FanOut(fan_out)),
+            Err(Refusal::Malformed) => self.cx.report_bad(from, "invalid name or id"),
+            Err(Refusal::Denied(head)) => self.refuse(from, head, Code::Denied),
+            Err(Refusal::OverLimit(head, (client, service), over)) => {
+                self.refuse(from, head, Code::QueueFull);
+                self.release_refused(client, service);
+                self.over_limit(from, over);
+            }
+        }
     }
 
     /// Gives a request of MDP, which has no ids, an id and its terms. Other requests must have an id that is not in
@@ -202,16 +239,20 @@ impl<F: Frame> Broker<F> {
 
     fn answer_mmi(&mut self, from: &[u8], head: RequestHead<F>, body: Body<F>) {
         let mut answers = std::mem::take(&mut self.answers);
-        let answer = answers.answer(&self.reader(self.cx.now), &head.service, body);
+        let answer = answers.answer(&self.reader(self.cx.now), from, head, body);
         self.answers = answers;
         match answer {
-            Answer::Now(body, work) => {
+            Answer::Now(head, body, work) => {
                 self.cx.count_work(work);
                 self.replies
                     .respond(&mut self.cx, from, head, ReplyKind::Final, body);
             }
-            Answer::Later(query) => self.survey(query, from, head),
-            Answer::Refused(code) => self.refuse(from, head, code),
+            Answer::Later { is_begun } => {
+                if is_begun {
+                    self.put_off(Task::Survey);
+                }
+            }
+            Answer::Refused(head, code) => self.refuse(from, head, code),
         }
     }
 
@@ -247,11 +288,6 @@ impl<F: Frame> Broker<F> {
 
 /// Bytes that are converted between dialects in one unit of work.
 const CONVERTED: usize = 1024;
-
-/// The bytes charged for keeping a request.
-fn charge_of<F: Frame>(head: &RequestHead<F>, content: &Content<F>) -> usize {
-    REQUEST + content.size() + head.rid.len() + head.service.len()
-}
 
 /// The code of a refusal. A request that may have run before gets a code that does not claim the
 /// opposite.

@@ -5,11 +5,11 @@
 //! count as an attempt.
 
 use super::context::Context;
-use super::keys::{RequestKey, WorkerKey};
+use super::keys::{RequestKey, ServiceKey, WorkerKey};
 use super::outcome::{End, text_of};
-use super::requests::Request;
+use super::requests::{Cursors, Request, State};
 use super::routing::CHOICES;
-use super::tasks::PIECE;
+use super::tasks::{PIECE, Piece, Task};
 use super::{Broker, BrokerEvent, Departure};
 use crate::proto::code::Code;
 use crate::wire::omdp::{ReplyKind, ToWorker};
@@ -20,6 +20,41 @@ impl<F: Frame> Context<F> {
         self.requests
             .get(key)
             .is_some_and(|request| request.retry > 0)
+    }
+
+    /// Notes that a worker has rejected a request. Returns whether no other worker can get it.
+    fn note_rejection(
+        &mut self,
+        key: WorkerKey,
+        request: RequestKey,
+        reason: &Body<F>,
+    ) -> Option<bool> {
+        let worker = self.workers.get_mut(key)?;
+        let (number, id) = (worker.number, worker.id.clone());
+        if self.requests.is_bound(request) {
+            return Some(true);
+        }
+        let entry = self.requests.get_mut(request)?;
+        let routing = entry.routing.get_or_insert_default();
+        if let Err(at) = routing.rejected.binary_search(&number) {
+            routing.rejected.insert(at, number);
+        }
+        let is_pinned = routing.worker.is_some() || routing.part.is_some();
+        let looks = routing.rejected.len() / CHOICES;
+        let service = entry.service;
+        worker.rejected += 1;
+        self.counters.rejected += 1;
+        self.services.get_mut(service).meter.rejected += 1;
+        self.count_work(looks);
+        if self.out.may_tell_fault(self.now) {
+            let asked = self.asked(request);
+            self.out.tell(BrokerEvent::RequestRejected {
+                service: asked.as_deref().unwrap_or_default().into(),
+                worker: (&*id).into(),
+                reason: String::from_utf8_lossy(&reason.bytes).into(),
+            });
+        }
+        Some(is_pinned || self.is_fail_fast(request) && self.is_rejected_by_all(request))
     }
 }
 
@@ -62,6 +97,90 @@ impl<F: Frame> Broker<F> {
         true
     }
 
+    /// Takes requests back from their worker, given in order, each with whether it may have started. Those that have not
+    /// go back to the front of the queue, the others are retried or end. Very many do so by the task, which is returned.
+    pub(super) fn take_back(
+        &mut self,
+        worker: WorkerKey,
+        requests: Vec<(RequestKey, bool)>,
+    ) -> Option<Task> {
+        if requests.len() > PIECE {
+            return Some(self.cx.take_back(worker, requests));
+        }
+        let mut lost = Vec::new();
+        // In reverse, so that the first request ends up at the front.
+        for (request, has_started) in requests.into_iter().rev() {
+            if self.cx.requests.worker(request) != Some(worker) {
+                continue;
+            }
+            self.cx.free_slot(worker, request);
+            if !has_started {
+                self.requeue(request);
+            } else if !self.retry(request) {
+                lost.push(request);
+            }
+        }
+        for request in lost {
+            if self.cx.requests.worker(request) == Some(worker) {
+                self.end(request, End::Failed(Code::WorkerLost));
+            }
+        }
+        None
+    }
+
+    /// Puts requests back to their places in their queues. They have been set aside or searched for. The first piece of
+    /// very many is put back now.
+    pub(super) fn put_back(&mut self, requests: Vec<RequestKey>) {
+        if !requests.is_empty() {
+            let task = self.cx.task_back(requests);
+            self.start(task);
+        }
+    }
+
+    /// Puts some requests back to their places in their queues, by arrival, or ends them.
+    pub(super) fn put_back_some(&mut self, tokens: &mut Vec<u64>, cursors: &mut Cursors) {
+        let mut services: Vec<ServiceKey> = Vec::new();
+        let mut piece = Piece::new(self.cx.work);
+        while piece.has_room(self.cx.work)
+            && let Some(token) = tokens.pop()
+        {
+            let Some(key) = self.cx.requests.by_token(token) else {
+                continue;
+            };
+            let Some(request) = self.cx.requests.get(key) else {
+                continue;
+            };
+            match &request.state {
+                State::Searching(_) => self.never_started(key, cursors),
+                State::SetAside(_) => {
+                    self.cx.leave_queue(key);
+                    self.requeue_at(key, Some(cursors));
+                }
+                State::Reclaimed(reclaimed) => {
+                    let has_started = reclaimed.has_started;
+                    if request.is_copy() || has_started && (request.retry == 0 || self.stopped) {
+                        self.end(key, End::Failed(Code::WorkerLost));
+                        continue;
+                    }
+                    self.cx.leave_queue(key);
+                    if !has_started || self.count_retry(key) {
+                        self.requeue_at(key, Some(cursors));
+                    }
+                    self.end_unplaceable(key);
+                }
+                _ => continue,
+            }
+            if let Some(request) = self.cx.requests.get(key)
+                && !services.contains(&request.service)
+            {
+                services.push(request.service);
+            }
+        }
+        for service in services {
+            self.dispatch(service);
+        }
+    }
+
     /// Handles the error `W_LOST` of a worker that had to stop before its request ended, or `B_LOST` of one that no
     /// longer has the reply. Returns true if the request is retried.
     pub(super) fn is_given_up(
@@ -96,8 +215,7 @@ impl<F: Frame> Broker<F> {
         }
         self.cx.free_slot(worker, request);
         self.retry(request);
-        self.line_up(worker);
-        self.dispatch_for(worker);
+        self.put_to_work(worker);
         true
     }
 
@@ -105,40 +223,10 @@ impl<F: Frame> Broker<F> {
     /// again.
     #[cold]
     pub(super) fn on_reject(&mut self, key: WorkerKey, request: RequestKey, reason: &Body<F>) {
-        let Some(worker) = self.cx.workers.get(key) else {
+        let Some(is_last) = self.cx.note_rejection(key, request, reason) else {
             return;
         };
-        let (number, id) = (worker.number, worker.id.clone());
-        if self.cx.requests.is_bound(request) {
-            let code = text_of(Code::Rejected);
-            return self.end(request, End::Answered(ReplyKind::OwnError, code));
-        }
-        let Some(entry) = self.cx.requests.get_mut(request) else {
-            return;
-        };
-        let routing = entry.routing.get_or_insert_default();
-        if let Err(at) = routing.rejected.binary_search(&number) {
-            routing.rejected.insert(at, number);
-        }
-        let is_pinned = routing.worker.is_some() || routing.part.is_some();
-        let looks = routing.rejected.len() / CHOICES;
-        let service = entry.service;
-        self.cx.count_work(looks);
-        self.cx.counters.rejected += 1;
-        self.cx.services.get_mut(service).meter.rejected += 1;
-        if let Some(worker) = self.cx.workers.get_mut(key) {
-            worker.rejected += 1;
-        }
-        if self.cx.out.may_tell_fault(self.cx.now)
-            && let Some(entry) = self.cx.requests.get(request)
-        {
-            self.cx.out.tell(BrokerEvent::RequestRejected {
-                service: (&*self.cx.asked_name(entry)).into(),
-                worker: (&*id).into(),
-                reason: String::from_utf8_lossy(&reason.bytes).into(),
-            });
-        }
-        if is_pinned || self.cx.is_fail_fast(request) && self.cx.is_rejected_by_all(request) {
+        if is_last {
             let code = text_of(Code::Rejected);
             return self.end(request, End::Answered(ReplyKind::OwnError, code));
         }
@@ -146,8 +234,7 @@ impl<F: Frame> Broker<F> {
         self.cx.requests.renew_token(request);
         self.cx.free_slot(key, request);
         self.requeue(request);
-        self.line_up(key);
-        self.dispatch_for(key);
+        self.put_to_work(key);
     }
 
     /// Puts requests that the worker has not started back to the front of the queue.
@@ -179,14 +266,13 @@ impl<F: Frame> Broker<F> {
             self.requeue(request);
         }
         if !returned.is_empty() {
-            let task = self.take_back(key, returned);
+            let task = self.cx.take_back(key, returned);
             self.start(task);
         }
         if let Some(worker) = self.cx.workers.get_mut(key) {
             worker.pace.stall();
         }
-        self.line_up(key);
-        self.dispatch_for(key);
+        self.put_to_work(key);
     }
 
     #[cold]

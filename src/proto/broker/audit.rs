@@ -10,28 +10,54 @@ use super::tasks::Task;
 use super::workers::Worker;
 use crate::proto::deadlines::TimerKey;
 use crate::wire::Frame;
+use std::ops::Deref;
 
-impl<F: Frame> Broker<F> {
-    pub(crate) fn audit(&self) {
+/// Checks a broker.
+pub(super) struct Audit<'a, F>(pub(super) &'a Broker<F>);
+
+impl<F> Deref for Audit<'_, F> {
+    type Target = Broker<F>;
+
+    fn deref(&self) -> &Broker<F> {
+        self.0
+    }
+}
+
+impl<F: Frame> Audit<'_, F> {
+    pub(super) fn check(&self) {
         self.audit_accounts();
-        self.audit_on_hold();
+        self.cx.audit_on_hold();
         self.roster.audit(
             &self.cx.services,
             &self.cx.workers,
             &self.cx.clients,
             &self.cx.requests,
         );
-        let requests = self.cx.requests.keys();
-        let workers = self.cx.workers.keys();
-        let clients = self.cx.clients.keys();
-        let owned = requests
-            .iter()
-            .flat_map(|&key| self.audit_request(key))
-            .map(Some)
-            .chain(workers.iter().map(|&key| self.audit_worker(key)))
-            .chain(clients.iter().map(|&key| self.audit_client(key)))
-            .flatten();
-        let timers: Vec<TimerKey> = owned
+        self.audit_timers();
+        self.audit_places();
+        let surveys = self.tasks.tasks();
+        let surveys = surveys.filter(|task| matches!(task, Task::Survey)).count();
+        assert!(
+            self.answers.surveys.len() <= surveys,
+            "each survey has a task"
+        );
+        let claims = self.cx.workers.iter().map(|worker| worker.claims);
+        let claims: usize = claims.sum();
+        assert_eq!(self.claims.len(), claims, "a claim has one worker");
+    }
+
+    /// Checks all peers and requests, and that each timer has an owner.
+    fn audit_timers(&self) {
+        let requests = self.cx.requests.keys().into_iter();
+        let requests = requests.flat_map(|key| self.audit_request(key)).map(Some);
+        let workers = self.cx.workers.keys().into_iter();
+        let clients = self.cx.clients.keys().into_iter();
+        let peers = workers
+            .map(|key| self.audit_worker(key))
+            .chain(clients.map(|key| self.audit_client(key)));
+        let timers: Vec<TimerKey> = requests
+            .chain(peers)
+            .flatten()
             .chain(self.authorizer.timers())
             .chain(self.parking.timer())
             .chain(self.tasks.timer)
@@ -40,55 +66,28 @@ impl<F: Frame> Broker<F> {
             .chain(self.roster.timer())
             .chain(self.cx.services.timers())
             .collect();
-        assert_eq!(
-            self.cx.deadlines.len(),
-            timers.len(),
-            "every timer has an owner"
-        );
+        let deadlines = &self.cx.deadlines;
+        assert_eq!(deadlines.len(), timers.len(), "every timer has an owner");
         assert!(
-            timers
-                .iter()
-                .all(|timer| self.cx.deadlines.contains(*timer)),
+            timers.iter().all(|timer| deadlines.contains(*timer)),
             "nobody waits for a timer that is gone"
         );
-        let queued: usize = self
-            .cx
-            .services
-            .keys()
-            .map(|key| self.audit_service(key))
-            .sum();
+    }
+
+    /// Checks all services, and that each request is in one place and has one client.
+    fn audit_places(&self) {
         let services = self.cx.services.keys();
-        let beside = services.map(|key| self.cx.services.get(key).queue.beside());
-        let beside: usize = beside.sum();
-        let running = |&key| {
-            self.cx
-                .workers
-                .get(key)
-                .map_or(0, |worker| worker.running.len())
-        };
-        let running: usize = workers.iter().map(running).sum();
-        assert_eq!(
-            queued + beside + running,
-            requests.len(),
-            "a request is in one place"
-        );
-        let known = |&key| {
-            self.cx
-                .clients
-                .get(key)
-                .map_or(0, |client| client.requests.len())
-        };
-        let surveys = self.tasks.tasks();
-        let surveys = surveys.filter(|task| matches!(task, Task::Survey)).count();
-        assert!(
-            self.answers.surveys.len() <= surveys,
-            "each survey has a task"
-        );
-        let known: usize = clients.iter().map(known).sum();
-        assert_eq!(known, requests.len(), "a request has one client");
-        let claims = |&key| self.cx.workers.get(key).map_or(0, |worker| worker.claims);
-        let claims: usize = workers.iter().map(claims).sum();
-        assert_eq!(self.claims.len(), claims, "a claim has one worker");
+        let queued =
+            services.map(|key| self.audit_service(key) + self.cx.services.get(key).queue.beside());
+        let queued: usize = queued.sum();
+        let running = self.cx.workers.iter().map(|worker| worker.running.len());
+        let running: usize = running.sum();
+        let requests = self.cx.requests.len();
+        assert_eq!(queued + running, requests, "a request is in one place");
+        let known = self.cx.clients.keys().into_iter();
+        let known = known.filter_map(|key| Some(self.cx.clients.get(key)?.requests.len()));
+        let known: usize = known.sum();
+        assert_eq!(known, requests, "a request has one client");
     }
 
     /// Checks that everything kept for peers is charged to their accounts.

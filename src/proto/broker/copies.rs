@@ -1,19 +1,70 @@
-//! The copies of fan-outs at their workers. Each worker has a list of the copies that wait for room at it.
+//! The copies of fan-outs at their workers. Each worker has a list of the copies that wait for room at it. A fan-out ends
+//! with its last copy, and its copies end with it.
 
-use super::Broker;
 use super::context::Context;
 use super::keys::{RequestKey, WorkerKey};
-use super::outcome::End;
 use super::ready::Line;
-use super::requests::{Assigned, NewRequest, State};
-use super::tasks::Ending;
-use crate::proto::code::Code;
+use super::requests::{Assigned, NewRequest, Request, State};
 use crate::proto::flow;
 use crate::wire::{Body, Frame};
-use std::collections::VecDeque;
 
 /// From this length on, the tokens of ended copies are removed from a worker's list of copies.
 const MANY: usize = 64;
+
+/// Maximum of copies that end with their fan-out at once.
+const FEW: usize = 8;
+
+/// Requests that depend on requests that have ended.
+#[derive(Debug, Default)]
+pub(super) struct Dependents {
+    /// Tokens of the fan-outs of which copies have ended.
+    of: Vec<u64>,
+    /// Tokens of copies whose fan-out has ended.
+    orphans: Vec<u64>,
+}
+
+impl Dependents {
+    /// Notes an ended request that is a fan-out or a copy.
+    #[inline]
+    pub(super) fn note<F>(&mut self, request: &Request<F>) {
+        if let Some(part) = request.part() {
+            self.of.push(part.of);
+        }
+        if let State::Gathering(gathering) = &request.state {
+            self.orphans.extend(&gathering.copies);
+        }
+    }
+
+    #[inline]
+    pub(super) fn is_empty(&self) -> bool {
+        self.of.is_empty() && self.orphans.is_empty()
+    }
+
+    /// Removes and returns the copies whose fan-out has ended, if they are too many to end at once.
+    pub(super) fn take_many_orphans(&mut self) -> Option<Vec<u64>> {
+        (self.orphans.len() > FEW).then(|| std::mem::take(&mut self.orphans))
+    }
+
+    /// Removes and returns the next copy whose fan-out has ended.
+    pub(super) fn next_orphan(&mut self) -> Option<u64> {
+        self.orphans.pop()
+    }
+
+    /// The next fan-out whose last copy has ended.
+    pub(super) fn next_gathered<F: Frame>(&mut self, cx: &mut Context<F>) -> Option<RequestKey> {
+        while let Some(token) = self.of.pop() {
+            let key = cx.requests.by_token(token);
+            let request = key.and_then(|key| cx.requests.get_mut(key));
+            if let Some(gathering) = request.and_then(Request::gathering_mut) {
+                gathering.open -= 1;
+                if gathering.open == 0 && !gathering.is_growing {
+                    return key;
+                }
+            }
+        }
+        None
+    }
+}
 
 impl<F: Frame> Context<F> {
     /// Adds a copy to the list of its worker.
@@ -56,81 +107,56 @@ impl<F: Frame> Context<F> {
             whole.extend(self.now);
         }
     }
-}
 
-impl<F: Frame> Broker<F> {
-    /// Sends a worker the copies for which it has room.
-    #[cold]
-    pub(super) fn give_addressed(&mut self, key: WorkerKey) {
-        // Clients may have left for another broker.
-        if self.stopping {
-            return;
-        }
-        let now = self.cx.now;
-        while let Some(worker) = self.cx.workers.get_mut(key)
+    /// The next copy for a worker that has room, which is assigned to it.
+    pub(super) fn next_copy(&mut self, key: WorkerKey) -> Option<RequestKey> {
+        let now = self.now;
+        while let Some(worker) = self.workers.get_mut(key)
             && worker.line() == Some(Line::Idle)
         {
             let addressed = worker.addressed.as_mut();
             let Some(&token) = addressed.and_then(|all| all.front()) else {
                 worker.addressed = None;
-                return;
+                return None;
             };
             let service = worker.service;
-            let request = self.cx.requests.by_token(token);
-            if request.is_some() && !self.cx.services.start_copy(service, now) {
-                return self.cx.await_rate(service);
+            let copy = self.requests.by_token(token);
+            if copy.is_some() && !self.services.start_copy(service, now) {
+                self.await_rate(service);
+                return None;
             }
-            let Some(worker) = self.cx.workers.get_mut(key) else {
-                return;
-            };
-            if let Some(addressed) = &mut worker.addressed {
-                addressed.pop_front();
-            }
-            let Some(request) = request else {
+            let worker = self.workers.get_mut(key)?;
+            worker.addressed.as_mut()?.pop_front();
+            let Some(copy) = copy else {
                 continue;
             };
             if let Some(position) = worker.position.take() {
-                self.cx.services.leave_line(service, position);
+                self.services.leave_line(service, position);
             }
-            self.cx.leave_queue(request);
-            if let Some(entry) = self.cx.requests.get_mut(request) {
+            self.leave_queue(copy);
+            if let Some(entry) = self.requests.get_mut(copy) {
                 entry.state = State::Assigned(Assigned::new(key, now));
             }
-            self.hand_over(key, request);
+            return Some(copy);
         }
+        None
     }
 
-    /// Puts a copy that its worker has returned back to the list of that worker. Returns false for requests that are
-    /// not copies.
+    /// Puts a copy that its worker has returned back to the list of that worker. Returns whether the worker is still
+    /// there; `None` for requests that are not copies.
     #[cold]
-    pub(super) fn readdress(&mut self, key: RequestKey) -> bool {
-        let Some(request) = self
-            .cx
-            .requests
-            .get_mut(key)
-            .filter(|request| request.is_copy())
-        else {
-            return false;
-        };
-        let Some(worker) = request.worker() else {
-            return false;
-        };
-        if self.cx.workers.get(worker).is_none() {
-            self.end(key, End::Failed(Code::WorkerLost));
-            return true;
+    pub(super) fn readdress(&mut self, key: RequestKey) -> Option<bool> {
+        let request = self.requests.get_mut(key);
+        let request = request.filter(|request| request.is_copy())?;
+        let worker = request.worker()?;
+        if self.workers.get(worker).is_none() {
+            return Some(false);
         }
         request.state = State::Addressed;
-        let service = request.service;
-        let queue = &mut self.cx.services.get_mut(service).queue;
-        queue.enter_beside(key, &mut self.cx.requests);
-        let token = self.cx.requests.token(key);
-        self.cx.address(worker, token, true);
-        true
-    }
-
-    /// Ends the copies of a worker that is gone.
-    #[cold]
-    pub(super) fn end_addressed(&mut self, addressed: VecDeque<u64>) {
-        self.end_all(addressed.into(), Ending::WorkerLost);
+        let queue = &mut self.services.get_mut(request.service).queue;
+        queue.enter_beside(key, &mut self.requests);
+        let token = self.requests.token(key);
+        self.address(worker, token, true);
+        Some(true)
     }
 }

@@ -4,7 +4,7 @@ use super::accounts::{OverLimit, Scope};
 use super::clients::{Client, Started};
 use super::keys::{ClientKey, RequestKey, WorkerKey};
 use super::outcome::End;
-use super::tasks::{Cancellation, PIECE, Task};
+use super::tasks::{Cancellation, Earlier, Ending, PIECE, Task};
 use super::{Broker, BrokerEvent, Departure};
 use crate::proto::code::Code;
 use crate::wire::omdp::{ToClient, ToWorker};
@@ -35,10 +35,20 @@ impl<F: Frame> Broker<F> {
         // An extended worker sends its goodbye after all started requests have ended.
         let not_started = why == Departure::Goodbye && worker.hello.is_some();
         self.cx.removed = Some((key, worker.id.clone()));
-        let lost = self.reclaim(key, worker.running.iter(), not_started);
+        let requests = worker.running.iter().map(|request| {
+            let has_started = !not_started || self.cx.requests.has_begun(request);
+            (request, has_started)
+        });
+        let requests: Vec<(RequestKey, bool)> = requests.collect();
+        let lost = requests.iter().filter(|(_, has_started)| *has_started);
+        let lost = lost.count();
+        if let Some(task) = self.take_back(key, requests) {
+            // Many workers may leave at the same time.
+            self.put_off(task);
+        }
         self.cx.removed = None;
         if let Some(addressed) = worker.addressed.take() {
-            self.end_addressed(addressed);
+            self.end_all(addressed.into(), Ending::WorkerLost);
         }
         self.roster.remove(&mut self.cx, &worker);
         let service = worker.service;
@@ -171,12 +181,12 @@ impl<F: Frame> Broker<F> {
         let requests: Vec<RequestKey> = client.requests.iter().collect();
         self.cx.count_work(requests.len().min(PIECE));
         self.cx.tell_client_gone(key, why, requests.len());
-        self.start(Task::Dismissed {
+        let all = Earlier {
             client: key,
             requests,
             since: self.cx.now,
-            code,
-        });
+        };
+        self.start(Task::Dismissed { all, code });
     }
 
     /// Handles the end of a client's connection. An extended client registers anew when it returns. A client of

@@ -1,18 +1,14 @@
 //! Dispatch: from the queue to a worker.
 
 use super::Broker;
-use super::context::Context;
-use super::forgotten::started;
-use super::keys::{ClientKey, RequestKey, ServiceKey, WorkerKey};
+use super::keys::{RequestKey, ServiceKey, WorkerKey};
 use super::outcome::End;
-use super::requests::{Content, Cursors};
+use super::relocation::{Moved, Relocation};
+use super::requests::Cursors;
 use super::routing::CHOICES;
 use super::tasks::{PIECE, Task};
-use super::unparking::Released;
-use super::workers::{HANDOVER, MAX_HANDED};
 use crate::proto::code::Code;
-use crate::wire::omdp::{RequestExtra, ToWorker};
-use crate::wire::{Dialect, Frame};
+use crate::wire::Frame;
 use std::sync::Arc;
 
 /// Fronts of lanes that are tried in one unit of work.
@@ -29,101 +25,6 @@ const FULL: u32 = 2 * PIECE as u32;
 
 /// Maximum of parked requests that are set aside for one message, because their client did not answer.
 const SET_ASIDE: usize = 128;
-
-impl<F: Frame> Context<F> {
-    /// Moves a worker to the line where it belongs, if it has room.
-    pub(super) fn line_up(&mut self, key: WorkerKey) {
-        let Some(worker) = self.workers.get_mut(key) else {
-            return;
-        };
-        let line = worker.line();
-        if worker.position.map(|position| position.line) == line {
-            return;
-        }
-        if let Some(position) = worker.position.take() {
-            self.services.leave_line(worker.service, position);
-        }
-        worker.position =
-            line.map(|line| (self.services).line_up(worker.service, line, key, &self.requests));
-    }
-
-    /// The code of the reason for which the worker cannot take the request: the data exceed the maximum of its hello,
-    /// or are a stream and its hello does not support streams.
-    fn what_it_lacks(&self, key: WorkerKey, request: RequestKey) -> Option<Code> {
-        let entry = self.requests.get(request)?;
-        let hello = self.workers.get(key)?.hello.as_ref();
-        if hello.is_some_and(|hello| !hello.takes(entry.content.body.bytes.len())) {
-            return Some(Code::RequestTooLarge);
-        }
-        let lacks_streams =
-            entry.data_stream.is_some() && !hello.is_some_and(|hello| hello.streams);
-        lacks_streams.then_some(Code::NoStreams)
-    }
-
-    /// Takes a request out of its queue. The caller gives it a new place or ends it.
-    pub(super) fn leave_queue(&mut self, key: RequestKey) {
-        if let Some(request) = self.requests.get(key) {
-            let service = self.services.get_mut(request.service);
-            service.queue.leave(key, &mut self.requests);
-        }
-    }
-
-    /// Notes that a worker which was assigned a request does not get it.
-    pub(super) fn withdraw(&mut self, key: WorkerKey) {
-        if let Some(worker) = self.workers.get_mut(key) {
-            worker.position = None;
-        }
-    }
-
-    /// Whether the client of a request is gone, and its requests end in pieces.
-    #[cold]
-    pub(super) fn is_of_leaving(&self, key: RequestKey) -> bool {
-        let request = self.requests.get(key);
-        let client = request.and_then(|request| self.clients.get(request.client));
-        client.is_some_and(|client| client.leaving)
-    }
-
-    /// Notes that a request was given to a worker, if those of its client are looked at: it may have been among those
-    /// that had not started.
-    #[cold]
-    fn note_start(&mut self, key: RequestKey) {
-        if let Some(request) = self.requests.get(key)
-            && let Some(client) = self.clients.get_mut(request.client)
-            && client.is_looked_at
-        {
-            let known = client.started.get_or_insert_default();
-            known.extend(started(request));
-        }
-    }
-
-    /// Accounts a request to its worker.
-    fn give(&mut self, key: WorkerKey, request: RequestKey) {
-        if let Some(worker) = self.workers.get_mut(key) {
-            worker.position = None;
-            worker.running.push_back(request);
-            let bytes = self.requests.bytes(request);
-            worker.bytes += bytes;
-            worker.handed += bytes + HANDOVER;
-            if worker.handed >= MAX_HANDED {
-                self.workers.unflushed.push(key);
-            }
-        }
-    }
-
-    pub(super) fn free_slot(&mut self, key: WorkerKey, request: RequestKey) {
-        if !self.on_hold.is_empty() {
-            self.drop_hold(self.requests.token(request));
-        }
-        if let Some(worker) = self.workers.get_mut(key) {
-            if worker.running.remove(request) {
-                worker.bytes -= self.requests.bytes(request);
-            }
-            if let Some(unclaimed) = &mut worker.unclaimed {
-                unclaimed.requests.remove(&request);
-            }
-        }
-    }
-}
 
 impl<F: Frame> Broker<F> {
     /// Pairs waiting requests with workers that have room, the least recently used worker first.
@@ -192,6 +93,12 @@ impl<F: Frame> Broker<F> {
         }
     }
 
+    /// Moves a worker to the line where it belongs, and gives it requests if it has room.
+    pub(super) fn put_to_work(&mut self, key: WorkerKey) {
+        self.line_up(key);
+        self.dispatch_for(key);
+    }
+
     pub(super) fn dispatch_for(&mut self, key: WorkerKey) {
         if let Some(worker) = self.cx.workers.get(key) {
             self.dispatch(worker.service);
@@ -241,7 +148,8 @@ impl<F: Frame> Broker<F> {
     /// stream), so that it has ended, or if it is kept back.
     pub(super) fn hand_over(&mut self, worker: WorkerKey, request: RequestKey) -> bool {
         let may_keep_back = self.roster.keeps_back() || !self.cx.on_hold.is_empty();
-        if may_keep_back && self.keep_back(worker, request) {
+        if may_keep_back && self.cx.keep_back(worker, request) {
+            self.line_up(worker);
             return false;
         }
         self.cx.give(worker, request);
@@ -251,12 +159,69 @@ impl<F: Frame> Broker<F> {
         }
         if self.cx.may_be_of_pigato(worker) {
             self.cx.send_pigato_request(worker, request);
-        } else if let Some(message) = self.request_for(worker, request)
+        } else if let Some(message) = self.cx.request_for(&self.authorizer, worker, request)
             && let Some(entry) = self.cx.workers.get(worker)
         {
             self.cx.out.send_worker(entry, message);
         }
         true
+    }
+
+    /// Rearranges requests after a worker of the service has come or gone. `moves`: requests may move to other
+    /// services, or from them if it `gathers`. Returns false if the rest is done in later turns.
+    pub(super) fn rearrange(&mut self, service: ServiceKey, moves: bool, gathers: bool) -> bool {
+        let entry = self.cx.services.get_mut(service);
+        let queue = &entry.queue;
+        let is_concerned = queue.has_lanes()
+            || entry.workers == 0 && queue.has_fail_fast()
+            || moves && (gathers || queue.first().is_some());
+        is_concerned.then(|| self.begin_relocation(service, gathers)) != Some(false)
+    }
+
+    #[cold]
+    fn begin_relocation(&mut self, service: ServiceKey, gathers: bool) -> bool {
+        let goes_on = self.cx.services.is_relocating(service);
+        self.cx.services.begin_relocation(service);
+        if goes_on {
+            return false;
+        }
+        let mut relocation = Relocation::new(&mut self.cx, service, gathers);
+        // Few requests are done at once.
+        let is_left = self.relocate(&mut relocation, 2 * PIECE);
+        if is_left {
+            self.put_off(Task::Relocation(relocation));
+        }
+        !is_left
+    }
+
+    /// Does a piece of a relocation. Returns false after the last one.
+    pub(super) fn relocate_more(&mut self, relocation: &mut Relocation) -> bool {
+        let is_left = self.relocate(relocation, PIECE);
+        if !is_left && let Some(service) = relocation.service(&self.cx) {
+            self.after_rearrangement(service);
+        }
+        is_left
+    }
+
+    /// Moves some requests, and ends those for which no worker is left.
+    fn relocate(&mut self, relocation: &mut Relocation, units: usize) -> bool {
+        if let Some(Moved { tokens, homes }) = relocation.go_on(&mut self.cx, units) {
+            for token in tokens {
+                if let Some(key) = self.cx.requests.by_token(token) {
+                    self.end_unplaceable(key);
+                }
+            }
+            for home in homes {
+                self.after_rearrangement(home);
+            }
+        }
+        relocation.is_left(&mut self.cx)
+    }
+
+    /// Starts requests that have the service as their home now.
+    pub(super) fn after_rearrangement(&mut self, service: ServiceKey) {
+        self.dispatch(service);
+        self.cx.services.release(service);
     }
 
     /// Puts a request back to the front of its queue, or to its place there after a rejection.
@@ -266,7 +231,12 @@ impl<F: Frame> Broker<F> {
 
     /// As [`requeue`](Self::requeue); with cursors, to its place by arrival.
     pub(super) fn requeue_at(&mut self, key: RequestKey, cursors: Option<&mut Cursors>) {
-        if self.cx.requests.routing(key).is_some() && self.readdress(key) {
+        if self.cx.requests.routing(key).is_some()
+            && let Some(is_there) = self.cx.readdress(key)
+        {
+            if !is_there {
+                self.end(key, End::Failed(Code::WorkerLost));
+            }
             return;
         }
         // A request for a pattern or a range goes back to its own name when the last worker for it has left.
@@ -299,39 +269,6 @@ impl<F: Frame> Broker<F> {
         }
     }
 
-    /// The message with a request, in the form that the worker understands.
-    fn request_for(&self, key: WorkerKey, request: RequestKey) -> Option<ToWorker<F>> {
-        let worker = self.cx.workers.get(key)?;
-        let entry = self.cx.requests.get(request)?;
-        let client = &self.cx.clients.get(entry.client)?.id;
-        let Content { mut body, opts } = entry.content.clone();
-        if worker.dialect == Dialect::Omdp {
-            body = body.into_value();
-        }
-        let extra = worker.hello.as_ref().map(|hello| RequestExtra {
-            opts: opts.unwrap_or_else(|| F::from(&[][..])),
-            token: self.cx.requests.token(request),
-            retried: entry.retried,
-            stream: entry.data_stream.is_some(),
-            left_ms: entry.left_ms(self.cx.now).filter(|_| hello.deadlines),
-            user: self.authorizer.user_frame(client).map(Box::new),
-            service: entry.routing.as_ref().and_then(|routing| {
-                let asked = routing.asked.as_deref()?;
-                Some(Box::new(F::from(asked)))
-            }),
-        });
-        let rid = match &extra {
-            Some(_) => entry.rid.clone(),
-            None => entry.name_without_token(),
-        };
-        Some(ToWorker::Request {
-            client: F::from(&**client),
-            rid,
-            body,
-            extra,
-        })
-    }
-
     /// Moves a worker to the line where it belongs, after it has got the copies for which it has room.
     pub(super) fn line_up(&mut self, key: WorkerKey) {
         let worker = self.cx.workers.get(key);
@@ -341,37 +278,14 @@ impl<F: Frame> Broker<F> {
         self.cx.line_up(key);
     }
 
-    pub(super) fn parking_due(&mut self) {
-        let (parking, cx) = (&mut self.parking, &mut self.cx);
-        for service in parking.due(cx) {
-            self.dispatch(service);
-        }
-    }
-
-    pub(super) fn on_go(&mut self, client: ClientKey, frame: &[u8]) {
-        let (parking, cx) = (&mut self.parking, &mut self.cx);
-        let Released { services, back } = parking.release(cx, client, frame);
-        self.cx.count_work(frame.len() / 64);
-        self.put_back(back);
-        for service in services {
-            self.dispatch(service);
-        }
-    }
-
-    pub(super) fn rate_due(&mut self, service: ServiceKey) {
-        if let Some(entry) = self.cx.services.find_mut(service)
-            && let Some(limiter) = entry.limiter_mut()
+    /// Sends a worker the copies of fan-outs for which it has room.
+    #[cold]
+    fn give_addressed(&mut self, key: WorkerKey) {
+        // If it stops, clients may have left for another broker.
+        while !self.stopping
+            && let Some(copy) = self.cx.next_copy(key)
         {
-            limiter.timer = None;
-            if std::mem::take(&mut limiter.copies_wait) {
-                let serving = self.cx.workers.serving(service).clone();
-                self.cx.count_work(serving.len() / CHOICES);
-                for key in serving {
-                    self.line_up(key);
-                }
-            }
-            self.dispatch(service);
-            self.cx.services.release(service);
+            self.hand_over(key, copy);
         }
     }
 }

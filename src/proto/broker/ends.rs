@@ -1,16 +1,16 @@
 //! The end of requests: every request ends here, whether it was admitted or not, and is counted by the
 //! [`tally`](super::tally).
 
+use super::Broker;
 use super::incoming::RequestHead;
 use super::keys::{RequestKey, WorkerKey};
 use super::outcome::{End, text_of};
 use super::requests::State;
 use super::tasks::{Ending, Task};
 use super::workers::Owed;
-use super::{Broker, Timer};
 use crate::proto::code::Code;
 use crate::wire::omdp::{ReplyKind, ToWorker};
-use crate::wire::{Dialect, Frame};
+use crate::wire::{Body, Frame};
 
 impl<F: Frame> Broker<F> {
     /// Ends an admitted request: replies to its client, frees its worker, and forgets it.
@@ -82,30 +82,6 @@ impl<F: Frame> Broker<F> {
             .respond(&mut self.cx, from, head, ReplyKind::OwnError, text_of(code));
     }
 
-    /// Ends a request whose deadline has passed, or sets the timer again if a sign of life has
-    /// moved the deadline.
-    pub(super) fn request_due(&mut self, key: RequestKey) {
-        let now = self.cx.now;
-        let Some(request) = self.cx.requests.get_mut(key) else {
-            return;
-        };
-        let client = self.cx.clients.get(request.client);
-        let is_mdp = client.is_some_and(|client| matches!(client.dialect, Dialect::Mdp(_)));
-        if !request.is_waiting() && is_mdp {
-            // The limit of an MDP request is the broker's, and only for waiting. While the request
-            // runs, the timer stays set for the case that it waits again.
-            request.extend(now);
-        }
-        let Some(deadline) = &mut request.deadline else {
-            return;
-        };
-        if deadline.at > now {
-            deadline.timer = self.cx.deadlines.set(deadline.at, Timer::Request(key));
-            return;
-        }
-        self.end(key, End::Failed(Code::ClientTimeout));
-    }
-
     /// Ends very many requests in pieces, the first of them now.
     pub(super) fn end_all(&mut self, mut tokens: Vec<u64>, ending: Ending) {
         // The last one is next.
@@ -163,13 +139,44 @@ impl<F: Frame> Broker<F> {
     /// Ends a request for which there is no worker.
     #[cold]
     pub(super) fn end_for_nobody(&mut self, key: RequestKey) {
-        let Some(request) = self.cx.requests.get(key) else {
-            return;
-        };
-        let code = match request.retried > 0 || request.uncertain {
-            true => Code::WorkerLost,
-            false => Code::NoWorker,
-        };
-        self.end(key, End::Failed(code));
+        if let Some(request) = self.cx.requests.get(key) {
+            let code = request.code_for_nobody();
+            self.end(key, End::Failed(code));
+        }
+    }
+
+    /// Ends a request in a queue if no worker can get it.
+    pub(super) fn end_unplaceable(&mut self, key: RequestKey) {
+        if let Some(code) = self.cx.unplaceable(key) {
+            self.end(key, End::Failed(code));
+        }
+    }
+
+    /// Ends requests that depend on ended requests.
+    #[inline]
+    pub(super) fn end_dependents(&mut self) {
+        if !self.dependents.is_empty() {
+            self.end_all_dependents();
+        }
+    }
+
+    #[cold]
+    fn end_all_dependents(&mut self) {
+        if let Some(tokens) = self.dependents.take_many_orphans() {
+            let ending = Ending::Cancelled;
+            self.put_off(Task::Ends { tokens, ending });
+        }
+        while let Some(token) = self.dependents.next_orphan() {
+            self.end_one_of(token, Ending::Cancelled);
+        }
+        while let Some(whole) = self.dependents.next_gathered(&mut self.cx) {
+            self.end_gathering(whole);
+        }
+    }
+
+    /// Ends a fan-out after its last copy.
+    pub(super) fn end_gathering(&mut self, key: RequestKey) {
+        let nothing = Body::json(F::from(&b"null"[..]));
+        self.end(key, End::Answered(ReplyKind::Final, nothing));
     }
 }

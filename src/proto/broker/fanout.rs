@@ -6,18 +6,17 @@
 //! ends with the last copy. It outlives the client's connection as any request does, but not the broker: the next one
 //! cannot know which workers have answered.
 
-use super::accounts::REQUEST;
+use super::RoutingId;
+use super::access::Authorizer;
+use super::accounts::{OverLimit, REQUEST};
 use super::context::Context;
 use super::incoming::RequestHead;
-use super::keys::{RequestKey, ServiceKey, WorkerKey};
-use super::outcome::End;
+use super::keys::{ClientKey, RequestKey, ServiceKey, WorkerKey};
 use super::requests::{Content, Gathering, NewRequest, Part, Request, Routing, State};
-use super::tasks::{Ending, FanOut, Task};
-use super::{Broker, RoutingId};
 use crate::proto::Terms;
-use crate::proto::code::Code;
 use crate::wire::omdp::ReplyKind;
 use crate::wire::{Body, Dialect, Encoding, Frame};
+use std::sync::Arc;
 
 /// Prefix of the name of the service whose workers are all called.
 const ALL: &[u8] = b"mmi.all:";
@@ -33,37 +32,123 @@ const OWN: u8 = 0x08;
 /// Maximum of copies that are made at once.
 const COPIES: usize = 32;
 
-/// Maximum of copies that end with their fan-out at once.
-const FEW: usize = 8;
-
 /// The service that a fan-out calls; `None` if the name is not that of a fan-out.
 pub(super) fn all_of(service: &[u8]) -> Option<&[u8]> {
     service.strip_prefix(ALL).filter(|name| !name.is_empty())
 }
 
-/// Requests that depend on requests that have ended.
-#[derive(Debug, Default)]
-pub(super) struct Dependents {
-    /// Tokens of the fan-outs of which copies have ended.
-    of: Vec<u64>,
-    /// Tokens of copies whose fan-out has ended.
-    orphans: Vec<u64>,
+/// The rest of a fan-out.
+#[derive(Debug)]
+pub(super) struct FanOut {
+    /// The token of the request.
+    whole: u64,
+    /// The workers that have no copy yet; the last one is next.
+    workers: Vec<(WorkerKey, RoutingId)>,
+    /// The number of the next copy.
+    number: usize,
+    /// The charge for each copy, which the request itself bears before.
+    charge: usize,
+    asked: Option<Arc<[u8]>>,
 }
 
-impl Dependents {
-    /// Notes an ended request that is a fan-out or a copy.
-    #[inline]
-    pub(super) fn note<F>(&mut self, request: &Request<F>) {
-        if let Some(part) = request.part() {
-            self.of.push(part.of);
+/// The copies of one piece of a fan-out.
+#[derive(Default)]
+pub(super) struct Copies {
+    /// The workers that have got one, and are given it when they have room.
+    pub(super) addressed: Vec<WorkerKey>,
+    /// The tokens of those for workers that are gone.
+    pub(super) unserved: Vec<u64>,
+}
+
+impl FanOut {
+    /// Makes copies for some workers. The caller ends those for which there is no worker.
+    pub(super) fn go_on<F: Frame>(&mut self, cx: &mut Context<F>) -> Copies {
+        let mut copies = Copies::default();
+        let Some(whole) = cx.requests.by_token(self.whole) else {
+            self.workers.clear();
+            return copies;
+        };
+        for _ in 0..COPIES {
+            let Some((worker, id)) = self.workers.pop() else {
+                break;
+            };
+            let is_registered = cx.workers.get(worker).is_some_and(|it| it.id == id);
+            let registered = is_registered.then_some(worker);
+            let Some((copy, is_served)) = self.copy_for(cx, whole, registered, id) else {
+                break;
+            };
+            let token = cx.requests.token(copy);
+            if is_served {
+                cx.address(worker, token, false);
+                copies.addressed.push(worker);
+            } else {
+                copies.unserved.push(token);
+            }
         }
-        if let State::Gathering(gathering) = &request.state {
-            self.orphans.extend(&gathering.copies);
-        }
+        copies
     }
 
-    fn is_empty(&self) -> bool {
-        self.of.is_empty() && self.orphans.is_empty()
+    /// Whether workers are left.
+    pub(super) fn is_left(&self) -> bool {
+        !self.workers.is_empty()
+    }
+
+    /// After the last piece: the request, if all its copies have ended. Otherwise it ends with the last one.
+    pub(super) fn close<F: Frame>(&self, cx: &mut Context<F>) -> Option<RequestKey> {
+        let whole = cx.requests.by_token(self.whole)?;
+        let gathering = cx.requests.get_mut(whole)?.gathering_mut()?;
+        gathering.is_growing = false;
+        (gathering.open == 0).then_some(whole)
+    }
+
+    /// Makes the copy of a fan-out for one worker, which is `None` if it is not registered any more. Returns it, and
+    /// whether the worker serves the fan-out; `None` if the fan-out has ended.
+    fn copy_for<F: Frame>(
+        &mut self,
+        cx: &mut Context<F>,
+        whole: RequestKey,
+        worker: Option<WorkerKey>,
+        id: RoutingId,
+    ) -> Option<(RequestKey, bool)> {
+        let request = cx.requests.get_mut(whole)?;
+        request.charged -= self.charge;
+        let number = self.number.to_string();
+        self.number += 1;
+        let home = request.service;
+        let registered = worker.and_then(|worker| cx.workers.get(worker));
+        // It may be of another version, if the name is a range.
+        let service = registered.map(|worker| worker.service).filter(|&service| {
+            let asked = self.asked.as_deref();
+            service == home || asked.is_some_and(|asked| cx.services.may_serve(service, asked))
+        });
+        let routing = Routing {
+            asked: self.asked.clone(),
+            part: Some(Part {
+                of: self.whole,
+                worker: id,
+            }),
+            ..Routing::default()
+        };
+        let copy = NewRequest {
+            client: request.client,
+            rid: F::from([&*request.rid, &[COPY], number.as_bytes()].concat()),
+            service: service.unwrap_or(home),
+            routing: Some(Box::new(routing)),
+            content: request.content.clone(),
+            terms: Terms::default(),
+            retried: 0,
+            deadline: None,
+            charged: self.charge,
+        };
+        let copy = cx.insert_beside(copy, State::Addressed);
+        let token = cx.requests.token(copy);
+        let request = cx.requests.get_mut(whole);
+        if let Some(gathering) = request.and_then(Request::gathering_mut) {
+            gathering.open += 1;
+            gathering.copies.push(token);
+        }
+        cx.count_request(service.unwrap_or(home), 0);
+        Some((copy, service.is_some()))
     }
 }
 
@@ -79,91 +164,39 @@ impl<F: Frame> Context<F> {
         workers
     }
 
-    /// Makes the copy of a fan-out for one worker, which is `None` if it is not registered any more. Returns it, and
-    /// whether the worker serves the fan-out; `None` if the fan-out has ended.
-    fn copy_for(
-        &mut self,
-        whole: RequestKey,
-        rest: &mut FanOut,
-        worker: Option<WorkerKey>,
-        id: RoutingId,
-    ) -> Option<(RequestKey, bool)> {
-        let request = self.requests.get_mut(whole)?;
-        request.charged -= rest.charge;
-        let number = rest.number.to_string();
-        rest.number += 1;
-        let home = request.service;
-        let registered = worker.and_then(|worker| self.workers.get(worker));
-        // It may be of another version, if the name is a range.
-        let service = registered.map(|worker| worker.service).filter(|&service| {
-            let asked = rest.asked.as_deref();
-            service == home || asked.is_some_and(|asked| self.services.may_serve(service, asked))
-        });
-        let routing = Routing {
-            asked: rest.asked.clone(),
-            part: Some(Part {
-                of: rest.whole,
-                worker: id,
-            }),
-            ..Routing::default()
-        };
-        let copy = NewRequest {
-            client: request.client,
-            rid: F::from([&*request.rid, &[COPY], number.as_bytes()].concat()),
-            service: service.unwrap_or(home),
-            routing: Some(Box::new(routing)),
-            content: request.content.clone(),
-            terms: Terms::default(),
-            retried: 0,
-            deadline: None,
-            charged: rest.charge,
-        };
-        let copy = self.insert_beside(copy, State::Addressed);
-        let token = self.requests.token(copy);
-        let request = self.requests.get_mut(whole);
-        if let Some(gathering) = request.and_then(Request::gathering_mut) {
-            gathering.open += 1;
-            gathering.copies.push(token);
-        }
-        self.count_request(service.unwrap_or(home), 0);
-        Some((copy, service.is_some()))
-    }
-}
-
-impl<F: Frame> Broker<F> {
+    /// Admits a request to all workers of a service.
     #[cold]
-    pub(super) fn admit_all(
+    pub(super) fn admit_fan_out(
         &mut self,
+        authorizer: &Authorizer<F>,
         from: &[u8],
         head: RequestHead<F>,
         content: Content<F>,
         terms: Terms,
-    ) {
+    ) -> Result<FanOut, Refusal<F>> {
         let name: Box<[u8]> = all_of(&head.service).unwrap_or_default().into();
-        let known = self.cx.clients.find(from);
-        let (clients, requests) = (&self.cx.clients, &self.cx.requests);
+        let known = self.clients.find(from);
+        let (clients, requests) = (&self.clients, &self.requests);
         let in_use = known.is_some_and(|key| clients.request(key, &head.rid, requests).is_some());
         if head.dialect != Dialect::Omdp || in_use {
-            return self.cx.report_bad(from, "invalid name or id");
+            return Err(Refusal::Malformed);
         }
-        if !self.authorizer.may_call(self.cx.speaker.as_ref(), &name) {
-            return self.refuse(from, head, Code::Denied);
+        if !authorizer.may_call(self.speaker.as_ref(), &name) {
+            return Err(Refusal::Denied(head));
         }
-        let client = self.cx.require_client(from, head.dialect);
-        if let Some(entry) = self.cx.clients.get_mut(client) {
+        let client = self.require_client(from, head.dialect);
+        if let Some(entry) = self.clients.get_mut(client) {
             entry.extended |= head.extended;
         }
-        let (service, routing) = self.cx.require_home(&name, None);
-        let workers = self.cx.workers_of_all(&name, service);
-        self.cx.count_request(service, 0);
+        let (service, routing) = self.require_home(&name, None);
+        let workers = self.workers_of_all(&name, service);
+        self.count_request(service, 0);
         let size = REQUEST + content.size() + head.rid.len() + head.service.len();
-        self.cx.count_work(workers.len());
+        self.count_work(workers.len());
         // The fan-out and all its copies are charged, or nothing is.
         let charged = (workers.len() + 1).saturating_mul(size);
-        if let Err(over) = self.cx.charge_request(client, charged) {
-            self.refuse(from, head, Code::QueueFull);
-            self.release_refused(client, service);
-            return self.over_limit(from, over);
+        if let Err(over) = self.charge_request(client, charged) {
+            return Err(Refusal::OverLimit(head, (client, service), over));
         }
         let new = NewRequest {
             client,
@@ -180,104 +213,24 @@ impl<F: Frame> Broker<F> {
             is_growing: true,
             ..Gathering::default()
         };
-        let whole = self.cx.insert_beside(new, State::Gathering(gathering));
-        let named = |&key: &WorkerKey| Some((key, self.cx.workers.get(key)?.id.clone()));
-        let fan_out = FanOut {
-            whole: self.cx.requests.token(whole),
+        let whole = self.insert_beside(new, State::Gathering(gathering));
+        let named = |&key: &WorkerKey| Some((key, self.workers.get(key)?.id.clone()));
+        Ok(FanOut {
+            whole: self.requests.token(whole),
             workers: workers.iter().rev().filter_map(named).collect(),
             number: 0,
             charge: size,
             asked: routing.and_then(|routing| routing.asked),
-        };
-        self.start(Task::FanOut(fan_out));
+        })
     }
+}
 
-    /// Gives some workers their copies of a fan-out. Returns false if there is no more to do.
-    pub(super) fn fan_out(&mut self, rest: &mut FanOut) -> bool {
-        let Some(whole) = self.cx.requests.by_token(rest.whole) else {
-            return false;
-        };
-        let mut addressed = Vec::with_capacity(COPIES);
-        for _ in 0..COPIES {
-            let Some((worker, id)) = rest.workers.pop() else {
-                break;
-            };
-            let is_registered = self.cx.workers.get(worker).is_some_and(|it| it.id == id);
-            let registered = is_registered.then_some(worker);
-            let Some((copy, is_served)) = self.cx.copy_for(whole, rest, registered, id) else {
-                return false;
-            };
-            if is_served {
-                let token = self.cx.requests.token(copy);
-                self.cx.address(worker, token, false);
-                addressed.push(worker);
-            } else {
-                self.end(copy, End::Failed(Code::WorkerLost));
-            }
-        }
-        for worker in addressed {
-            self.line_up(worker);
-        }
-        self.end_dependents();
-        if rest.workers.is_empty() {
-            self.has_all_copies(rest.whole);
-        }
-        !rest.workers.is_empty()
-    }
-
-    /// A fan-out has all its copies, so it may end with the last one.
-    fn has_all_copies(&mut self, token: u64) {
-        if let Some(whole) = self.cx.requests.by_token(token)
-            && let Some(request) = self.cx.requests.get_mut(whole)
-            && let Some(gathering) = request.gathering_mut()
-        {
-            gathering.is_growing = false;
-            if gathering.open == 0 {
-                self.end_gathering(whole);
-            }
-        }
-    }
-
-    /// Ends requests that depend on ended requests.
-    #[inline]
-    pub(super) fn end_dependents(&mut self) {
-        if !self.dependents.is_empty() {
-            self.end_all_dependents();
-        }
-    }
-
-    #[cold]
-    fn end_all_dependents(&mut self) {
-        if self.dependents.orphans.len() > FEW {
-            let orphans = std::mem::take(&mut self.dependents.orphans);
-            let ending = Ending::Cancelled;
-            self.put_off(Task::Ends {
-                tokens: orphans,
-                ending,
-            });
-        }
-        while let Some(token) = self.dependents.orphans.pop() {
-            self.end_one_of(token, Ending::Cancelled);
-        }
-        while let Some(token) = self.dependents.of.pop() {
-            let Some(key) = self.cx.requests.by_token(token) else {
-                continue;
-            };
-            let request = self.cx.requests.get_mut(key);
-            if let Some(gathering) = request.and_then(Request::gathering_mut) {
-                gathering.open -= 1;
-                if gathering.open == 0 && !gathering.is_growing {
-                    self.end_gathering(key);
-                }
-            }
-        }
-    }
-
-    /// Ends a fan-out after its last copy.
-    fn end_gathering(&mut self, key: RequestKey) {
-        let nothing = Body::json(F::from(&b"null"[..]));
-        self.end(key, End::Answered(ReplyKind::Final, nothing));
-    }
+/// Why a request is no fan-out.
+pub(super) enum Refusal<F> {
+    Malformed,
+    Denied(RequestHead<F>),
+    /// Its client and the service are still to be released.
+    OverLimit(RequestHead<F>, (ClientKey, ServiceKey), OverLimit),
 }
 
 /// The encoding of an answer: flags, length of the worker's name, the name, and the body.

@@ -1,12 +1,14 @@
 //! The end of the grace time of detached peers, and what happens to their requests before.
 
-use super::absence::{Absence, LINGER};
+use super::absence::LINGER;
 use super::clients::{Client, Started};
+use super::context::Context;
 use super::forgotten::{started, started_among};
 use super::keys::{ClientKey, RequestKey, WorkerKey};
-use super::tasks::{PIECE, Task};
+use super::reply_log::ReplyLogs;
+use super::tasks::{Earlier, PIECE, Task};
 use super::workers::Worker;
-use super::{Broker, BrokerConfig, Departure, RoutingId};
+use super::{BrokerConfig, Departure, RoutingId};
 use crate::wire::Frame;
 use std::time::Duration;
 
@@ -29,7 +31,7 @@ pub(super) struct GraceEnd {
     /// Whether others go on.
     goes_on: bool,
     /// Those that a worker may have started.
-    started: Started,
+    pub(super) started: Started,
 }
 
 /// How an absent client lingers after its grace time if some of its requests go on.
@@ -60,58 +62,23 @@ fn lingering(config: &BrokerConfig, client: &Client) -> Option<Lingering> {
     Some(Lingering { may_live, span })
 }
 
-impl<F: Frame> Broker<F> {
-    /// Gives the requests with `retry` of a detached worker to another worker, if there is one. Replies of the
-    /// detached worker to these requests are ignored if it returns.
-    pub(super) fn retry_early(&mut self, key: WorkerKey) {
-        let Some(worker) = self.cx.workers.get_mut(key) else {
-            return;
-        };
-        if let Some(absence) = &mut worker.absence {
-            absence.retries_at = None;
-        }
-        let service = worker.service;
-        let running: Vec<RequestKey> = worker.running.iter().collect();
-        let workers = &self.cx.workers;
-        let is_there = |other: &Worker| other.absence.is_none();
-        let mut others = workers.serving(service).iter();
-        if self.stopping || !others.any(|&key| workers.get(key).is_some_and(is_there)) {
-            return;
-        }
-        if running.len() > PIECE {
-            let retried = running.into_iter();
-            let retried = retried.filter(|&request| self.cx.may_retry(request));
-            let retried = retried.map(|request| (request, true)).collect();
-            let task = self.take_back(key, retried);
-            return self.put_off(task);
-        }
-        // In reverse, so that the first request ends up at the front.
-        for request in running.into_iter().rev() {
-            if self.cx.may_retry(request) {
-                self.cx.free_slot(key, request);
-                self.retry(request);
-            }
-        }
-        self.dispatch(service);
-    }
+/// The result of a piece.
+pub(super) enum Looked {
+    /// Further requests are to be looked at.
+    More,
+    /// The client has returned meanwhile, or was removed.
+    Over,
+    /// The client stays away for longer, and these requests are withdrawn.
+    Lingers(Task),
+    /// Nothing goes on.
+    Lost,
+}
 
-    /// Removes a detached worker at the end of the grace time.
-    pub(super) fn worker_did_not_return(&mut self, key: WorkerKey) {
-        if let Some(worker) = self.cx.workers.get(key)
-            && let Some(Absence { why, .. }) = worker.absence
-        {
-            let id = worker.id.clone();
-            self.remove_worker(key, why);
-            self.forget_peer(&id);
-        }
-    }
-
-    /// Ends the grace time of an absent client. Very many requests are looked at in pieces.
-    pub(super) fn end_grace(&mut self, key: ClientKey) {
-        let Some(client) = self.cx.clients.get(key) else {
-            return;
-        };
-        let mut look = GraceEnd {
+impl GraceEnd {
+    /// Begins with the requests of an absent client.
+    pub(super) fn new<F: Frame>(cx: &mut Context<F>, key: ClientKey) -> Option<Self> {
+        let client = cx.clients.get(key)?;
+        let look = GraceEnd {
             client: key,
             id: client.id.clone(),
             left: client.requests.iter().collect(),
@@ -119,117 +86,126 @@ impl<F: Frame> Broker<F> {
             goes_on: false,
             started: Started::default(),
         };
-        if look.left.len() > AT_ONCE {
-            self.cx.clients.set_looked_at(key, true);
-            return self.put_off(Task::GraceEnd(Box::new(look)));
+        match look.is_long() {
+            true => cx.clients.set_looked_at(key, true),
+            false => cx.count_work(look.left.len() / EXAMINED),
         }
-        self.cx.count_work(look.left.len() / EXAMINED);
-        while self.look_at_ending(&mut look) {}
+        Some(look)
     }
 
-    /// Looks at some requests of an absent client at the end of its grace time. After the last one, they go on or end.
-    /// Returns false after the last one.
-    pub(super) fn look_at_ending(&mut self, look: &mut GraceEnd) -> bool {
-        let key = look.client;
-        let (now, config) = (self.cx.now, &self.cx.config);
-        let Some(client) = self.cx.clients.get(key) else {
-            return false;
+    /// Whether they are too many to be looked at at once.
+    pub(super) fn is_long(&self) -> bool {
+        self.left.len() > AT_ONCE
+    }
+
+    /// Looks at some requests. After the last one, they go on or end.
+    pub(super) fn go_on<F: Frame>(&mut self, cx: &mut Context<F>, logs: &ReplyLogs<F>) -> Looked {
+        let (key, now) = (self.client, cx.now);
+        let Some(client) = cx.clients.get(key) else {
+            return Looked::Over;
         };
         let is_over = client.absence.is_some_and(|absence| absence.until <= now);
-        if !is_over || client.leaving || client.id != look.id {
-            // It has returned meanwhile, or was removed.
-            if client.id == look.id {
-                self.cx.clients.set_looked_at(key, false);
+        if !is_over || client.leaving || client.id != self.id {
+            if client.id == self.id {
+                cx.clients.set_looked_at(key, false);
             }
-            return false;
+            return Looked::Over;
         }
-        let lingering = lingering(config, client);
-        let may_live = lingering.is_some_and(|lingering| lingering.may_live);
-        let (requests, workers) = (&self.cx.requests, &self.cx.workers);
-        let begin = look.left.len().saturating_sub(LOOKS);
-        for request_key in look.left.drain(begin..) {
-            let Some(request) = requests.get(request_key) else {
+        let lingering = lingering(&cx.config, client);
+        self.sort_some(cx, lingering.is_some_and(|lingering| lingering.may_live));
+        if !self.left.is_empty() {
+            return Looked::More;
+        }
+        cx.clients.set_looked_at(key, false);
+        let withdrawn = lingering.and_then(|lingering| self.extend_absence(cx, logs, lingering));
+        withdrawn.map_or(Looked::Lost, Looked::Lingers)
+    }
+
+    /// Determines which of some requests end, and which go on.
+    fn sort_some<F: Frame>(&mut self, cx: &Context<F>, may_live: bool) {
+        let begin = self.left.len().saturating_sub(LOOKS);
+        for key in self.left.drain(begin..) {
+            let request = cx.requests.get(key);
+            let Some(request) = request.filter(|request| request.client == self.client) else {
                 continue;
             };
-            if request.client != key {
-                continue;
-            }
-            let worker = request.worker().and_then(|key| workers.get(key));
+            let worker = request.worker().and_then(|key| cx.workers.get(key));
             let ends = match may_live {
                 true => request.has_never_started(),
                 false => worker.is_none_or(|worker| worker.absence.is_none()),
             };
             match ends {
-                true => look.ending.push(request_key),
-                false => look.goes_on = true,
+                true => self.ending.push(key),
+                false => self.goes_on = true,
             }
-            look.started.extend(started(request));
+            self.started.extend(started(request));
         }
-        if !look.left.is_empty() {
-            return true;
-        }
-        self.cx.clients.set_looked_at(key, false);
-        if !lingering.is_some_and(|lingering| self.extend_absence(look, lingering)) {
-            self.client_did_not_return(key, std::mem::take(&mut look.started));
-        } else if let Some(client) = self.cx.clients.get(key)
-            && client.timer.is_none()
-        {
-            self.cx.arm_client(key);
-        }
-        false
     }
 
-    /// Lets requests of an absent client go on at the end of its grace time, and withdraws the others. Returns false if
-    /// nothing goes on.
+    /// Lets requests of an absent client go on at the end of its grace time. Returns the task by which the others are
+    /// withdrawn; `None` if nothing goes on.
     ///
     /// The process of a silent client has not ended, or the end of the connection would have been reported: all that may
     /// have started go on. So they do if the connection was reset, until the client has noticed it. If the connection was
     /// closed, those go on whose worker is absent as well: nobody who is connected would hear of their end.
-    fn extend_absence(&mut self, look: &mut GraceEnd, lingering: Lingering) -> bool {
-        let (key, now) = (look.client, self.cx.now);
-        let Lingering { may_live, span } = lingering;
-        let has_replies = may_live && self.replies.logs.rids(key).next().is_some();
+    fn extend_absence<F: Frame>(
+        &mut self,
+        cx: &mut Context<F>,
+        logs: &ReplyLogs<F>,
+        Lingering { may_live, span }: Lingering,
+    ) -> Option<Task> {
+        let (key, now) = (self.client, cx.now);
+        let has_replies = may_live && logs.rids(key).next().is_some();
         // The connection of a client with very many that end has ended for all of them.
         let most = if may_live { usize::MAX } else { PIECE };
-        if !look.goes_on && !has_replies || look.ending.len() > most {
-            return false;
+        if !self.goes_on && !has_replies || self.ending.len() > most {
+            return None;
         }
-        let Some(client) = self.cx.clients.get_mut(key) else {
-            return false;
-        };
-        if !client.absence.as_mut().is_some_and(|a| a.linger(now, span)) {
-            return false;
+        let client = cx.clients.get_mut(key)?;
+        if !client.absence.as_mut()?.linger(now, span) {
+            return None;
         }
-        let mut ending = std::mem::take(&mut look.ending);
+        let mut requests = std::mem::take(&mut self.ending);
         if !may_live {
             if !client.log_is_incomplete {
-                let requests = &self.cx.requests;
                 let known = client.started.get_or_insert_default();
-                known.extend(started_among(requests, ending.iter().copied()));
+                known.extend(started_among(&cx.requests, requests.iter().copied()));
             }
-            self.cx.requests.sort_to_end(&mut ending);
+            cx.requests.sort_to_end(&mut requests);
             // The last one is next.
-            ending.reverse();
+            requests.reverse();
         }
-        self.cx.count_work(ending.len().min(PIECE));
-        self.start(Task::Withdrawn {
-            client: key,
-            requests: ending,
-            since: now,
+        cx.count_work(requests.len().min(PIECE));
+        Some(Task::Withdrawn {
+            all: Earlier {
+                client: key,
+                requests,
+                since: now,
+            },
             running: !may_live,
-        });
-        true
+        })
     }
+}
 
-    /// Removes a detached client at the end of the grace time.
-    fn client_did_not_return(&mut self, key: ClientKey, started: Started) {
-        if let Some(client) = self.cx.clients.get(key)
-            && let Some(Absence { why, .. }) = client.absence
-        {
-            let id = client.id.clone();
-            self.lose_client_with(key, why, started);
-            self.forget_peer(&id);
+impl<F: Frame> Context<F> {
+    /// The requests with `retry` of a detached worker, which go to another worker if there is one. Replies of the
+    /// detached worker to these requests are ignored if it returns.
+    pub(super) fn early_retries(&mut self, key: WorkerKey) -> Vec<(RequestKey, bool)> {
+        let absent = self.workers.get_mut(key);
+        if let Some(absence) = absent.and_then(|worker| worker.absence.as_mut()) {
+            absence.retries_at = None;
         }
+        let Some(worker) = self.workers.get(key) else {
+            return Vec::new();
+        };
+        let is_there = |other: &Worker| other.absence.is_none();
+        let mut others = self.workers.serving(worker.service).iter();
+        if !others.any(|&key| self.workers.get(key).is_some_and(is_there)) {
+            return Vec::new();
+        }
+        let running = worker.running.iter();
+        let retried = running.filter(|&request| self.may_retry(request));
+        retried.map(|request| (request, true)).collect()
     }
 }
 
@@ -237,7 +213,7 @@ impl<F: Frame> Broker<F> {
 mod tests {
     use super::*;
     use crate::proto::Time;
-    use crate::proto::broker::Outgoing;
+    use crate::proto::broker::{Broker, Outgoing};
     use crate::wire::omdp::ToWorker;
 
     #[test]

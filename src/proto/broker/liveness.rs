@@ -3,8 +3,8 @@
 use super::context::Context;
 use super::keys::{ClientKey, WorkerKey};
 use super::workers::Worker;
-use super::{Broker, BrokerConfig, Departure, Timer};
-use crate::wire::omdp::{ToClient, ToWorker};
+use super::{BrokerConfig, Timer};
+use crate::wire::omdp::ToWorker;
 use crate::wire::{Dialect, Frame};
 use std::time::Duration;
 
@@ -66,77 +66,6 @@ impl<F: Frame> Context<F> {
             let client = F::from(&*client.id);
             self.send_worker(worker, ToWorker::RequestHeartbeat { client, rid });
         }
-    }
-}
-
-impl<F: Frame> Broker<F> {
-    /// Sends a heartbeat that is due, or gives up a worker that was silent for too long.
-    pub(super) fn worker_due(&mut self, key: WorkerKey) {
-        let now = self.cx.now;
-        let Some(worker) = self.cx.workers.get_mut(key) else {
-            return;
-        };
-        worker.timer = None;
-        if let Some(absence) = worker.absence {
-            if absence.until <= now && !self.cx.holds_worker(key) {
-                return self.worker_did_not_return(key);
-            }
-            if absence.retries_at.is_some_and(|at| at <= now) {
-                self.retry_early(key);
-            }
-            return self.cx.arm_worker(key);
-        }
-        if worker
-            .beats
-            .is_silent(now, patience(&self.cx.config, worker))
-        {
-            self.cx.send_worker(key, ToWorker::Disconnect);
-            return self.detach_or_remove_worker(key, Departure::Silence);
-        }
-        let (beats, grace) = (worker.beats, self.cx.config.reconnect_grace);
-        let unclaimed = worker.unclaimed.as_mut();
-        let overdue = unclaimed.is_some_and(|each| each.is_over(now, beats.silence(now), grace));
-        if worker.beats.take(now, self.cx.config.heartbeat) {
-            let beat = match worker.unacknowledged.take() {
-                Some(ack) => self.cx.ack_for(key, ack),
-                None => ToWorker::Heartbeat,
-            };
-            self.cx.send_worker(key, beat);
-        }
-        if overdue {
-            self.end_of_claims(key, false);
-        }
-        self.cx.arm_worker(key);
-    }
-
-    /// Sends a heartbeat that is due, or gives up a client that was silent for too long.
-    pub(super) fn client_due(&mut self, key: ClientKey) {
-        let now = self.cx.now;
-        let Some(client) = self.cx.clients.get_mut(key) else {
-            return;
-        };
-        client.timer = None;
-        if let Some(absence) = client.absence {
-            if absence.until <= now {
-                return self.end_grace(key);
-            }
-            return self.cx.arm_client(key);
-        }
-        if client.hello.is_none() && !client.cut_off {
-            // A client of 0.0.92 that was heard again has no liveness timer; its requests have timeouts.
-            return;
-        }
-        let patience = self.cx.config.patience(client.hello.as_ref());
-        if client.beats.is_silent(now, patience) {
-            if client.extended {
-                self.cx.send_client(key, ToClient::Disconnect);
-            }
-            return self.detach_or_lose_client(key, Departure::Silence);
-        }
-        if client.hello.is_some() && client.beats.take(now, self.cx.config.heartbeat) {
-            self.roster.beat(&mut self.cx, key);
-        }
-        self.cx.arm_client(key);
     }
 }
 

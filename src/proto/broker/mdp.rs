@@ -103,8 +103,7 @@ impl<F: Frame> Broker<F> {
                     self.disconnect(from, dialect);
                     return Ok(());
                 };
-                self.line_up(key);
-                self.dispatch_for(key);
+                self.put_to_work(key);
             }
             (WorkerMessage::Reply { last, client, body }, Some(key)) => {
                 return self.on_mdp_reply(key, last, &client, body);
@@ -166,8 +165,7 @@ impl<F: Frame> Broker<F> {
     fn release_mdp_worker(&mut self, key: WorkerKey) {
         if let Some(worker) = self.cx.workers.get_mut(key) {
             worker.busy_for_nobody.clear();
-            self.line_up(key);
-            self.dispatch_for(key);
+            self.put_to_work(key);
         }
     }
 

@@ -5,6 +5,7 @@
 use super::access::principal::Principal;
 use super::answers::{Answers, Known, List, Query};
 use super::entries::Totals;
+use super::incoming::RequestHead;
 use super::services::Services;
 use super::snapshot::Reader;
 use super::survey::Making;
@@ -29,10 +30,12 @@ const MAX_QUESTION: usize = 4096;
 /// What the broker does about a question.
 pub(super) enum Answer<F> {
     /// It answers now; the units of work that it took.
-    Now(Body<F>, usize),
-    /// The answer is made in pieces.
-    Later(Query),
-    Refused(Code),
+    Now(RequestHead<F>, Body<F>, usize),
+    /// The answer is made in pieces by a survey, which is begun now or before.
+    Later {
+        is_begun: bool,
+    },
+    Refused(RequestHead<F>, Code),
 }
 
 /// Whether a name is reserved for the broker.
@@ -57,80 +60,90 @@ impl<F: Frame> Answers<F> {
     pub(super) fn answer(
         &mut self,
         reader: &Reader<'_, F>,
-        service: &[u8],
+        from: &[u8],
+        head: RequestHead<F>,
         body: Body<F>,
     ) -> Answer<F> {
-        let short = |text: &[u8]| Answer::Now(Body::json(F::from(text)), 0);
         // No valid question is longer, and parsing takes time.
         let body = match body.bytes.len() <= MAX_QUESTION {
             true => body,
             false => Body::json(F::from(&b"null"[..])),
         };
-        let list = match service {
-            b"mmi.services" => List::Services,
-            b"mmi.workers" => List::Workers,
-            b"mmi.clients" => List::Clients,
-            b"mmi.metrics" => List::Metrics,
-            b"mmi.events" => List::Events,
-            b"mmi.stats" => List::Stats,
-            b"mmi.directory" => List::Directory,
-            DIRECTORY => List::Identities,
-            b"mmi.service" => {
-                let name = name_of(body);
-                let viewer = reader.viewer();
-                let sees = viewer.is_none_or(|viewer| reader.authorizer.sees(&viewer, &name));
-                return match sees && reader.cx.services.is_served(&name) {
-                    true => short(b"200"),
-                    false => short(b"404"),
-                };
-            }
-            _ => return short(b"501"),
+        let Some(list) = list_of(&head.service) else {
+            let is_served = &*head.service == b"mmi.service" && reader.tells_of(&name_of(body));
+            let text: &[u8] = match &*head.service {
+                b"mmi.service" if is_served => b"200",
+                b"mmi.service" => b"404",
+                _ => b"501",
+            };
+            return Answer::Now(head, Body::json(F::from(text)), 0);
         };
-        let mut query = Query {
-            list,
-            page: 0,
-            service: None,
-            viewer: None,
-        };
-        match list {
-            List::Services | List::Workers => {
-                (query.page, query.service) = question_in(&body);
-                query.viewer = reader.viewer();
-            }
-            // `page` is the number of the latest event that the client knows.
-            List::Events => {
-                query.page = number_in(&body).unwrap_or(usize::MAX);
-                query.viewer = reader.viewer();
-            }
-            List::Identities => {
-                let is_all = body.bytes.is_empty() || body.is_null();
-                query.service = (!is_all).then(|| name_of(body));
-                query.viewer = reader.viewer();
-            }
-            List::Directory => query.viewer = reader.viewer(),
-            List::Clients | List::Metrics | List::Stats => {}
-        }
+        let query = reader.query(list, body);
         match self.find(reader.now, &query) {
-            Known::Answer(answer) => return Answer::Now(Body::json(answer), 0),
-            Known::TooMany => return Answer::Refused(Code::QueueFull),
-            Known::Soon => return Answer::Later(query),
+            Known::Answer(answer) => return Answer::Now(head, Body::json(answer), 0),
+            Known::TooMany => return Answer::Refused(head, Code::QueueFull),
+            Known::Soon => return self.survey(reader, query, from, head),
             Known::Nothing => {}
         }
         let is_whole = list.is_whole() && query.service.is_none();
         if is_whole && reader.looked_at(&query) > AT_ONCE {
-            return Answer::Later(query);
+            return self.survey(reader, query, from, head);
         }
         let answer = reader.answer(&query);
         let work = answer.len() / UNIT + reader.looked_at(&query) / LOOKS;
         let answer = F::from(answer);
         self.keep(reader.now, query, answer.clone());
-        Answer::Now(Body::json(answer), work)
+        Answer::Now(head, Body::json(answer), work)
     }
+}
+
+/// The list that has this name.
+fn list_of(service: &[u8]) -> Option<List> {
+    Some(match service {
+        b"mmi.services" => List::Services,
+        b"mmi.workers" => List::Workers,
+        b"mmi.clients" => List::Clients,
+        b"mmi.metrics" => List::Metrics,
+        b"mmi.events" => List::Events,
+        b"mmi.stats" => List::Stats,
+        b"mmi.directory" => List::Directory,
+        DIRECTORY => List::Identities,
+        _ => return None,
+    })
 }
 
 impl<F: Frame> Reader<'_, F> {
     fn viewer(&self) -> Option<Arc<Principal>> {
         self.authorizer.viewer(self.cx.speaker.as_ref())
+    }
+
+    /// Whether a service has workers, as far as the sender may know.
+    fn tells_of(&self, name: &[u8]) -> bool {
+        let viewer = self.viewer();
+        let sees = viewer.is_none_or(|viewer| self.authorizer.sees(&viewer, name));
+        sees && self.cx.services.is_served(name)
+    }
+
+    /// The parameters of an answer to this question.
+    fn query(&self, list: List, body: Body<F>) -> Query {
+        let (mut page, mut service) = (0, None);
+        match list {
+            List::Services | List::Workers => (page, service) = question_in(&body),
+            // The number of the latest event that the client knows.
+            List::Events => page = number_in(&body).unwrap_or(usize::MAX),
+            List::Identities => {
+                let is_all = body.bytes.is_empty() || body.is_null();
+                service = (!is_all).then(|| name_of(body));
+            }
+            List::Directory | List::Clients | List::Metrics | List::Stats => {}
+        }
+        let is_of_all = matches!(list, List::Clients | List::Metrics | List::Stats);
+        Query {
+            list,
+            page,
+            service,
+            viewer: (!is_of_all).then(|| self.viewer()).flatten(),
+        }
     }
 
     /// How many services or workers an answer looks at.

@@ -3,6 +3,7 @@
 use super::context::Context;
 use super::keys::{ClientKey, WorkerKey};
 use super::outcome::End;
+use super::unparking::Released;
 use super::workers::Worker;
 use super::{Broker, Departure, mmi};
 use crate::wire::omdp::{ClientMessage, ToWorker, WorkerMessage, lives, tokens};
@@ -91,6 +92,27 @@ impl<F: Frame> Broker<F> {
             (ClientMessage::Heartbeat, _) | (_, None) => {}
         }
         Ok(())
+    }
+
+    fn on_go(&mut self, client: ClientKey, frame: &[u8]) {
+        let (parking, cx) = (&mut self.parking, &mut self.cx);
+        let Released { services, back } = parking.release(cx, client, frame);
+        self.cx.count_work(frame.len() / 64);
+        self.put_back(back);
+        for service in services {
+            self.dispatch(service);
+        }
+    }
+
+    fn on_heard(&mut self, key: ClientKey, last: u64) {
+        let confirmed = self.roster.heard(&mut self.cx, key, last);
+        if confirmed.releases {
+            let kept_back = self.cx.kept_back(key);
+            self.put_back(kept_back);
+        }
+        for worker in confirmed.begin {
+            self.put_to_work(worker);
+        }
     }
 
     fn on_cancel(&mut self, client: ClientKey, rid: &[u8], expired: bool) {

@@ -13,14 +13,14 @@
 //! As long as any reply to a client is on hold, the client's other requests are kept back. So what its workers keep is
 //! bounded by the requests that they have.
 
-use super::Broker;
+mod room;
+
+#[cfg(any(test, feature = "fuzz"))]
 use super::context::Context;
-use super::keys::{ClientKey, RequestKey, WorkerKey};
-use super::tasks::PIECE;
-use super::workers::Worker;
+use super::keys::{ClientKey, WorkerKey};
 use crate::proto::table::Table;
-use crate::wire::omdp::{ClaimExt, ClaimState, ReplyKind, ToWorker};
-use crate::wire::{Body, Dialect, Frame};
+#[cfg(any(test, feature = "fuzz"))]
+use crate::wire::Frame;
 use std::collections::VecDeque;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,6 +78,10 @@ impl OnHold {
         self.replies.contains_key(&token)
     }
 
+    fn stage(&self, token: u64) -> Option<Stage> {
+        self.replies.get(&token).map(|reply| reply.stage)
+    }
+
     pub(super) fn has_any_for(&self, client: ClientKey) -> bool {
         self.clients.contains_key(&client)
     }
@@ -115,6 +119,11 @@ impl OnHold {
             debug_assert_eq!(queue.claimed.front(), Some(&token));
             queue.claimed.pop_front();
         }
+    }
+
+    /// Removes and returns the clients for which there may be room since the last call.
+    pub(super) fn take_touched(&mut self) -> Vec<ClientKey> {
+        std::mem::take(&mut self.touched)
     }
 
     fn remove(&mut self, token: u64) -> Option<Reply> {
@@ -156,191 +165,19 @@ impl OnHold {
     }
 }
 
+#[cfg(any(test, feature = "fuzz"))]
 impl<F: Frame> Context<F> {
-    /// Removes what is on hold of a request that ends, or that its worker has no longer.
-    #[cold]
-    pub(super) fn drop_hold(&mut self, token: u64) {
-        let Some(reply) = self.on_hold.remove(token) else {
-            return;
-        };
-        self.rest(reply, false);
-        if let Stage::Claimed(number) = reply.stage
-            && self.holder(reply).is_some()
-        {
-            let numbers = F::from(&number.to_be_bytes()[..]);
-            self.send_worker(reply.worker.0, ToWorker::Disclaim { numbers });
-        }
-    }
-
-    /// The worker of a reply, unless it is gone.
-    fn holder(&mut self, reply: Reply) -> Option<&mut Worker> {
-        let (key, number) = reply.worker;
-        let worker = self.workers.get_mut(key);
-        worker.filter(|worker| worker.number == number)
-    }
-
-    /// Whether the worker of a reply is away, or has returned and not claimed the request again.
-    fn is_to_be_claimed(&mut self, reply: Reply, request: Option<RequestKey>) -> bool {
-        let awaits = request.is_some_and(|key| self.awaits_claim(reply.worker.0, key));
-        let worker = self.holder(reply);
-        awaits || worker.is_none_or(|worker| worker.absence.is_some())
-    }
-
-    /// Counts a reply whose handler has ended, or no longer.
-    fn rest(&mut self, reply: Reply, rests: bool) {
-        if reply.rests != rests
-            && let Some(worker) = self.holder(reply)
-        {
-            match rests {
-                true => worker.resting += 1,
-                false => worker.resting -= 1,
-            }
-        }
-    }
-
-    fn is_here(&self, client: ClientKey) -> bool {
-        let client = self.clients.get(client);
-        client.is_some_and(|client| client.absence.is_none() && !client.leaving)
-    }
-
-    /// Whether the reply to a request can stay at this worker.
-    fn can_hold(&self, worker: WorkerKey, key: RequestKey) -> Option<(ClientKey, u64)> {
-        let request = self.requests.get(key)?;
-        let client = self.clients.get(request.client)?;
-        let is_its_own = !request.is_copy() && client.dialect == Dialect::Omdp;
-        let takes_part = is_its_own && client.acknowledges() && !client.leaving;
-        let worker = self.workers.get(worker)?;
-        let holds = worker.hello.as_ref().is_some_and(|hello| hello.holds);
-        (takes_part && holds).then_some((request.client, worker.number))
-    }
-}
-
-impl<F: Frame> Broker<F> {
-    /// Puts a reply on hold if there is no room for its next message, or drops the message of one that is on hold.
-    /// Returns false if the message is to be passed on.
-    #[cold]
-    pub(super) fn puts_on_hold(
-        &mut self,
-        worker: WorkerKey,
-        key: RequestKey,
-        kind: ReplyKind,
-        body: &Body<F>,
-    ) -> bool {
-        let token = self.cx.requests.token(key);
-        match self.cx.on_hold.replies.get(&token).map(|reply| reply.stage) {
-            None => {}
-            Some(Stage::Coming) => {
-                self.cx.drop_hold(token);
-                self.line_up(worker);
-            }
-            // With such an error the worker also answers HOLD if it no longer has the reply.
-            Some(Stage::Asked | Stage::Claimed(_)) => return kind != ReplyKind::OwnError,
-        }
-        let bytes = body.bytes.len();
-        // A rejection is not passed on, and the request goes to another worker at once.
-        if bytes < self.cx.config.hold_from || kind == ReplyKind::Rejected {
-            return false;
-        }
-        let Some((client, number)) = self.cx.can_hold(worker, key) else {
-            return false;
-        };
-        let coming = self.cx.on_hold.coming(client);
-        let logs = &mut self.replies.logs;
-        // A reply that is too large for the log is sent without a copy if it would be the only one.
-        let is_only = logs.bytes(client) == 0 && self.cx.is_here(client);
-        if logs.has_room(&mut self.cx, client, bytes, coming) || is_only {
-            return false;
-        }
-        let now = self.cx.now;
-        if let Some(request) = self.cx.requests.get_mut(key) {
-            request.extend(now);
-            if let Some(assigned) = request.assigned_mut() {
-                // It must not start again because its worker does not claim it.
-                assigned.begun = true;
-            }
-        }
-        self.cx.send_worker(worker, ToWorker::Hold { token });
-        let reply = Reply {
-            client,
-            worker: (worker, number),
-            bytes,
-            stage: Stage::Asked,
-            rests: false,
-        };
-        self.cx.on_hold.add(token, reply);
-        true
-    }
-
-    /// Handles the claim of a request whose reply is on hold.
-    pub(super) fn on_held_claim(&mut self, worker: WorkerKey, token: u64, ext: ClaimExt) {
-        let Some(&reply) = self.cx.on_hold.replies.get(&token) else {
-            return;
-        };
-        let rests = ext.state == ClaimState::Ended;
-        self.cx.rest(reply, rests);
-        if let Some(reply) = self.cx.on_hold.replies.get_mut(&token) {
-            reply.rests = rests;
-        }
-        self.cx.on_hold.turn(token, Stage::Claimed(ext.number));
-        self.take_up(reply.client);
-        self.line_up(worker);
-        self.dispatch_for(worker);
-    }
-
-    /// Asks for replies on hold as far as there is room for them. If none is left, the other requests of the client go
-    /// on. Of very many, each that arrives lets further ones be asked for.
-    #[cold]
-    pub(super) fn take_up(&mut self, client: ClientKey) {
-        let mut left = PIECE;
-        while left > 0
-            && self.cx.is_here(client)
-            && let Some((token, reply, number)) = self.cx.on_hold.next(client)
-        {
-            let request = self.cx.requests.by_token(token);
-            if self.cx.is_to_be_claimed(reply, request) {
-                self.cx.on_hold.turn(token, Stage::Asked);
-                continue;
-            }
-            let coming = self.cx.on_hold.coming(client);
-            let logs = &mut self.replies.logs;
-            let is_only = logs.bytes(client) + coming == 0;
-            if !logs.has_room(&mut self.cx, client, reply.bytes, coming) && !is_only {
-                break;
-            }
-            left -= 1;
-            self.cx.on_hold.turn(token, Stage::Coming);
-            if let Some(key) = request {
-                self.cx.let_resume(reply.worker.0, key, number);
-            }
-        }
-        self.cx.count_work((PIECE - left) / 2);
-        if self.cx.on_hold.forget(client) {
-            self.release_kept_back(client);
-        }
-    }
-
-    /// Asks for further replies after some that were on hold have arrived or ended in this turn.
-    #[cold]
-    pub(super) fn take_up_touched(&mut self) {
-        for client in std::mem::take(&mut self.cx.on_hold.touched) {
-            self.take_up(client);
-        }
-    }
-}
-
-impl<F: Frame> Broker<F> {
     /// Checks the table against the requests and workers.
-    #[cfg(any(test, feature = "fuzz"))]
     pub(super) fn audit_on_hold(&self) {
         use std::collections::HashSet;
-        let on_hold = &self.cx.on_hold;
+        let on_hold = &self.on_hold;
         assert!(on_hold.touched.is_empty(), "room is used at once");
         for (token, reply) in &on_hold.replies {
-            let key = self.cx.requests.by_token(*token).expect("it is known");
-            let worker = self.cx.requests.worker(key);
-            let is_lost = worker.is_none() || self.cx.workers.get(reply.worker.0).is_none();
+            let key = self.requests.by_token(*token).expect("it is known");
+            let worker = self.requests.worker(key);
+            let is_lost = worker.is_none() || self.workers.get(reply.worker.0).is_none();
             assert!(is_lost || worker == Some(reply.worker.0));
-            let request = self.cx.requests.get(key);
+            let request = self.requests.get(key);
             assert!(request.is_some_and(|request| request.client == reply.client));
         }
         for (client, queue) in &on_hold.clients {
@@ -360,7 +197,7 @@ impl<F: Frame> Broker<F> {
             let coming = replies.filter(|reply| reply.stage == Stage::Coming);
             assert_eq!(coming.map(|reply| reply.bytes).sum::<usize>(), queue.coming);
         }
-        for (key, worker) in self.cx.workers.iter_keys() {
+        for (key, worker) in self.workers.iter_keys() {
             let resting = on_hold.replies.values();
             let resting = resting.filter(|r| r.rests && r.worker == (key, worker.number));
             assert_eq!(resting.count(), worker.resting);

@@ -5,16 +5,13 @@
 
 use super::Broker;
 use super::claims::{ClaimName, MAX_CLAIMS};
-use super::incoming::IncomingRequest;
 use super::keys::{ClientKey, RequestKey, WorkerKey};
-use super::outcome::{End, text_of};
-use super::replies::Repeated;
-use super::requests::{Assigned, Cursors, ParkState, Request, Requests, State};
-use super::returned::Resumed;
-use super::tasks::PIECE;
+use super::outcome::End;
+use super::requests::{Assigned, Cursors, ParkState, State};
+use super::tasks::{Cancellation, Task};
 use crate::proto::code::Code;
-use crate::wire::omdp::{ClaimExt, ClaimState, Past, ReplyKind, ToClient, rids_to_frame};
-use crate::wire::{Frame, Malformed};
+use crate::wire::Frame;
+use crate::wire::omdp::{ClaimExt, ClaimState, Past, ToClient, rids_to_frame};
 
 impl<F: Frame> Broker<F> {
     /// Handles the RESUME of a request that an earlier broker had.
@@ -120,17 +117,9 @@ impl<F: Frame> Broker<F> {
         self.cx.let_resume(worker, key, ext.number);
     }
 
-    /// Ends a search in which no worker has claimed the request in time.
-    pub(super) fn search_due(&mut self, key: RequestKey) {
-        let request = self.cx.requests.get(key);
-        if request.is_some_and(|request| matches!(request.state, State::Searching(_))) {
-            self.not_found(key);
-        }
-    }
-
     /// Retries a request of which is unknown whether it ran, if its policy permits and no part of its reply has
     /// arrived. Otherwise ends it.
-    fn not_found(&mut self, key: RequestKey) {
+    pub(super) fn not_found(&mut self, key: RequestKey) {
         let Some(request) = self.cx.requests.get(key) else {
             return;
         };
@@ -154,14 +143,6 @@ impl<F: Frame> Broker<F> {
         cursors.shorten();
         self.rejoined = cursors;
         result
-    }
-
-    /// Disclaims a claim for which no client has resumed the request in time.
-    pub(super) fn claim_due(&mut self, at: usize) {
-        let (worker, ext) = self.claims.drop(&mut self.cx, at);
-        self.cx.disclaim(worker, ext);
-        self.line_up(worker);
-        self.dispatch_for(worker);
     }
 
     /// Ends the search for a request that has not started. Only workers that were lost before can have had it, and
@@ -216,198 +197,61 @@ impl<F: Frame> Broker<F> {
         self.dispatch(home);
     }
 
-    /// Handles the RESUME of a request that this broker may have received on an earlier connection.
-    pub(super) fn resume_known(
-        &mut self,
-        client: ClientKey,
-        mut request: IncomingRequest<F>,
-        past: Past,
-    ) -> Result<Resumed<F>, Malformed> {
-        let rid = request.head.rid.clone();
-        if let Some(key) = self.cx.clients.request(client, &rid, &self.cx.requests) {
-            let entry = self.cx.clients.get(client).ok_or(Malformed::Name)?;
-            if entry.absence.is_some() {
-                // From a connection that is already known to be broken: the client resumes it on the next one.
-                return Ok(Resumed::Done);
-            }
-            if !self.cx.clients.resume(client, key, &self.cx.requests) {
-                return Err(Malformed::Name);
-            }
-            self.cx.send_resumed(client, &rid);
-            let parts = self.cx.requests.get(key).map_or(0, Request::parts);
-            let repeated = self
-                .replies
-                .send_lost(&mut self.cx, client, &rid, past.received);
-            let has_gap = match repeated {
-                Repeated::UpTo(next) => next < parts,
-                Repeated::Ended => false,
-                Repeated::Incomplete => true,
-            };
-            match has_gap {
-                // The handler may go on, but the client would not notice that parts are missing.
-                true => self.end(key, End::Failed(Code::BrokerLost)),
-                false => self.go_on(key, past),
-            }
-            return Ok(Resumed::Done);
-        }
-        match self
-            .replies
-            .send_lost(&mut self.cx, client, &rid, past.received)
-        {
-            Repeated::UpTo(next) if next == past.received => {}
-            Repeated::Ended => return Ok(Resumed::Done),
-            _ => return Ok(self.lost_reply(client, rid)),
-        }
-        let started = self
-            .cx
-            .clients
-            .get(client)
-            .and_then(|each| each.started.as_ref());
-        let Some(started) = started.filter(|_| past.here) else {
-            return Ok(Resumed::Unknown(request));
-        };
-        let left = started.get(&*rid).copied();
-        if past.received > 0 || left.is_some() {
-            // The client was given up after a worker had the request.
-            let asked = u16::from(request.terms.retry);
-            let left = left.map_or(asked, |left| left.min(asked));
-            if past.received > 0 || left == 0 {
-                return Ok(self.lost_reply(client, rid));
-            }
-            request.terms.retry = u8::try_from(left - 1).unwrap_or(u8::MAX);
-            request.retried = 1;
-        }
-        self.cx.send_resumed(client, &rid);
-        Ok(Resumed::New(request))
-    }
-
-    /// Tells a client that the reply to a request which is not in the tables any more is lost.
-    fn lost_reply(&mut self, client: ClientKey, rid: F) -> Resumed<F> {
-        let code = text_of(Code::BrokerLost);
-        self.cx.counters.count(Code::BrokerLost);
-        self.replies
-            .pass_reply(&mut self.cx, client, rid, 0, ReplyKind::OwnError, code);
-        Resumed::Done
-    }
-
-    /// Continues a resumed request: a client that resumes a request also releases it, and states how much it has
-    /// read.
-    fn go_on(&mut self, key: RequestKey, past: Past) {
-        let now = self.cx.now;
-        let Some(request) = self.cx.requests.get_mut(key) else {
-            return;
-        };
-        request.extend(now);
-        let service = request.service;
-        match &mut request.state {
-            State::Queued(queued) if queued.park().may_start() => {}
-            State::Queued(_) => {
-                let queue = &mut self.cx.services.get_mut(service).queue;
-                queue.set_park(key, ParkState::Released, now, &mut self.cx.requests);
-                self.parking.watch(&mut self.cx, key);
-                self.dispatch(service);
-            }
-            State::SetAside(_) => {
-                self.cx.leave_queue(key);
-                self.rejoin(|broker, cursors| broker.requeue_at(key, Some(cursors)));
-                self.dispatch(service);
-            }
-            State::Addressed | State::Gathering(_) | State::Reclaimed(_) => {}
-            State::Searching(search) => {
-                search.received = past.received;
-                search.read = past.read;
-            }
-            State::Assigned(assigned) => {
-                let lost = past.read.saturating_sub(assigned.read);
-                if lost > 0 {
-                    self.cx
-                        .give_credit(key, u32::try_from(lost).unwrap_or(u32::MAX));
-                }
-            }
-        }
-    }
-
     /// Handles a worker's claim of a request that this broker gave it on an earlier connection.
-    pub(super) fn on_known_claim(
-        &mut self,
-        key: WorkerKey,
-        ext: ClaimExt,
-        request: Option<RequestKey>,
-    ) {
-        let request = request.filter(|&request| self.cx.requests.worker(request) == Some(key));
-        let unclaimed = self
-            .cx
-            .workers
-            .get_mut(key)
-            .and_then(|w| w.unclaimed.as_mut());
-        if let Some(request) = request
-            && let token = self.cx.requests.token(request)
-            && self.cx.on_hold.has(token)
-        {
-            if let Some(unclaimed) = unclaimed {
-                unclaimed.requests.remove(&request);
-            }
-            return self.on_held_claim(key, token, ext);
+    fn on_known_claim(&mut self, worker: WorkerKey, ext: ClaimExt, request: Option<RequestKey>) {
+        if let Some(client) = self.cx.claim_known(worker, ext, request) {
+            self.take_up(client);
+            self.put_to_work(worker);
         }
-        let (Some(request), Some(unclaimed)) = (request, unclaimed) else {
-            return self.cx.disclaim(key, ext);
-        };
-        if ext.state == ClaimState::NotStarted {
-            unclaimed.not_started.insert(request);
-            return;
-        }
-        if !unclaimed.requests.remove(&request) {
-            return self.cx.disclaim(key, ext);
-        }
-        self.cx.let_resume(key, request, ext.number);
     }
 
-    /// Ends the claims of a returned worker: it has made all (`complete`), or their time is over. A request that it
-    /// has not claimed never reached it, unless it is known to have started; one that it claimed as not started is
-    /// requeued as well.
+    /// Ends the claims of a returned worker: it has made all (`complete`), or their time is over.
     pub(super) fn end_of_claims(&mut self, key: WorkerKey, complete: bool) {
-        let Some(worker) = self.cx.workers.get_mut(key) else {
-            return;
-        };
-        let Some(unclaimed) = worker.unclaimed.take() else {
-            return;
-        };
-        let running: Vec<RequestKey> = worker.running.iter().collect();
-        let is_unclaimed = |request: &&RequestKey| unclaimed.requests.contains(request);
-        let has_not_started = |requests: &Requests<F>, request| {
-            unclaimed.not_started.contains(&request) || complete && !requests.has_begun(request)
-        };
-        if unclaimed.requests.len() > PIECE {
-            let requests = running.iter().filter(is_unclaimed).map(|&request| {
-                let not_started = has_not_started(&self.cx.requests, request);
-                (request, !not_started || self.cx.requests.parts(request) > 0)
-            });
-            let requests = requests.collect();
-            let task = self.take_back(key, requests);
-            self.start(task);
-            self.line_up(key);
-            return self.dispatch_for(key);
-        }
-        let mut lost = Vec::new();
-        // In reverse, so that the first request ends up at the front.
-        for &request in running.iter().filter(is_unclaimed).rev() {
-            let sent = self.cx.requests.get_mut(request).and_then(|request| {
-                let assigned = request.assigned_mut()?;
-                Some(assigned.parts)
-            });
-            let not_started = has_not_started(&self.cx.requests, request);
-            self.cx.free_slot(key, request);
-            if not_started && sent == Some(0) {
-                self.requeue(request);
-            } else if !self.retry(request) {
-                lost.push(request);
+        if let Some(unclaimed) = self.cx.unclaimed(key, complete) {
+            if let Some(task) = self.take_back(key, unclaimed) {
+                self.start(task);
             }
+            self.put_to_work(key);
         }
-        for request in lost {
-            self.end(request, End::Failed(Code::WorkerLost));
+    }
+
+    /// Asks for replies on hold for which there is room. See [`on_hold`](super::on_hold).
+    pub(super) fn take_up(&mut self, client: ClientKey) {
+        let kept_back = self.replies.take_up(&mut self.cx, client);
+        self.put_back(kept_back);
+    }
+
+    /// Continues a resumed request.
+    pub(super) fn go_on(&mut self, key: RequestKey, past: Past) {
+        let Some(service) = self.cx.go_on(&mut self.parking, key, past) else {
+            return;
+        };
+        let state = self.cx.requests.get(key).map(|request| &request.state);
+        if matches!(state, Some(State::SetAside(_))) {
+            self.cx.leave_queue(key);
+            self.rejoin(|broker, cursors| broker.requeue_at(key, Some(cursors)));
         }
-        self.line_up(key);
-        self.dispatch_for(key);
+        self.dispatch(service);
+    }
+
+    /// Cancels the requests that a client has not resumed at the end of its RESUMEs. Those of a connection that is
+    /// already known to be broken were not answered, so nothing is forgotten.
+    pub(super) fn on_all_resumed(&mut self, key: ClientKey) {
+        let client = self.cx.clients.get(key);
+        if client.is_none_or(|client| client.absence.is_some()) {
+            return;
+        }
+        self.replies.logs.forget_lost(key);
+        self.replies.logs.release(&mut self.cx, key);
+        let Some(client) = self.cx.clients.get(key) else {
+            return;
+        };
+        self.start(Task::Unresumed {
+            rest: Cancellation::new(key, client.unresumed.iter().collect()),
+            returned: client.returned,
+        });
+        self.recalls.ask_for_client(&mut self.cx, key);
+        self.take_up(key);
     }
 
     /// Handles DENIED: a worker never had these requests.

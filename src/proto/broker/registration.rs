@@ -93,8 +93,7 @@ impl<F: Frame> Broker<F> {
             return self.cx.send_away(from);
         };
         self.cx.welcome_worker(key);
-        self.line_up(key);
-        self.dispatch_for(key);
+        self.put_to_work(key);
     }
 
     /// Handles READY of a worker that is registered under this name. Returns the hello if the worker, or another one with
@@ -220,8 +219,7 @@ impl<F: Frame> Broker<F> {
         if let Some(worker) = self.cx.workers.get_mut(key) {
             worker.hello = hello.map(Hello::without_about);
         }
-        self.line_up(key);
-        self.dispatch_for(key);
+        self.put_to_work(key);
     }
 
     #[inline(never)]

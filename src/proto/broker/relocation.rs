@@ -13,20 +13,171 @@
 //! where they belong; at another home, they may start before earlier ones that are still to move to it. One task a
 //! service is enough: when further workers come or go, it begins again.
 
-use super::Broker;
 use super::context::Context;
 use super::keys::{RequestKey, ServiceKey};
-use super::outcome::End;
 use super::requests::{Cursors, State};
 use super::routing::CHOICES;
-use super::tasks::{PIECE, Relocation, Task};
+use super::tasks::PIECE;
+use crate::proto::Time;
 use crate::proto::code::Code;
 use crate::wire::Frame;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
+use std::sync::Arc;
 
 /// Entries of the table that take the time of one request that moves, if there is nothing to do about them.
 const LOOKS: usize = 16;
+
+/// The rest of a relocation: the requests that are still to be looked at, and those that are still to be moved.
+#[derive(Debug)]
+pub(super) struct Relocation {
+    service: ServiceKey,
+    /// The name of the service, which distinguishes it from a later one with the same key.
+    name: Arc<[u8]>,
+    /// The index of the next entry in the table of requests, and of the end.
+    at: usize,
+    end: usize,
+    /// The requests that may have to move, by arrival, with their tokens.
+    found: BinaryHeap<Reverse<(Time, u32, u64)>>,
+    cursors: Cursors,
+}
+
+/// Where requests have moved to.
+pub(super) struct Moved {
+    /// The tokens of the requests that were looked at. Those for which no worker is left are still to end.
+    pub(super) tokens: Vec<u64>,
+    /// The services that have got requests from this one.
+    pub(super) homes: Vec<ServiceKey>,
+}
+
+impl Relocation {
+    /// Begins after a worker of the service has come or gone. Requests may move to it if it `gathers`.
+    pub(super) fn new<F: Frame>(cx: &mut Context<F>, service: ServiceKey, gathers: bool) -> Self {
+        let queue = &cx.services.get_mut(service).queue;
+        let is_short = !gathers && queue.waiting().requests <= PIECE;
+        let mut next = queue.first().filter(|_| is_short);
+        let mut relocation = Relocation {
+            service,
+            name: cx.services.name(service),
+            at: if is_short { cx.requests.end() } else { 0 },
+            end: cx.requests.end(),
+            found: BinaryHeap::new(),
+            cursors: Cursors::default(),
+        };
+        while let Some(key) = next {
+            relocation.find(cx, key);
+            next = cx.services.get_mut(service).queue.next(key, &cx.requests);
+        }
+        relocation
+    }
+
+    /// Its service, if that was not released.
+    pub(super) fn service<F: Frame>(&self, cx: &Context<F>) -> Option<ServiceKey> {
+        cx.services
+            .is_entry(self.service, &self.name)
+            .then_some(self.service)
+    }
+
+    /// Looks at requests and moves them, as many as take this number of units.
+    pub(super) fn go_on<F: Frame>(&mut self, cx: &mut Context<F>, units: usize) -> Option<Moved> {
+        // Without workers and requests, the service was released, and nothing is held back.
+        let Some(service) = self.service(cx) else {
+            (self.at, self.end) = (0, 0);
+            self.found.clear();
+            return None;
+        };
+        let left = self.look(cx, units);
+        cx.count_work((units - left) / 4);
+        if self.at < self.end {
+            return None;
+        }
+        let cost = 1 + match cx.services.get_mut(service).queue.has_lanes() {
+            true => cx.services.workers_of(service) / CHOICES,
+            false => 0,
+        };
+        let mut keys = Vec::new();
+        while keys.len() * cost < left
+            && let Some(Reverse((.., token))) = self.found.pop()
+        {
+            keys.extend(cx.requests.by_token(token));
+        }
+        cx.count_work(keys.len() / 4);
+        Some(self.relocate(cx, &keys))
+    }
+
+    /// Whether there is more to do after a piece. It begins again if workers have come or gone meanwhile.
+    pub(super) fn is_left<F: Frame>(&mut self, cx: &mut Context<F>) -> bool {
+        if self.at < self.end || !self.found.is_empty() {
+            return true;
+        }
+        let begins_again = self
+            .service(cx)
+            .is_some_and(|service| cx.services.end_relocation(service));
+        if begins_again {
+            self.at = 0;
+            self.end = cx.requests.end();
+            self.cursors = Cursors::default();
+        }
+        begins_again
+    }
+
+    /// Moves requests to where they would be if they arrived now.
+    fn relocate<F: Frame>(&mut self, cx: &mut Context<F>, keys: &[RequestKey]) -> Moved {
+        let service = self.service;
+        let (mut moves, mut froms) = (Vec::new(), Vec::new());
+        let mut homes: Vec<ServiceKey> = Vec::new();
+        for &key in keys {
+            let from = cx.requests.get(key).map(|request| request.service);
+            if let (Some(from), Some(home)) = (from, cx.new_home(service, key)) {
+                moves.push((key, home));
+                froms.extend(Some(from).filter(|&from| from != service));
+                homes.extend(Some(home).filter(|&home| home != service));
+            }
+        }
+        let tokens = keys.iter().map(|&key| cx.requests.token(key)).collect();
+        cx.relocate(moves, &mut self.cursors);
+        for from in froms {
+            cx.services.release(from);
+        }
+        homes.sort_unstable_by_key(|home| home.index());
+        homes.dedup();
+        Moved { tokens, homes }
+    }
+
+    fn find<F: Frame>(&mut self, cx: &Context<F>, key: RequestKey) {
+        let (arrived, serial) = cx.requests.order(key);
+        let token = cx.requests.token(key);
+        self.found.push(Reverse((arrived, serial, token)));
+    }
+
+    /// Looks at requests, and returns what is left of this number of units.
+    fn look<F: Frame>(&mut self, cx: &Context<F>, units: usize) -> usize {
+        let mut looks = units * LOOKS;
+        while self.at < self.end && looks > 0 {
+            let at = self.at;
+            self.at += 1;
+            looks -= 1;
+            let Some(key) = cx.requests.at(at) else {
+                continue;
+            };
+            if cx.requests.park(key).is_none() {
+                continue;
+            }
+            looks = looks.saturating_sub(LOOKS / 2);
+            if cx.may_move(self.service, key) {
+                looks = looks.saturating_sub(LOOKS / 2);
+                self.find(cx, key);
+            }
+        }
+        looks / LOOKS
+    }
+
+    /// Whether it is because of the service with this key and name.
+    #[cfg(any(test, feature = "fuzz"))]
+    pub(super) fn is_of(&self, service: ServiceKey, name: &Arc<[u8]>) -> bool {
+        self.service == service && Arc::ptr_eq(&self.name, name)
+    }
+}
 
 impl<F: Frame> Context<F> {
     /// Whether a request may have to change its place because of this service.
@@ -69,34 +220,6 @@ impl<F: Frame> Context<F> {
             && self.services.home_of(&asked, self.is_for_one(key)) == Some(service)
     }
 
-    fn find(&self, relocation: &mut Relocation, key: RequestKey) {
-        let (arrived, serial) = self.requests.order(key);
-        let token = self.requests.token(key);
-        relocation.found.push(Reverse((arrived, serial, token)));
-    }
-
-    /// Looks at requests, and returns what is left of this number of units.
-    fn look(&self, relocation: &mut Relocation, units: usize) -> usize {
-        let mut looks = units * LOOKS;
-        while relocation.at < relocation.end && looks > 0 {
-            let at = relocation.at;
-            relocation.at += 1;
-            looks -= 1;
-            let Some(key) = self.requests.at(at) else {
-                continue;
-            };
-            if self.requests.park(key).is_none() {
-                continue;
-            }
-            looks = looks.saturating_sub(LOOKS / 2);
-            if self.may_move(relocation.service, key) {
-                looks = looks.saturating_sub(LOOKS / 2);
-                self.find(relocation, key);
-            }
-        }
-        looks / LOOKS
-    }
-
     /// The new home of a request that may have to move; `None` if it does not.
     fn new_home(&mut self, service: ServiceKey, key: RequestKey) -> Option<ServiceKey> {
         if !self.may_move(service, key) {
@@ -115,157 +238,23 @@ impl<F: Frame> Context<F> {
         };
         (home != service || self.is_for_one(key)).then_some(home)
     }
-}
 
-impl<F: Frame> Broker<F> {
-    /// Rearranges requests after a worker of the service has come or gone. `moves`: requests may move to other
-    /// services, or from them if it `gathers`. Returns false if the rest is done in later turns.
-    pub(super) fn rearrange(&mut self, service: ServiceKey, moves: bool, gathers: bool) -> bool {
-        let entry = self.cx.services.get_mut(service);
-        let queue = &entry.queue;
-        let is_concerned = queue.has_lanes()
-            || entry.workers == 0 && queue.has_fail_fast()
-            || moves && (gathers || queue.first().is_some());
-        is_concerned.then(|| self.begin_relocation(service, gathers)) != Some(false)
-    }
-
-    #[cold]
-    fn begin_relocation(&mut self, service: ServiceKey, gathers: bool) -> bool {
-        let goes_on = self.cx.services.is_relocating(service);
-        self.cx.services.begin_relocation(service);
-        if goes_on {
-            return false;
+    /// Why a request in a queue ends, if it is for a named worker that is gone, or has `failFast` and there is no worker
+    /// for it.
+    pub(super) fn unplaceable(&self, key: RequestKey) -> Option<Code> {
+        let request = self.requests.get(key)?;
+        if !matches!(request.state, State::Queued(_)) {
+            return None;
         }
-        let entry = self.cx.services.get_mut(service);
-        let name = entry.name.clone();
-        let mut relocation = Relocation {
-            service,
-            name,
-            at: 0,
-            end: self.cx.requests.end(),
-            found: BinaryHeap::new(),
-            cursors: Cursors::default(),
-        };
-        if !gathers && entry.queue.waiting().requests <= PIECE {
-            relocation.at = relocation.end;
-            let mut next = entry.queue.first();
-            while let Some(key) = next {
-                self.cx.find(&mut relocation, key);
-                next = (self.cx.services.get_mut(service).queue).next(key, &self.cx.requests);
-            }
-        }
-        // Few requests are done at once.
-        if self.relocate_some(&mut relocation, 2 * PIECE) {
-            self.put_off(Task::Relocation(relocation));
-            return false;
-        }
-        true
-    }
-
-    /// Does a piece of a relocation. Returns false after the last one.
-    pub(super) fn relocate_more(&mut self, relocation: &mut Relocation) -> bool {
-        let is_left = self.relocate_some(relocation, PIECE);
-        if !is_left
-            && self
-                .cx
-                .services
-                .is_entry(relocation.service, &relocation.name)
-        {
-            self.after_rearrangement(relocation.service);
-        }
-        is_left
-    }
-
-    /// Starts requests that have the service as their home now.
-    pub(super) fn after_rearrangement(&mut self, service: ServiceKey) {
-        self.dispatch(service);
-        self.cx.services.release(service);
-    }
-
-    /// Looks at requests and moves them, as many as take this number of units. Returns false if none is left.
-    fn relocate_some(&mut self, relocation: &mut Relocation, units: usize) -> bool {
-        let service = relocation.service;
-        // Without workers and requests, the service was released, and nothing is held back.
-        if !self.cx.services.is_entry(service, &relocation.name) {
-            return false;
-        }
-        let left = self.cx.look(relocation, units);
-        self.cx.count_work((units - left) / 4);
-        if relocation.at < relocation.end {
-            return true;
-        }
-        let cost = 1 + match self.cx.services.get_mut(service).queue.has_lanes() {
-            true => self.cx.services.workers_of(service) / CHOICES,
-            false => 0,
-        };
-        let mut keys = Vec::new();
-        while keys.len() * cost < left
-            && let Some(Reverse((.., token))) = relocation.found.pop()
-        {
-            keys.extend(self.cx.requests.by_token(token));
-        }
-        self.cx.count_work(keys.len() / 4);
-        self.move_requests(relocation, &keys);
-        if !relocation.found.is_empty() {
-            return true;
-        }
-        if self.cx.services.is_entry(service, &relocation.name)
-            && self.cx.services.end_relocation(service)
-        {
-            relocation.at = 0;
-            relocation.end = self.cx.requests.end();
-            relocation.cursors = Cursors::default();
-            return true;
-        }
-        false
-    }
-
-    /// Moves requests to where they would be if they arrived now, and ends those for which no worker is left.
-    fn move_requests(&mut self, relocation: &mut Relocation, keys: &[RequestKey]) {
-        let service = relocation.service;
-        let (mut moves, mut froms) = (Vec::new(), Vec::new());
-        let mut homes: Vec<ServiceKey> = Vec::new();
-        for &key in keys {
-            let from = self.cx.requests.get(key).map(|request| request.service);
-            if let (Some(from), Some(home)) = (from, self.cx.new_home(service, key)) {
-                moves.push((key, home));
-                froms.extend(Some(from).filter(|&from| from != service));
-                homes.extend(Some(home).filter(|&home| home != service));
-            }
-        }
-        let tokens = keys.iter().map(|&key| self.cx.requests.token(key));
-        let tokens: Vec<u64> = tokens.collect();
-        self.cx.relocate(moves, &mut relocation.cursors);
-        for from in froms {
-            self.cx.services.release(from);
-        }
-        for token in tokens {
-            if let Some(key) = self.cx.requests.by_token(token) {
-                self.end_unplaceable(key);
-            }
-        }
-        homes.sort_unstable_by_key(|home| home.index());
-        homes.dedup();
-        for home in homes {
-            self.after_rearrangement(home);
-        }
-    }
-
-    /// Ends a request in a queue if it is for a named worker that is gone, or has `failFast` and there is no worker for
-    /// it.
-    pub(super) fn end_unplaceable(&mut self, key: RequestKey) {
-        let request = self.cx.requests.get(key);
-        let Some(request) = request.filter(|request| matches!(request.state, State::Queued(_)))
-        else {
-            return;
-        };
-        let is_unserved = self.cx.services.workers_of(request.service) == 0;
-        if self.cx.is_for_nobody(key) {
-            self.end_for_nobody(key);
-        } else if self.cx.is_fail_fast(key) && self.cx.is_rejected_by_all(key) {
-            self.end(key, End::Failed(Code::Rejected));
-        } else if self.cx.is_fail_fast(key) && is_unserved {
-            self.end_for_nobody(key);
+        let is_unserved = self.services.workers_of(request.service) == 0;
+        if self.is_for_nobody(key) {
+            Some(request.code_for_nobody())
+        } else if !request.is_fail_fast() {
+            None
+        } else if self.is_rejected_by_all(key) {
+            Some(Code::Rejected)
+        } else {
+            is_unserved.then(|| request.code_for_nobody())
         }
     }
 }

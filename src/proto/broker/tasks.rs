@@ -2,15 +2,15 @@
 
 mod pieces;
 
-use super::RoutingId;
+use super::fanout::FanOut;
 use super::grace::GraceEnd;
-use super::keys::{ClientKey, RequestKey, ServiceKey, WorkerKey};
-use super::requests::Cursors;
+use super::keys::{ClientKey, RequestKey, ServiceKey};
+use super::relocation::Relocation;
+use super::requests::{Cursors, Request};
 use crate::proto::Time;
 use crate::proto::code::Code;
 use crate::proto::deadlines::TimerKey;
-use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 /// Maximum of requests in one piece.
@@ -49,17 +49,10 @@ pub(super) enum Task {
     /// The requests of an absent client are looked at, at the end of its grace time.
     GraceEnd(Box<GraceEnd>),
     /// The requests that a client had at a time end with a code.
-    Dismissed {
-        client: ClientKey,
-        requests: Vec<RequestKey>,
-        since: Time,
-        code: Code,
-    },
+    Dismissed { all: Earlier, code: Code },
     /// Requests that an absent client had at a time are withdrawn.
     Withdrawn {
-        client: ClientKey,
-        requests: Vec<RequestKey>,
-        since: Time,
+        all: Earlier,
         /// Whether those that have started are meant, too.
         running: bool,
     },
@@ -85,6 +78,21 @@ pub(super) enum Task {
         service: ServiceKey,
         name: Arc<[u8]>,
     },
+}
+
+/// The rest of the requests that a client had at a time. The last one is next.
+#[derive(Debug)]
+pub(super) struct Earlier {
+    pub(super) client: ClientKey,
+    pub(super) requests: Vec<RequestKey>,
+    pub(super) since: Time,
+}
+
+impl Earlier {
+    /// Whether the entry of a request still belongs to one of them.
+    fn has<F>(&self, request: &Request<F>) -> bool {
+        request.client == self.client && request.arrived <= self.since
+    }
 }
 
 /// The rest of the requests of a client that are to end. Those that wait end first, and then the running ones from the
@@ -114,42 +122,6 @@ pub(super) enum Ending {
     Cancelled,
     /// Copies of fan-outs, whose worker is gone.
     WorkerLost,
-}
-
-/// The rest of a fan-out.
-#[derive(Debug)]
-pub(super) struct FanOut {
-    /// The token of the request.
-    pub(super) whole: u64,
-    /// The workers that have no copy yet; the last one is next.
-    pub(super) workers: Vec<(WorkerKey, RoutingId)>,
-    /// The number of the next copy.
-    pub(super) number: usize,
-    /// The charge for each copy, which the request itself bears before.
-    pub(super) charge: usize,
-    pub(super) asked: Option<Arc<[u8]>>,
-}
-
-/// The rest of a relocation: the requests that are still to be looked at, and those that are still to be moved.
-#[derive(Debug)]
-pub(super) struct Relocation {
-    pub(super) service: ServiceKey,
-    /// The name of the service, which distinguishes it from a later one with the same key.
-    pub(super) name: Arc<[u8]>,
-    /// The index of the next entry in the table of requests, and of the end.
-    pub(super) at: usize,
-    pub(super) end: usize,
-    /// The requests that may have to move, by arrival, with their tokens.
-    pub(super) found: BinaryHeap<Reverse<(Time, u32, u64)>>,
-    pub(super) cursors: Cursors,
-}
-
-impl Relocation {
-    /// Whether it is because of the service with this key and name.
-    #[cfg(any(test, feature = "fuzz"))]
-    pub(super) fn is_of(&self, service: ServiceKey, name: &Arc<[u8]>) -> bool {
-        self.service == service && Arc::ptr_eq(&self.name, name)
-    }
 }
 
 /// The tasks. Each has a piece done in its turn.

@@ -135,8 +135,7 @@ impl<F: Frame> Broker<F> {
         for key in std::mem::take(&mut self.cx.workers.unflushed) {
             if let Some(worker) = self.cx.workers.get_mut(key) {
                 worker.handed = 0;
-                self.line_up(key);
-                self.dispatch_for(key);
+                self.put_to_work(key);
             }
         }
         self.cx.work = 0;

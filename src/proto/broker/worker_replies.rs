@@ -75,7 +75,7 @@ impl<F: Frame> Broker<F> {
             return;
         }
         if (body.bytes.len() >= self.cx.config.hold_from || !self.cx.on_hold.is_empty())
-            && self.puts_on_hold(key, request, kind, &body)
+            && self.is_on_hold(key, request, kind, &body)
         {
             return;
         }
@@ -101,6 +101,22 @@ impl<F: Frame> Broker<F> {
             self.cx.on_pace(key, request, told);
         }
         self.end(request, End::Answered(kind, body));
+    }
+
+    /// Whether the message is not passed on, because its reply stays at the worker.
+    #[cold]
+    fn is_on_hold(
+        &mut self,
+        worker: WorkerKey,
+        key: RequestKey,
+        kind: ReplyKind,
+        body: &Body<F>,
+    ) -> bool {
+        if self.cx.ends_hold(key) {
+            self.line_up(worker);
+        }
+        self.replies
+            .puts_on_hold(&mut self.cx, worker, key, kind, body)
     }
 
     /// Passes a partial to the client.
@@ -168,8 +184,7 @@ impl<F: Frame> Broker<F> {
                 .position(|owed| same_text(client, &owed.client) && same_text(rid, &owed.rid))
         {
             worker.busy_for_nobody.remove(at);
-            self.line_up(key);
-            self.dispatch_for(key);
+            self.put_to_work(key);
         }
     }
 }

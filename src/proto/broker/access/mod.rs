@@ -4,7 +4,7 @@
 //! [`Principal`] of a peer; no message can change it. An identity belongs to the principal of its connection: with
 //! another principal the same identity is another peer.
 
-mod changes;
+mod judgement;
 pub(super) mod principal;
 mod questions;
 mod rules;

@@ -1,20 +1,19 @@
-//! The check of each message before it takes effect. What the rules leave open is asked, and the message waits for the
-//! answer.
+//! The check of each message before it takes effect, and what the broker does when its rules have changed.
 
-use super::questions::{Pending, PendingMessage, Question};
-use super::rules::Verdict;
-use super::{Known, Principal};
+use super::judgement::Judgement;
+use super::questions::{Pending, PendingMessage};
+use super::{Access, Known, Principal};
 use crate::proto::Time;
 use crate::proto::broker::action::Action;
-use crate::proto::broker::{
-    Broker, BrokerEvent, Departure, Incoming, Outgoing, RoutingId, Timer, Transmit,
-};
+use crate::proto::broker::keys::{ClientKey, RequestKey};
+use crate::proto::broker::outcome::End;
+use crate::proto::broker::survey::Survey;
+use crate::proto::broker::{Broker, BrokerEvent, Departure, Incoming, Outgoing, Transmit};
 use crate::proto::code::Code;
-use crate::wire::omdp::{ClientMessage, ToClient, ToWorker, WorkerMessage};
-use crate::wire::pigato::{self, PeerMessage};
+use crate::wire::omdp::{ClientMessage, ToClient, ToWorker};
+use crate::wire::pigato::PeerMessage;
 use crate::wire::{Dialect, Frame};
 use std::sync::Arc;
-use std::time::Duration;
 
 impl<F: Frame> Broker<F> {
     /// As [`handle_message`](Self::handle_message), with the principal of an authenticated peer. `principal` is the
@@ -94,77 +93,23 @@ impl<F: Frame> Broker<F> {
     /// Checks a message against the rules, if there are rules, and handles, denies or keeps it.
     #[inline(never)]
     pub(in crate::proto::broker) fn screen(&mut self, from: &[u8], message: Incoming<F>) {
-        let (Some(access), Some(principal)) = (&self.authorizer.access, &self.cx.speaker) else {
-            return self.do_decoded(from, message);
-        };
-        let Some((mut action, service)) = message.wants() else {
-            self.authorizer.withdraw(&mut self.cx, from, &message);
-            return self.do_decoded(from, message);
-        };
-        if let Incoming::Worker(WorkerMessage::Ready { hello: None, .. }) = &message
-            && self.cx.config.dialects.contains(Dialect::Pigato)
-            && pigato::is_pattern(service)
-        {
-            // It serves the pattern if it turns out to speak PIGATO.
-            action = Action::ServePattern;
-        }
-        match access.judge(&principal.user, action, service) {
-            Verdict::Yes => self.do_decoded(from, message),
-            Verdict::No => self.deny(from, message),
-            Verdict::Ask(patience) => {
-                let question = Question {
-                    principal: principal.clone(),
-                    action,
-                    service: (&**service).into(),
-                };
-                match self.authorizer.questions.answer(&question) {
-                    Some(true) => self.do_decoded(from, message),
-                    Some(false) => self.deny(from, message),
-                    None => self.keep_pending(from, question, message, patience),
+        match self.authorizer.judge(&mut self.cx, from, &message) {
+            Judgement::Pass => self.do_decoded(from, message),
+            Judgement::Deny => self.deny(from, message),
+            Judgement::Ask(question, patience) => {
+                let waits = (question, patience);
+                if let Err((message, over)) =
+                    self.authorizer.keep(&mut self.cx, from, waits, message)
+                {
+                    match message {
+                        Incoming::Request(request) => {
+                            self.refuse(from, request.head, Code::QueueFull)
+                        }
+                        _ => self.deny_worker(from, &message),
+                    }
+                    self.over_limit(from, over);
                 }
             }
-        }
-    }
-
-    fn keep_pending(
-        &mut self,
-        from: &[u8],
-        question: Question,
-        message: Incoming<F>,
-        patience: Duration,
-    ) {
-        if self.authorizer.questions.is_full() {
-            return self.deny(from, message);
-        }
-        let from: RoutingId = from.into();
-        let account = self.cx.open_account(&from);
-        let charged = message.held();
-        if let Err(over) = self.cx.accounts.charge(account, charged) {
-            self.cx.accounts.close(account, 0);
-            match message {
-                Incoming::Request(request) => self.refuse(&from, request.head, Code::QueueFull),
-                _ => self.deny_worker(&from, &message),
-            }
-            return self.over_limit(&from, over);
-        }
-        let message = PendingMessage {
-            from,
-            message,
-            account,
-            charged,
-        };
-        let deadlines = &mut self.cx.deadlines;
-        let time = |id| deadlines.set(self.cx.now + patience, Timer::Question(id));
-        let asked = question.clone();
-        let questions = &mut self.authorizer.questions;
-        if let Some(id) = questions.wait(question, message, time) {
-            self.cx.out.tell(BrokerEvent::Authorize {
-                id,
-                user: asked.principal.user.as_str().into(),
-                metadata: asked.principal.metadata.as_str().into(),
-                action: asked.action,
-                service: asked.service,
-            });
         }
     }
 
@@ -197,7 +142,7 @@ impl<F: Frame> Broker<F> {
         }
     }
 
-    pub(super) fn replay(&mut self, messages: Vec<PendingMessage<F>>) {
+    fn replay(&mut self, messages: Vec<PendingMessage<F>>) {
         for PendingMessage {
             from,
             message,
@@ -270,5 +215,135 @@ impl<F: Frame> Broker<F> {
                 }
             }
         }
+    }
+
+    /// Replaces the rules. Clients that the new rules do not admit are disconnected, and so are workers that they do
+    /// not allow to serve their service.
+    pub fn set_access(&mut self, now: Time, access: Arc<Access>) {
+        self.cx.now = now;
+        self.authorizer.questions.forget_answers();
+        self.answers.clear();
+        let surveys = std::mem::take(&mut self.answers.surveys);
+        for known in self.authorizer.known.values_mut() {
+            known.admitted = access.admits(&known.principal);
+            known.dismissed &= !known.admitted;
+        }
+        self.authorizer.access = Some(access);
+        for pending in self.authorizer.questions.take_all() {
+            self.cx.deadlines.cancel(pending.timer);
+            // The new rules may decide without a question.
+            self.replay(pending.messages);
+        }
+        // What their senders may see may have changed. Tasks that are left over end with their next pieces.
+        let asked = surveys.into_iter().flat_map(Survey::into_requests);
+        for (from, user, request) in asked {
+            if self.authorizer.is_admitted(&from) && self.authorizer.principal_of(&from) == user {
+                self.cx.speaker = user;
+                self.handle_decoded(&from, request);
+                self.cx.speaker = None;
+            }
+        }
+        for key in self.cx.workers.keys() {
+            if let Some((worker, action, service)) = self.cx.worker_and_service(key)
+                && !self.authorizer.still_serves(&worker, action, &service)
+            {
+                self.cx.send_worker(key, ToWorker::Disconnect);
+                self.remove_worker(key, Departure::Denied);
+            }
+        }
+        for key in self.cx.clients.keys() {
+            let id = self.cx.clients.get(key).map(|client| client.id.clone());
+            if id.is_some_and(|id| !self.authorizer.is_admitted(&id)) {
+                self.dismiss_client(key);
+            }
+        }
+    }
+
+    fn dismiss_client(&mut self, key: ClientKey) {
+        // As with a lost broker: under these rules the client cannot resume its requests.
+        let requests = self
+            .cx
+            .clients
+            .get(key)
+            .map(|client| client.requests.iter());
+        let requests: Vec<RequestKey> = requests.into_iter().flatten().collect();
+        for request in requests {
+            self.end(request, End::Failed(Code::BrokerLost));
+        }
+        if self.cx.clients.is_extended(key) {
+            self.cx.send_client(key, ToClient::Disconnect);
+        }
+        self.drop_client(key);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::proto::broker::BrokerConfig;
+    use crate::proto::broker::access::principal::Principal;
+    use crate::proto::broker::access::rules::{Credentials, Grant, Pattern};
+    use std::collections::HashMap;
+    use std::time::Duration;
+
+    /// Everyone may serve everything, and call what has this name.
+    fn access(call: &str) -> Arc<Access> {
+        let mut credentials = Credentials::default();
+        credentials.listed.insert("key".into());
+        Arc::new(Access {
+            credentials,
+            users: HashMap::new(),
+            others: Grant {
+                serve: vec![Pattern::new("w*")],
+                call: vec![Pattern::new(call)],
+            },
+            ask: None,
+        })
+    }
+
+    #[test]
+    fn who_waits_for_a_list_is_told_what_the_new_rules_allow() {
+        let mut broker: Broker<Vec<u8>> = Broker::new(BrokerConfig::default());
+        let mut now = Time::ZERO + Duration::from_secs(1);
+        broker.set_access(now, access("*"));
+        let who = Principal {
+            credential: "key".into(),
+            user: "user".into(),
+            metadata: String::new(),
+        };
+        let who = who.to_text();
+        let say = |broker: &mut Broker<Vec<u8>>, from: &str, text: &str| {
+            let mut frames = text.split('|').map(|frame| frame.into()).collect();
+            broker.handle_message_of(now, from.as_bytes(), Some(&who), &mut frames);
+        };
+        for n in 0..200 {
+            say(&mut broker, &format!("w{n}"), &format!("W|1|w{n}"));
+        }
+        say(&mut broker, "c", "C|2|mmi.metrics|r1|null|{}");
+        say(&mut broker, "c", "C|2|mmi.directory|r2|null|{}");
+        assert_eq!(broker.tasks.len(), 2);
+        broker.drain_transmits().for_each(drop);
+        now = broker.next_deadline().expect("they are made in pieces");
+        broker.handle_timeout(now);
+        broker.set_access(now, access("mmi.d*"));
+        while broker.tasks.len() > 0 {
+            now = broker.next_deadline().expect("a piece is left");
+            broker.handle_timeout(now);
+        }
+        let answers = broker.drain_transmits().map(|transmit| {
+            let mut frames = Vec::new();
+            transmit.encode(&mut frames);
+            String::from_utf8_lossy(&frames.concat()).into_owned()
+        });
+        let answers: Vec<String> = answers.filter(|text| text.starts_with('C')).collect();
+        let of = |rid: &str| {
+            let mut found = answers.iter().filter(|text| text.contains(rid));
+            let answer = found.next().expect("an answer");
+            assert!(found.next().is_none(), "{rid}");
+            answer
+        };
+        assert!(of("r1").contains("DENIED"), "{}", of("r1"));
+        assert!(of("r2").contains("services"));
+        assert!(broker.answers.surveys.is_empty());
     }
 }

@@ -1,6 +1,6 @@
 //! The check of the services: their lines and queues.
 
-use crate::proto::broker::Broker;
+use super::Audit;
 use crate::proto::broker::keys::{ServiceKey, WorkerKey};
 use crate::proto::broker::ready::Line;
 use crate::proto::broker::requests::ParkState;
@@ -9,7 +9,7 @@ use crate::proto::broker::tasks::Task;
 use crate::wire::Frame;
 use std::collections::BTreeSet;
 
-impl<F: Frame> Broker<F> {
+impl<F: Frame> Audit<'_, F> {
     /// Returns the length of the queue.
     pub(super) fn audit_service(&self, key: ServiceKey) -> usize {
         let service = self.cx.services.get(key);

@@ -3,6 +3,7 @@
 use super::{Assigned, DataStream, Deadline, Gathering, Lane, Part, Routing, State};
 use crate::proto::Time;
 use crate::proto::broker::keys::{ClientKey, ServiceKey, WorkerKey};
+use crate::proto::code::Code;
 use crate::wire::{Body, Frame};
 
 #[derive(Debug)]
@@ -55,6 +56,14 @@ impl<F> Request<F> {
 
     pub(in crate::proto::broker) fn is_fail_fast(&self) -> bool {
         self.fail_fast
+    }
+
+    /// The code with which it ends if there is no worker for it.
+    pub(in crate::proto::broker) fn code_for_nobody(&self) -> Code {
+        match self.retried > 0 || self.uncertain {
+            true => Code::WorkerLost,
+            false => Code::NoWorker,
+        }
     }
 
     /// Whether it has not been given to a worker.

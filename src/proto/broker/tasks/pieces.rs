@@ -1,13 +1,17 @@
 //! The pieces of the tasks.
 
-use super::{Cancellation, PIECE, Piece, Task};
+use super::{Cancellation, Earlier, Ending, PIECE, Piece, Task};
 use crate::proto::broker::clients::Client;
 use crate::proto::broker::context::Context;
+use crate::proto::broker::fanout::{Copies, FanOut};
 use crate::proto::broker::keys::RequestKey;
 use crate::proto::broker::outcome::End;
+use crate::proto::broker::requests::Request;
 use crate::proto::broker::rids::Rids;
+use crate::proto::broker::survey::{Asker, Surveyed};
 use crate::proto::broker::{Broker, Timer};
-use crate::wire::Frame;
+use crate::wire::omdp::ReplyKind;
+use crate::wire::{Body, Frame};
 use std::time::Duration;
 
 impl<F: Frame> Broker<F> {
@@ -47,51 +51,25 @@ impl<F: Frame> Broker<F> {
 
     /// Does a piece of a task. Returns false after the last one.
     fn do_piece(&mut self, task: &mut Task) -> bool {
-        let mut piece = Piece::new(self.cx.work);
         match task {
             Task::Gone(rest) => self.end_gone(rest),
             Task::GraceEnd(look) => self.look_at_ending(look),
-            Task::Dismissed {
-                client,
-                requests,
-                since,
-                code,
-            } => {
-                while piece.has_room(self.cx.work)
-                    && let Some(key) = requests.pop()
-                {
-                    let request = self.cx.requests.get(key);
-                    if request.is_some_and(|r| r.client == *client && r.arrived <= *since) {
-                        self.end(key, End::Failed(*code));
-                    }
-                }
-                !requests.is_empty()
+            Task::Dismissed { all, code } => {
+                self.end_those(all, |_| true, || End::Failed(*code));
+                !all.requests.is_empty()
             }
-            Task::Withdrawn {
-                client,
-                requests,
-                since,
-                running,
-            } => {
-                let entry = self.cx.clients.get(*client);
-                if entry.is_none_or(|client| client.absence.is_none()) {
+            Task::Withdrawn { all, running } => {
+                let client = self.cx.clients.get(all.client);
+                if client.is_none_or(|client| client.absence.is_none()) {
                     return false;
                 }
-                while piece.has_room(self.cx.work)
-                    && let Some(key) = requests.pop()
-                {
-                    let request = self.cx.requests.get(key);
-                    if request.is_some_and(|r| {
-                        let is_meant = *running || r.has_never_started();
-                        r.client == *client && r.arrived <= *since && is_meant
-                    }) {
-                        self.end(key, End::Cancelled);
-                    }
-                }
-                !requests.is_empty()
+                let is_meant = |request: &Request<F>| *running || request.has_never_started();
+                self.end_those(all, is_meant, || End::Cancelled);
+                !all.requests.is_empty()
             }
             Task::Unresumed { rest, returned } => self.end_unresumed(rest, *returned),
             Task::Ends { tokens, ending } => {
+                let mut piece = Piece::new(self.cx.work);
                 while piece.has_room(self.cx.work)
                     && let Some(token) = tokens.pop()
                 {
@@ -113,6 +91,61 @@ impl<F: Frame> Broker<F> {
         }
     }
 
+    /// Ends some of the requests that a client had at a time.
+    fn end_those(
+        &mut self,
+        all: &mut Earlier,
+        is_meant: impl Fn(&Request<F>) -> bool,
+        end: impl Fn() -> End<F>,
+    ) {
+        let mut piece = Piece::new(self.cx.work);
+        while piece.has_room(self.cx.work)
+            && let Some(key) = all.requests.pop()
+        {
+            let request = self.cx.requests.get(key);
+            if request.is_some_and(|request| all.has(request) && is_meant(request)) {
+                self.end(key, end());
+            }
+        }
+    }
+
+    /// Makes a piece of an answer of MMI, and sends the answer after the last one.
+    fn survey_more(&mut self) -> bool {
+        let mut answers = std::mem::take(&mut self.answers);
+        let surveyed = answers.go_on(&self.reader(self.cx.now));
+        self.answers = answers;
+        let Surveyed::Made(answer, askers) = surveyed else {
+            return matches!(surveyed, Surveyed::GoesOn);
+        };
+        for Asker { from, head, .. } in askers {
+            let body = Body::json(answer.clone());
+            self.replies
+                .respond(&mut self.cx, &from, head, ReplyKind::Final, body);
+        }
+        false
+    }
+
+    /// Gives some workers their copies of a fan-out. Returns false if there is no more to do.
+    fn fan_out(&mut self, rest: &mut FanOut) -> bool {
+        let Copies {
+            addressed,
+            unserved,
+        } = rest.go_on(&mut self.cx);
+        for token in unserved {
+            self.end_one_of(token, Ending::WorkerLost);
+        }
+        for worker in addressed {
+            self.line_up(worker);
+        }
+        self.end_dependents();
+        if !rest.is_left()
+            && let Some(whole) = rest.close(&mut self.cx)
+        {
+            self.end_gathering(whole);
+        }
+        rest.is_left()
+    }
+
     /// Ends some requests of a client that is gone, and removes the client after the last one.
     fn end_gone(&mut self, rest: &mut Cancellation) -> bool {
         let client = rest.client;
@@ -128,9 +161,28 @@ impl<F: Frame> Broker<F> {
         is_left
     }
 
+    /// Ends some requests that a client has not resumed. Returns false if none is left.
+    fn end_unresumed(&mut self, rest: &mut Cancellation, returned: u64) -> bool {
+        let client = rest.client;
+        let entry = self.cx.clients.get(client);
+        if entry.is_none_or(|client| client.returned != returned) {
+            return false;
+        }
+        let is_unresumed = |cx: &Context<F>, key| {
+            let request = cx.requests.get(key);
+            request.is_some_and(|request| request.client == client)
+                && cx.clients.is_unresumed(key, &cx.requests)
+        };
+        let is_left = self.cancel_some(rest, |client| &client.unresumed, is_unresumed);
+        if !is_left && let Some(client) = self.cx.clients.get_mut(client) {
+            client.unresumed = Rids::default();
+        }
+        is_left
+    }
+
     /// Cancels some requests of a client to which this still applies. `all` has those that are left. Returns false after
     /// the last one.
-    pub(in crate::proto::broker) fn cancel_some(
+    fn cancel_some(
         &mut self,
         rest: &mut Cancellation,
         all: impl Fn(&Client) -> &Rids,
