@@ -46,7 +46,7 @@ impl<F: Frame> Broker<F> {
         let service = &request.head.service;
         let is_own = mmi::is_own(&self.cx.services, service);
         if is_own && fanout::all_of(service).is_none() {
-            // Executed again, it gives an equivalent answer.
+            // A second execution gives an equivalent answer.
             self.replies.logs.take(client, &request.head.rid);
             return self.admit_new(from, request);
         }
@@ -64,7 +64,7 @@ impl<F: Frame> Broker<F> {
         Ok(())
     }
 
-    /// Admits a request that another broker had, and has it searched for.
+    /// Admits a request that another broker had, and begins the search for it.
     fn admit_unknown(
         &mut self,
         from: &[u8],

@@ -1,5 +1,5 @@
 //! Detached peers: extended peers whose connection ended without a goodbye. A peer may live and return within the
-//! grace time; until then nothing of it is given up.
+//! grace time, which is longer after a reset or silence; until then nothing of it is given up.
 //!
 //! | peer   | while it is detached                                    | when it returns                         |
 //! |--------|---------------------------------------------------------|-----------------------------------------|

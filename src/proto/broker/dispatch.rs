@@ -70,7 +70,7 @@ impl<F: Frame> Broker<F> {
         }
     }
 
-    /// Has the next requests of a service be looked for in a later turn.
+    /// Makes a later turn look for the next requests of a service.
     #[cold]
     fn look_later(&mut self, service: ServiceKey) {
         let Some(entry) = self.cx.services.find_mut(service) else {

@@ -225,7 +225,7 @@ impl<F: Frame> Context<F> {
     }
 }
 
-/// Why a request is no fan-out.
+/// The reason why a request is no fan-out.
 pub(super) enum Refusal<F> {
     Malformed,
     Denied(RequestHead<F>),

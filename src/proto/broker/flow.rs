@@ -1,5 +1,5 @@
 //! Flow control at the broker. Credit is passed on, or given on behalf of clients that give none. A worker that
-//! exceeds its window loses the request.
+//! exceeds its window loses the request; `worker_replies` removes a worker that does so again and again.
 
 use super::context::Context;
 use super::keys::{ClientKey, RequestKey, WorkerKey};

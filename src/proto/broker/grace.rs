@@ -1,4 +1,5 @@
-//! The end of the grace time of detached peers, and what happens to their requests before.
+//! The requests of detached peers at the end of the grace time, and before. [`detached`](super::detached)
+//! determines the length of that time.
 
 use super::absence::LINGER;
 use super::clients::{Client, Started};

@@ -28,7 +28,7 @@ pub struct Broker<F> {
     pub(super) cx: Context<F>,
     pub(super) parking: Parking,
     pub(super) claims: Claims,
-    /// Where the latest requests have come back to their queues after searches.
+    /// The places at which requests were last put back into their queues after searches.
     pub(super) rejoined: requests::Cursors,
     pub(super) roster: roster::Roster,
     pub(super) recalls: Recalls,
@@ -191,7 +191,7 @@ impl<F: Frame> Broker<F> {
         self.reader(now).stats(&self.cx.addresses.whole_view())
     }
 
-    /// To whom the turns of a peer belong: its user, or its address, or the peer itself if neither is known.
+    /// The owner of the turns of a peer: its user, or its address, or the peer itself if neither is known.
     pub fn owner_of(&self, peer: &[u8]) -> RoutingId {
         let user = self.authorizer.principal_of(peer);
         let (kind, owner) = match (&user, self.cx.addresses.host_of(peer)) {

@@ -110,7 +110,7 @@ impl OnHold {
         }
         match stage {
             Stage::Coming => queue.coming += reply.bytes,
-            // A worker that has returned claims it anew, and a lying one does so at any time.
+            // A worker that has returned claims it anew, and a hostile one may claim it at any time.
             Stage::Claimed(_) if !was_claimed => queue.claimed.push_back(token),
             Stage::Claimed(_) | Stage::Asked => {}
         }

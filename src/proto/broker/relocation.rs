@@ -239,8 +239,8 @@ impl<F: Frame> Context<F> {
         (home != service || self.is_for_one(key)).then_some(home)
     }
 
-    /// Why a request in a queue ends, if it is for a named worker that is gone, or has `failFast` and there is no worker
-    /// for it.
+    /// The code with which a request in a queue ends if it is for a named worker that is gone, or has `failFast` and no
+    /// worker can serve it.
     pub(super) fn unplaceable(&self, key: RequestKey) -> Option<Code> {
         let request = self.requests.get(key)?;
         if !matches!(request.state, State::Queued(_)) {

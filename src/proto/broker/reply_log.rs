@@ -1,4 +1,5 @@
 //! Reply logs: messages to a client that it has not acknowledged, and that a broken connection may have lost.
+//! [`Ack`](crate::wire::omdp::Ack) tells when a client acknowledges.
 //!
 //! An extended client that returns on another connection resumes each of its requests with the number of parts that
 //! it has received. The missing parts are sent again from the log before the request goes on. While the client is

@@ -1,5 +1,5 @@
 //! Requests with constraints on workers: for a named worker, for the worker of an affinity key, or rejected by some
-//! workers.
+//! workers. [`affinity`] determines the worker of a key.
 
 use super::Timer;
 use super::context::Context;

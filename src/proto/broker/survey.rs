@@ -29,7 +29,7 @@ pub(super) struct Asker<F> {
 }
 
 impl<F: Frame> Asker<F> {
-    /// Whether it is the same request, which was resumed.
+    /// Whether it is the same request, resumed by its client.
     fn is(&self, other: &Self) -> bool {
         let is_same = *self.from == *other.from && *self.head.rid == *other.head.rid;
         is_same && !self.head.rid.is_empty()
@@ -78,7 +78,7 @@ pub(super) enum Surveyed<F> {
 }
 
 impl<F: Frame> Answers<F> {
-    /// Has a request answered by a survey, which is begun if it is not being made.
+    /// Adds a request to the survey that answers it. Begins the survey if it is not being made.
     #[cold]
     pub(super) fn survey(
         &mut self,

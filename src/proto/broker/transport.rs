@@ -130,7 +130,7 @@ impl<F: Frame> Broker<F> {
         if self.cx.workers.unflushed.is_empty() {
             return false;
         }
-        // This is the work of no message.
+        // The work belongs to no message, so it is not counted.
         self.cx.work = 0;
         for key in std::mem::take(&mut self.cx.workers.unflushed) {
             if let Some(worker) = self.cx.workers.get_mut(key) {

@@ -44,7 +44,7 @@ impl Workers {
         self.serving.get(&service.index()).unwrap_or(&NOBODY)
     }
 
-    /// Whether a worker of this service is not among those with these numbers, given in order.
+    /// Whether the service has a worker without one of these numbers, which are given in order.
     pub(super) fn any_other(&self, service: ServiceKey, numbers: &[u64]) -> bool {
         let serving = self.serving(service);
         // No number is there twice.

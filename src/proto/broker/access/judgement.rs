@@ -1,4 +1,5 @@
-//! The judgement on a message. What the rules leave open is asked, and the message waits for the answer.
+//! The judgement on a message. If the rules leave an action open, the application is asked, and the message waits for
+//! the answer.
 
 use super::Authorizer;
 use super::questions::{PendingMessage, Question};
@@ -13,7 +14,7 @@ use crate::wire::omdp::WorkerMessage;
 use crate::wire::{Dialect, Frame, pigato};
 use std::time::Duration;
 
-/// What is to be done with a message.
+/// The result for a message.
 pub(super) enum Judgement {
     Pass,
     Deny,
@@ -98,7 +99,7 @@ impl<F: Frame> Authorizer<F> {
 }
 
 impl<F: Frame> Context<F> {
-    /// What a worker has to be allowed to do.
+    /// The actions for which a worker needs permission.
     pub(super) fn worker_and_service(
         &self,
         key: WorkerKey,

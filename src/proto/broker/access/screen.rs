@@ -234,7 +234,8 @@ impl<F: Frame> Broker<F> {
             // The new rules may decide without a question.
             self.replay(pending.messages);
         }
-        // What their senders may see may have changed. Tasks that are left over end with their next pieces.
+        // The new rules may show other services to the clients that ask. The tasks of these surveys end with their next
+        // pieces.
         let asked = surveys.into_iter().flat_map(Survey::into_requests);
         for (from, user, request) in asked {
             if self.authorizer.is_admitted(&from) && self.authorizer.principal_of(&from) == user {

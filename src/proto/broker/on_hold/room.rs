@@ -39,7 +39,7 @@ impl<F: Frame> Context<F> {
         awaits || worker.is_none_or(|worker| worker.absence.is_some())
     }
 
-    /// Counts a reply whose handler has ended, or no longer.
+    /// Counts a reply whose handler has ended (`rests`), or ends that.
     fn rest(&mut self, reply: Reply, rests: bool) {
         if reply.rests != rests
             && let Some(worker) = self.holder(reply)

@@ -48,6 +48,7 @@ pub struct Lanes {
     pub lists: BTreeMap<Lane, List>,
     /// Number of lists of each level.
     levels: [usize; MAX_LEVEL as usize + 1],
+    /// The fronts of lanes for any worker, of those for any worker except some, and of those for one worker.
     any: BTreeMap<Rank, RequestKey>,
     not: BTreeMap<Rank, RequestKey>,
     only: BTreeMap<Rank, (RequestKey, WorkerKey)>,
@@ -249,7 +250,7 @@ impl Lanes {
         found
     }
 
-    /// Has parked requests be looked for at all fronts again, because a look ended before their turn.
+    /// Makes later turns look for parked requests at all fronts again, because a look ended before their turn.
     pub fn ask_again(&mut self) {
         self.sweep.to_ask = self.only.len() + self.not.len();
     }

@@ -1,4 +1,4 @@
-//! The answers over all services and workers themselves, piece by piece.
+//! Makes the answers over all services and workers, piece by piece.
 
 use crate::proto::broker::access::principal::Principal;
 use crate::proto::broker::answers::{List, Query};

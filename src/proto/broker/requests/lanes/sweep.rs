@@ -7,7 +7,7 @@ pub const LOOKS: usize = 512;
 
 #[derive(Debug)]
 pub(super) struct Sweep {
-    /// What is left of [`LOOKS`].
+    /// The rest of [`LOOKS`]: the fronts that may still be tried.
     pub(super) looks: usize,
     /// The front in `not` from which the next look goes on; all before it were tried in vain.
     pub(super) at: Option<Rank>,
