@@ -3,7 +3,7 @@
 use super::Driver;
 use super::traffic::principal;
 use crate::proto::Time;
-use crate::proto::broker::{NameClaim, Role, RoutingId};
+use crate::proto::broker::{NameDecision, Role, RoutingId};
 use crate::proto::names::{Place, Speaker};
 use crate::wire::channel::Channel;
 use crate::wire::omdp::hello_of;
@@ -28,20 +28,20 @@ impl Driver {
         };
         let mut name: RoutingId = name.into();
         let principal = principal(&self.inbound, self.in_process.as_deref());
-        let claim = self.machine.claim_name(now, &name, &hello, principal);
-        match claim {
-            NameClaim::Granted if !self.names.is_name(&name) => {}
+        let decision = self.machine.decide_name(now, &name, &hello, principal);
+        match decision {
+            NameDecision::Granted if !self.names.is_name(&name) => {}
             // The earlier connection is broken, without a report.
-            NameClaim::Granted | NameClaim::Moved => self.end_earlier(&name, &place),
-            NameClaim::Ceded => self.cede(&name),
-            NameClaim::Renamed(other) => {
+            NameDecision::Granted | NameDecision::Moved => self.end_earlier(&name, &place),
+            NameDecision::Ceded => self.cede(&name),
+            NameDecision::Renamed(other) => {
                 self.end_earlier(&other, &place);
                 name = other;
             }
-            NameClaim::Earlier => return self.names.refuse(&place),
-            refusal @ (NameClaim::Asked | NameClaim::Refused) => {
+            NameDecision::Earlier => return self.names.refuse(&place),
+            refusal @ (NameDecision::Asked | NameDecision::Refused) => {
                 self.names.refuse(&place);
-                let asked = refusal == NameClaim::Asked;
+                let asked = refusal == NameDecision::Asked;
                 if place.channel.is_some() {
                     return self.refuse_channel(now, &place, &hello.session, asked);
                 }

@@ -41,7 +41,7 @@ impl PeerCredentials {
         }
     }
 
-    /// The claimed identity: the public key or the user name.
+    /// The identity that the peer states: its public key or its user name.
     pub fn name(&self) -> String {
         match self {
             PeerCredentials::Key(key) => key.to_z85(),
@@ -59,7 +59,7 @@ pub enum AuthNotice {
         address: String,
         /// The mechanism, if it is known.
         mechanism: &'static str,
-        /// The claimed identity.
+        /// The identity that the peer states.
         name: String,
         /// The reason.
         reason: &'static str,
@@ -80,7 +80,7 @@ pub enum AuthNotice {
 pub struct Verdict {
     /// Whether the peer is admitted.
     pub admit: bool,
-    /// The user; empty for the claimed identity.
+    /// The user; empty for the identity that the peer states.
     pub user: String,
     /// Further data about the peer, as JSON or empty.
     pub metadata: String,

@@ -44,7 +44,7 @@ pub(super) struct Absence {
     /// For a worker: when its requests with `retry` go to another worker, if there is one.
     pub(super) retries_at: Option<Time>,
     /// For a worker: whether it is kept longer, because all clients that wait for it are absent as well.
-    pub(super) held: bool,
+    pub(super) prolonged: bool,
 }
 
 /// How long a worker's name is kept after another connection has taken it: the time of one or two reconnects. The
@@ -64,12 +64,12 @@ impl Absence {
     }
 
     /// Extends the absence of a worker for which no connected client waits. Returns false if the absence is over.
-    pub(super) fn hold(&mut self, now: Time, span: Duration) -> bool {
-        self.held = now < self.since + LINGER;
-        if self.held {
+    pub(super) fn prolong(&mut self, now: Time, span: Duration) -> bool {
+        self.prolonged = now < self.since + LINGER;
+        if self.prolonged {
             self.until = now + span;
         }
-        self.held
+        self.prolonged
     }
 
     /// Whether the end of the connection was known, and not this reason for it: a message that could not be delivered
@@ -79,12 +79,12 @@ impl Absence {
     }
 
     /// Whether another connection has its name, so that messages over that connection are not its own.
-    pub(super) fn is_usurped(&self) -> bool {
+    pub(super) fn is_displaced(&self) -> bool {
         self.why == Departure::Replaced
     }
 
     pub(super) fn may_come_back(&self, now: Time) -> bool {
-        self.is_usurped() && now.since(self.since) < KEPT
+        self.is_displaced() && now.since(self.since) < KEPT
     }
 }
 
@@ -98,7 +98,7 @@ mod tests {
             until: Time::ZERO + Duration::from_secs(9),
             why,
             retries_at: None,
-            held: false,
+            prolonged: false,
         }
     }
 
@@ -111,22 +111,23 @@ mod tests {
     }
 
     #[test]
-    fn a_held_absence_ends_at_last() {
+    fn a_prolonged_absence_ends_at_last() {
         let mut lost = absence(Departure::Connection);
         assert!(
-            lost.hold(lost.until, KEPT) && lost.until == Time::ZERO + Duration::from_secs(9) + KEPT
+            lost.prolong(lost.until, KEPT)
+                && lost.until == Time::ZERO + Duration::from_secs(9) + KEPT
         );
-        assert!(!lost.hold(Time::ZERO + LINGER, KEPT) && !lost.held);
+        assert!(!lost.prolong(Time::ZERO + LINGER, KEPT) && !lost.prolonged);
     }
 
     #[test]
     fn a_name_is_kept_for_a_while_for_the_peer_that_lost_it_to_another_connection() {
-        let usurped = absence(Departure::Replaced);
+        let displaced = absence(Departure::Replaced);
         let at = |ms| Time::ZERO + Duration::from_millis(ms);
-        assert!(usurped.is_usurped() && usurped.may_come_back(at(0)));
-        assert!(usurped.may_come_back(Time::ZERO + KEPT - Duration::from_micros(1)));
-        assert!(!usurped.may_come_back(Time::ZERO + KEPT));
+        assert!(displaced.is_displaced() && displaced.may_come_back(at(0)));
+        assert!(displaced.may_come_back(Time::ZERO + KEPT - Duration::from_micros(1)));
+        assert!(!displaced.may_come_back(Time::ZERO + KEPT));
         let lost = absence(Departure::Connection);
-        assert!(!lost.is_usurped() && !lost.may_come_back(at(0)));
+        assert!(!lost.is_displaced() && !lost.may_come_back(at(0)));
     }
 }

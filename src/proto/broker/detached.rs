@@ -46,7 +46,7 @@ impl<F: Frame> Context<F> {
             until: self.now + grace + self.config.delay(why, hello),
             why,
             retries_at: None,
-            held: false,
+            prolonged: false,
         };
         let interval = hello.map_or(0, |hello| hello.heartbeat_ms);
         let most = Duration::from_millis(interval.saturating_mul(3) / 2);
@@ -182,37 +182,39 @@ impl<F: Frame> Context<F> {
         self.await_workers_of(key);
     }
 
-    /// Gives the workers that were held for a client that has returned the grace time to return as well.
+    /// Gives the workers whose absence was prolonged for a client that has returned the grace time to return as well.
     fn await_workers_of(&mut self, key: ClientKey) {
         let until = self.now + self.config.reconnect_grace;
-        let is_held = |worker: &Worker| worker.absence.is_some_and(|absence| absence.held);
+        let is_prolonged =
+            |worker: &Worker| worker.absence.is_some_and(|absence| absence.prolonged);
         let requests = self.clients.get(key).map(|client| &client.requests);
         // Without such a worker no request has to be looked at.
-        if requests.is_none_or(|requests| requests.is_empty()) || !self.workers.iter().any(is_held)
+        if requests.is_none_or(|requests| requests.is_empty())
+            || !self.workers.iter().any(is_prolonged)
         {
             return;
         }
         let requests = requests.map(|requests| requests.iter());
-        let mut held: Vec<WorkerKey> = Vec::new();
+        let mut prolonged: Vec<WorkerKey> = Vec::new();
         for request in requests.into_iter().flatten() {
             let worker = self.requests.worker(request);
             if let Some(key) = worker
                 && let Some(worker) = self.workers.get_mut(key)
-                && let Some(absence) = worker.absence.as_mut().filter(|absence| absence.held)
+                && let Some(absence) = worker.absence.as_mut().filter(|absence| absence.prolonged)
                 && absence.until != until
             {
                 absence.until = until;
-                held.push(key);
+                prolonged.push(key);
             }
         }
-        for key in held {
+        for key in prolonged {
             self.arm_worker(key);
         }
     }
 
     /// Extends the absence of a worker while all clients of its requests are absent as well: nobody could be told that
     /// it is lost. Returns false if the absence is over.
-    pub(super) fn holds_worker(&mut self, key: WorkerKey) -> bool {
+    pub(super) fn prolongs_absence(&mut self, key: WorkerKey) -> bool {
         let (now, span) = (self.now, self.config.reconnect_grace);
         let Some(worker) = self.workers.get_mut(key) else {
             return false;
@@ -226,6 +228,6 @@ impl<F: Frame> Context<F> {
             return false;
         }
         let absence = worker.absence.as_mut();
-        absence.is_some_and(|absence| absence.hold(now, span))
+        absence.is_some_and(|absence| absence.prolong(now, span))
     }
 }

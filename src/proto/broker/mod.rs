@@ -127,7 +127,7 @@ pub use config::BrokerConfig;
 pub use event::{BrokerEvent, Departure, EndedRequest, Told};
 pub use limits::Limits;
 pub use machine::Broker;
-pub use names::{NameClaim, Role};
+pub use names::{NameDecision, Role};
 pub use payload::Payload;
 pub use services::{Policies, Policy};
 pub use snapshot::Taking;

@@ -22,7 +22,7 @@ pub enum Role {
 
 /// Whether a connection may have the name that it has said.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum NameClaim {
+pub enum NameDecision {
     /// No peer has the name, or the connection of its holder has ended.
     Granted,
     /// Its holder says it on a new connection: the old one is broken, without a report.
@@ -97,24 +97,24 @@ impl HolderState {
 
 impl<F: Frame> Context<F> {
     /// Decides whether a new connection with this hello may have the name. `None`: its holders are dead, and lose it.
-    pub(super) fn claim_name(
+    pub(super) fn decide_name(
         &mut self,
         name: &[u8],
         hello: &Hello,
         has_principal: impl Fn(&[u8]) -> bool,
-    ) -> Option<NameClaim> {
+    ) -> Option<NameDecision> {
         if self.has_later(name, &hello.session) {
-            return Some(NameClaim::Earlier);
+            return Some(NameDecision::Earlier);
         }
         if hello.leaves
             && let Some(other) = self.ceded_by(name, &hello.session)
         {
             if self.has_later(&other, &hello.session) {
-                return Some(NameClaim::Earlier);
+                return Some(NameDecision::Earlier);
             }
             return Some(match has_principal(&other) {
-                true => NameClaim::Renamed(other),
-                false => NameClaim::Refused,
+                true => NameDecision::Renamed(other),
+                false => NameDecision::Refused,
             });
         }
         let said = life(&hello.session);
@@ -128,22 +128,22 @@ impl<F: Frame> Context<F> {
         let leaves = known.is_some_and(|worker| worker.leaves && worker.name.is_some());
         if leaves && holders.1.is_none() && !is_same_life(known) {
             return Some(match has_principal(name) {
-                true => NameClaim::Ceded,
-                false => NameClaim::Refused,
+                true => NameDecision::Ceded,
+                false => NameDecision::Refused,
             });
         }
         let worker = holders.0.and_then(|key| self.workers.get(key));
         let client = holders.1.and_then(|key| self.clients.get(key));
         if worker.is_none() && client.is_none() {
-            return Some(NameClaim::Granted);
+            return Some(NameDecision::Granted);
         }
         if !has_principal(name) {
-            return Some(NameClaim::Refused);
+            return Some(NameDecision::Refused);
         }
         if worker.is_none_or(|worker| is_same_life(worker.hello.as_ref()))
             && client.is_none_or(|client| is_same_life(client.hello.as_ref()))
         {
-            return Some(NameClaim::Moved);
+            return Some(NameDecision::Moved);
         }
         self.ask_holders(holders)
     }
@@ -179,7 +179,7 @@ impl<F: Frame> Context<F> {
     fn ask_holders(
         &mut self,
         holders: (Option<WorkerKey>, Option<ClientKey>),
-    ) -> Option<NameClaim> {
+    ) -> Option<NameDecision> {
         let now = self.now;
         let of_worker = holders.0.and_then(|key| {
             let worker = self.workers.get_mut(key)?;
@@ -212,8 +212,8 @@ impl<F: Frame> Context<F> {
             self.send_client(key, ToClient::Ping);
         }
         match of_worker.max(of_client).unwrap_or(HolderState::Dead) {
-            HolderState::Alive => Some(NameClaim::Refused),
-            HolderState::Asked | HolderState::Unasked => Some(NameClaim::Asked),
+            HolderState::Alive => Some(NameDecision::Refused),
+            HolderState::Asked | HolderState::Unasked => Some(NameDecision::Asked),
             HolderState::Dead => None,
         }
     }

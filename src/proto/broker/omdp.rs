@@ -15,7 +15,7 @@ impl<F: Frame> Context<F> {
     #[inline]
     fn hears(&mut self, key: WorkerKey, message: &WorkerMessage<F>) -> bool {
         if let Some(worker) = self.workers.get_mut(key) {
-            if worker.absence.is_some_and(|absence| absence.is_usurped())
+            if worker.absence.is_some_and(|absence| absence.is_displaced())
                 && !matches!(message, WorkerMessage::Ready { .. })
             {
                 return false;

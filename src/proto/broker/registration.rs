@@ -114,9 +114,9 @@ impl<F: Frame> Broker<F> {
             self.update_worker(key, hello);
             return None;
         }
-        let is_usurped = |worker: &Worker| worker.absence.is_some_and(|a| a.is_usurped());
+        let is_displaced = |worker: &Worker| worker.absence.is_some_and(|a| a.is_displaced());
         let Some(new) = hello.as_ref().map(|hello| hello.session.clone()) else {
-            if self.cx.workers.get(key).is_some_and(is_usurped) {
+            if self.cx.workers.get(key).is_some_and(is_displaced) {
                 self.cx.send_away(from);
                 return None;
             }

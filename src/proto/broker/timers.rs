@@ -75,7 +75,7 @@ impl<F: Frame> Broker<F> {
         };
         worker.timer = None;
         if let Some(absence) = worker.absence {
-            if absence.until <= now && !self.cx.holds_worker(key) {
+            if absence.until <= now && !self.cx.prolongs_absence(key) {
                 return self.worker_did_not_return(key);
             }
             if absence.retries_at.is_some_and(|at| at <= now) {

@@ -3,7 +3,7 @@
 use super::access::Authorizer;
 use super::accounts::{OverLimit, Scope};
 use super::transport_charges::{self, Way};
-use super::{Broker, Departure, NameClaim, Role, RoutingId, names};
+use super::{Broker, Departure, NameDecision, Role, RoutingId, names};
 use crate::proto::Time;
 use crate::proto::code::Code;
 use crate::wire::omdp::ToWorker;
@@ -182,21 +182,21 @@ impl<F: Frame> Broker<F> {
     }
 
     /// Decides whether a new connection with this hello may have the name.
-    pub fn claim_name(
+    pub fn decide_name(
         &mut self,
         now: Time,
         name: &[u8],
         hello: &Hello,
         principal: Option<&str>,
-    ) -> NameClaim {
+    ) -> NameDecision {
         self.cx.now = now;
         let authorizer: &Authorizer<F> = &self.authorizer;
         let has_principal = |peer: &[u8]| authorizer.has_principal(peer, principal);
-        match self.cx.claim_name(name, hello, has_principal) {
-            Some(claim) => claim,
+        match self.cx.decide_name(name, hello, has_principal) {
+            Some(decision) => decision,
             None => {
                 self.lose_holders(name);
-                NameClaim::Granted
+                NameDecision::Granted
             }
         }
     }

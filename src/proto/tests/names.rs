@@ -1,23 +1,23 @@
 //! Names in hellos: who asks for a name that another peer has, hears whether that one lives.
 
 use super::net::*;
-use crate::proto::broker::{Departure, NameClaim};
+use crate::proto::broker::{Departure, NameDecision};
 use crate::proto::link::Loss;
 use crate::wire::Hello;
 
 const HELLO: &str = r#"C|1|{"heartbeat":2500,"liveness":3,"omdp":1,"session":"b"}"#;
 
-fn claim(net: &mut Net, b: Id<BrokerActor>, name: &str) -> NameClaim {
-    claim_as(net, b, name, "other.1")
+fn decide(net: &mut Net, b: Id<BrokerActor>, name: &str) -> NameDecision {
+    decide_as(net, b, name, "other.1")
 }
 
-fn claim_as(net: &mut Net, b: Id<BrokerActor>, name: &str, session: &str) -> NameClaim {
+fn decide_as(net: &mut Net, b: Id<BrokerActor>, name: &str, session: &str) -> NameDecision {
     let mut hello = Hello::new(2500, 3);
     hello.session = session.into();
     net.act(b, |broker, now| {
         broker
             .machine
-            .claim_name(now, name.as_bytes(), &hello, None)
+            .decide_name(now, name.as_bytes(), &hello, None)
     })
 }
 
@@ -26,15 +26,15 @@ fn a_name_whose_holder_lives_is_refused_after_its_answer() {
     let (mut net, b, _, _) = trio();
     net.run(ms(10));
     for name in ["W1", "C2"] {
-        assert_eq!(claim(&mut net, b, name), NameClaim::Asked);
-        assert_eq!(claim(&mut net, b, name), NameClaim::Asked);
+        assert_eq!(decide(&mut net, b, name), NameDecision::Asked);
+        assert_eq!(decide(&mut net, b, name), NameDecision::Asked);
         net.run(ms(3));
-        assert_eq!(claim(&mut net, b, name), NameClaim::Refused);
+        assert_eq!(decide(&mut net, b, name), NameDecision::Refused);
         // The answer counts for a while.
         net.run(ms(900));
-        assert_eq!(claim(&mut net, b, name), NameClaim::Refused);
+        assert_eq!(decide(&mut net, b, name), NameDecision::Refused);
         net.run(ms(200));
-        assert_eq!(claim(&mut net, b, name), NameClaim::Asked);
+        assert_eq!(decide(&mut net, b, name), NameDecision::Asked);
     }
     assert_eq!(net[b].machine.load()[1..3], [1, 1]);
 }
@@ -48,8 +48,8 @@ fn a_hello_of_an_earlier_connection_takes_the_name_from_no_later_one() {
     net.cut(c, &[Side::Dealer]);
     net.run(ms(300));
     for (name, first, third) in [("W1", "w1.0.1", "w1.0.3"), ("C2", "c2.0-1", "c2.0-3")] {
-        assert_eq!(claim_as(&mut net, b, name, first), NameClaim::Earlier);
-        assert_eq!(claim_as(&mut net, b, name, third), NameClaim::Moved);
+        assert_eq!(decide_as(&mut net, b, name, first), NameDecision::Earlier);
+        assert_eq!(decide_as(&mut net, b, name, third), NameDecision::Moved);
     }
 }
 
@@ -58,13 +58,13 @@ fn a_hello_of_an_earlier_connection_takes_the_name_from_no_later_one() {
 fn a_name_is_free_when_the_goodbye_arrives_after_the_hello_of_the_next() {
     let (mut net, b, w, c) = trio();
     net.run(ms(10));
-    assert_eq!(claim(&mut net, b, "W1"), NameClaim::Asked);
-    assert_eq!(claim(&mut net, b, "C2"), NameClaim::Asked);
+    assert_eq!(decide(&mut net, b, "W1"), NameDecision::Asked);
+    assert_eq!(decide(&mut net, b, "C2"), NameDecision::Asked);
     net.act(w, |worker, now| worker.machine.stop(now, None));
     net.act(c, |client, _| client.machine.stop());
     net.run(ms(3));
-    assert_eq!(claim(&mut net, b, "W1"), NameClaim::Granted);
-    assert_eq!(claim(&mut net, b, "C2"), NameClaim::Granted);
+    assert_eq!(decide(&mut net, b, "W1"), NameDecision::Granted);
+    assert_eq!(decide(&mut net, b, "C2"), NameDecision::Granted);
 }
 
 #[test]
@@ -74,15 +74,15 @@ fn a_holder_that_died_without_a_report_has_its_name_for_a_second() {
     net.power_off(w);
     net.power_off(c);
     for name in ["W1", "C2"] {
-        assert_eq!(claim(&mut net, b, name), NameClaim::Asked);
+        assert_eq!(decide(&mut net, b, name), NameDecision::Asked);
     }
     net.run(ms(990));
     for name in ["W1", "C2"] {
-        assert_eq!(claim(&mut net, b, name), NameClaim::Asked);
+        assert_eq!(decide(&mut net, b, name), NameDecision::Asked);
     }
     net.run(ms(20));
     for name in ["W1", "C2"] {
-        assert_eq!(claim(&mut net, b, name), NameClaim::Granted);
+        assert_eq!(decide(&mut net, b, name), NameDecision::Granted);
     }
     net.run(secs(60));
     assert_eq!(net[b].machine.load(), [0; 4]);
@@ -96,11 +96,11 @@ fn a_holder_with_requests_is_given_the_time_of_a_heartbeat_more() {
     net.request(c, "echo", "1");
     net.run(ms(10));
     net.power_off(w);
-    assert_eq!(claim(&mut net, b, "W1"), NameClaim::Asked);
+    assert_eq!(decide(&mut net, b, "W1"), NameDecision::Asked);
     net.run(ms(3400));
-    assert_eq!(claim(&mut net, b, "W1"), NameClaim::Asked);
+    assert_eq!(decide(&mut net, b, "W1"), NameDecision::Asked);
     net.run(ms(200));
-    assert_eq!(claim(&mut net, b, "W1"), NameClaim::Granted);
+    assert_eq!(decide(&mut net, b, "W1"), NameDecision::Granted);
     net.run(secs(60));
     let gone = net[b].departures();
     assert_eq!(gone.len(), 1);
@@ -119,25 +119,25 @@ fn a_worker_that_leaves_is_recognized_under_its_other_name() {
     net.run(ms(10));
     net.act(w, |worker, now| worker.machine.stop(now, None));
     net.run(ms(10));
-    assert_eq!(claim(&mut net, b, "W1"), NameClaim::Ceded);
+    assert_eq!(decide(&mut net, b, "W1"), NameDecision::Ceded);
     net.cut(w, &[Side::Dealer, Side::Broker]);
     net.run(ms(10));
-    assert_eq!(claim(&mut net, b, "W1"), NameClaim::Ceded);
+    assert_eq!(decide(&mut net, b, "W1"), NameDecision::Ceded);
     let other = net.act(b, |broker, _| broker.machine.rename_worker(b"W1"));
     let other = other.expect("a name");
     assert_eq!(*other, *b"W1~1");
-    assert_eq!(claim(&mut net, b, "W1"), NameClaim::Granted);
+    assert_eq!(decide(&mut net, b, "W1"), NameDecision::Granted);
     let mut again = Hello::new(2500, 3);
     again.session = "w1.0.2".into();
     again.leaves = true;
     let ask = |net: &mut Net, hello: &Hello| {
         net.act(b, |broker, now| {
-            broker.machine.claim_name(now, b"W1", hello, None)
+            broker.machine.decide_name(now, b"W1", hello, None)
         })
     };
-    assert_eq!(ask(&mut net, &again), NameClaim::Renamed(other));
+    assert_eq!(ask(&mut net, &again), NameDecision::Renamed(other));
     again.session = "x1.0.2".into();
-    assert_eq!(ask(&mut net, &again), NameClaim::Granted);
+    assert_eq!(ask(&mut net, &again), NameDecision::Granted);
 }
 
 /// A broker without an answer of the holder, in the place of the test.
