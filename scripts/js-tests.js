@@ -2,8 +2,8 @@
 // Runs the JavaScript suite by a given Node.js binary; returns the last lines of the test runner. As a
 // program: uses the present binary, and runs all files or those given as arguments.
 //
-// The files run in parallel, because they mostly wait: as many as there are cores, but at least two, where
-// Node's default would be one on two cores. Files that measure run afterwards, one at a time.
+// The files run in parallel, one more than there are cores, because they mostly wait; Node's default would be one on two
+// cores. Files that measure run afterwards, one at a time.
 const fs = require('node:fs');
 const os = require('node:os');
 const path = require('node:path');
@@ -44,8 +44,8 @@ function testFiles() {
 function runJsTests(node, { files = testFiles(), wrapper = [] } = {}) {
   const together = files.filter((name) => !ALONE.includes(name));
   const alone = files.filter((name) => ALONE.includes(name));
-  const cores = Math.max(2, os.availableParallelism());
-  return [...runSome(node, wrapper, together, cores), ...runSome(node, wrapper, alone, 1)];
+  const parallel = os.availableParallelism() + 1;
+  return [...runSome(node, wrapper, together, parallel), ...runSome(node, wrapper, alone, 1)];
 }
 
 /** @param {string} node @param {string[]} wrapper @param {string[]} files @param {number} concurrency */
