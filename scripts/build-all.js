@@ -1,8 +1,8 @@
 'use strict';
 // `npm run build:all`: the binaries of all platforms with Linux, built on one of them, optimised, stripped, checked
-// and packed, into dist/; `-- linux-arm64-gnu darwin-arm64` names some, and can name those of macOS and Windows, whose
-// recipe has not been seen to end. Prints one table. What it takes is installed
-// outside of the repository (see cross.js); OMDP_CACHE names another place.
+// and packed, into dist/; `-- linux-arm64-gnu darwin-arm64` names some, also of those of macOS and Windows, which no
+// machine of theirs has tested. Prints one table. What it takes is installed outside of the repository (see cross.js);
+// OMDP_CACHE names another place.
 const fs = require('node:fs');
 const path = require('node:path');
 const { CACHE, crossBuild, whyNot } = require('./cross.js');
@@ -26,6 +26,20 @@ function chosen(names) {
   });
 }
 
+/**
+ * Those of one system are built together; of macOS each apart, as each has its own linker's flags.
+ * @param {import('./platforms.js').Platform[]} all
+ */
+function groupsOf(all) {
+  /** @type {Map<string, import('./platforms.js').Platform[]>} */
+  const groups = new Map();
+  for (const platform of all) {
+    const key = platform.os === 'darwin' ? platform.suffix : platform.os;
+    groups.set(key, [...(groups.get(key) ?? []), platform]);
+  }
+  return [...groups.values()];
+}
+
 /** @param {string[][]} rows */
 function table(rows) {
   const widths = rows[0].map((_, column) => Math.max(...rows.map((row) => row[column].length)));
@@ -42,23 +56,28 @@ function main() {
   fs.mkdirSync(DIST, { recursive: true });
   const rows = [['platform', 'size', 'packed', 'runs from', 'shows', 'needs', 'built in']];
   const faults = [];
-  for (const platform of chosen(process.argv.slice(2))) {
+  const all = chosen(process.argv.slice(2));
+  for (const group of groupsOf(all)) {
     const start = performance.now();
-    const file = path.join(BINARIES, platform.file);
-    fs.copyFileSync(crossBuild(platform), file);
-    const { binary, size, faults: found } = faultsOf(file, platform, { published: true });
-    const packed = packPlatform(platform, BINARIES);
-    rows.push([
-      platform.suffix,
-      `${(size / 1e6).toFixed(2)} MB`,
-      `${(packed / 1e6).toFixed(2)} MB`,
-      binary.lowest,
-      `${binary.exported.length} symbols`,
-      binary.needed.map((name) => path.basename(name)).join(' '),
-      seconds(start),
-    ]);
-    faults.push(...found.map((fault) => `${platform.file} ${fault}`));
-    console.log(`… ${platform.suffix} (${seconds(start)})`);
+    const libraries = crossBuild(group);
+    const took = seconds(start);
+    for (const [index, platform] of group.entries()) {
+      const file = path.join(BINARIES, platform.file);
+      fs.copyFileSync(libraries[index], file);
+      const { binary, size, faults: found } = faultsOf(file, platform, { published: true });
+      const packed = packPlatform(platform, BINARIES);
+      rows.push([
+        platform.suffix,
+        `${(size / 1e6).toFixed(2)} MB`,
+        `${(packed / 1e6).toFixed(2)} MB`,
+        binary.lowest,
+        `${binary.exported.length} symbols`,
+        binary.needed.map((name) => path.basename(name)).join(' '),
+        index === 0 ? took : 'with it',
+      ]);
+      faults.push(...found.map((fault) => `${platform.file} ${fault}`));
+    }
+    console.log(`… ${group.map(({ suffix }) => suffix).join(', ')} (${took})`);
   }
   packPackage();
   console.log(table(rows));

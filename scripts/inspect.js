@@ -11,7 +11,7 @@ const BUILT_IN = /^lib(zmq|sodium|stdc\+\+|gcc_s|c\+\+|unwind)\b|^lib(zmq|sodium
 const LINKED = /^(crypto_|sodium_|randombytes|zmq_|_Z)/;
 // CentOS 7 has 2.17; Debian 10 and RHEL 8 have 2.28.
 const HIGHEST_GLIBC = '2.28';
-const LARGEST = 4.5 * 1024 * 1024;
+const LARGEST = 4 * 1024 * 1024;
 
 /**
  * @typedef {{ os: string, cpu: string, needed: string[], exported: string[], stripped: boolean, lowest:

@@ -1,6 +1,6 @@
 'use strict';
 // A minimal reader of Mach-O (64 bit, little endian, one architecture): the libraries that a macOS library
-// requires, its exported symbols, and its signature; and what takes symbols out of the exported ones.
+// requires, its exported symbols, and its signature.
 const crypto = require('node:crypto');
 
 const LC = {
@@ -17,10 +17,6 @@ const CPUS = new Map([
   [0x0100000c, 'arm64'],
 ]);
 const MAGIC = 0xfeedfacf;
-// The C++ operators new and delete, which zig links statically. They are weak: the loader replaces them by those of the
-// system's C++ library, which every Node.js has loaded.
-const OPERATOR = /^_Z(n[wa]|d[la])/;
-const WEAK = 0x04;
 // Of a signature: its parts, their table, and SHA-256.
 const CODE_DIRECTORY = 0xfade0c02;
 const SHA256 = 2;
@@ -50,11 +46,9 @@ function readMachO(bytes) {
     if (command === LC.BUILD_VERSION) lowest = version(bytes.readUInt32LE(at + 12));
     if (command === LC.SYMTAB) locals = localsAt(bytes, at);
   }
-  const exported = exportsOf(exportsTree(bytes))
-    .filter(({ name, weak }) => !(weak && OPERATOR.test(name)))
-    .map(({ name }) => name);
+  const exported = exportsOf(exportsTree(bytes));
   const cpu = CPUS.get(bytes.readUInt32LE(4)) ?? 'unknown';
-  const signed = unsignedPages(bytes).length === 0;
+  const signed = isSigned(bytes);
   // The linker itself leaves a few local symbols.
   return { os: 'darwin', cpu, needed, exported, stripped: locals < 16, lowest: `macOS ${lowest}`, signed };
 }
@@ -86,40 +80,18 @@ function exportsTree(bytes) {
   return Buffer.from([0, 0]);
 }
 
-/** @param {Buffer} tree @param {number} node */
-function nodeAt(tree, node) {
+/** @param {Buffer} tree @returns {string[]} */
+function exportsOf(tree, node = 0, name = '') {
   const [size, start] = numberAt(tree, node);
-  const branches = [];
+  const names = size > 0 ? [name.replace(/^_/, '')] : [];
   let at = start + size + 1;
   for (let left = tree[start + size]; left > 0; left -= 1) {
     const part = textAt(tree, at);
     const [child, end] = numberAt(tree, at + part.length + 1);
-    branches.push({ part, child, bytes: tree.subarray(at, end) });
+    names.push(...exportsOf(tree, child, name + part));
     at = end;
   }
-  const weak = (numberAt(tree, start)[0] & WEAK) !== 0;
-  return { branches, weak, symbol: size > 0, properties: tree.subarray(node, start + size), end: at };
-}
-
-/** @param {Buffer} tree @returns {{ name: string, weak: boolean }[]} */
-function exportsOf(tree, node = 0, name = '') {
-  const { branches, symbol, weak } = nodeAt(tree, node);
-  const more = branches.flatMap(({ part, child }) => exportsOf(tree, child, name + part));
-  return symbol ? [...more, { name: name.replace(/^_/, ''), weak }] : more;
-}
-
-/**
- * Takes symbols out of a tree, in place, as a node only gets smaller. False if nothing is left of it.
- * @param {Buffer} tree @param {(symbol: { name: string, weak: boolean }) => boolean} stays @returns {boolean}
- */
-function prune(tree, stays, node = 0, name = '') {
-  const { branches, symbol, weak, properties, end } = nodeAt(tree, node);
-  const kept = branches.filter(({ part, child }) => prune(tree, stays, child, name + part));
-  const keep = symbol && stays({ name: name.replace(/^_/, ''), weak });
-  const head = keep ? properties : Buffer.from([0]);
-  const content = Buffer.concat([head, Buffer.from([kept.length]), ...kept.map(({ bytes }) => bytes)]);
-  content.copy(tree.fill(0, node, end), node);
-  return keep || kept.length > 0;
+  return names;
 }
 
 /** A number of seven bits a byte, and where it ends. @param {Buffer} bytes @param {number} at */
@@ -131,24 +103,8 @@ function numberAt(bytes, at) {
   }
 }
 
-/**
- * Takes symbols out of the exported ones, which zig's linker can't be told, and signs again. Weak ones stay: the loader
- * looks for them.
- * @param {Buffer} bytes changed in place
- * @param {(name: string) => boolean} stays
- */
-function hideExports(bytes, stays) {
-  prune(exportsTree(bytes), ({ name, weak }) => weak || stays(name));
-  for (const { hash, at } of unsignedPages(bytes)) hash.copy(bytes, at);
-}
-
-/**
- * The pages whose hash is not the one in the signature, with what it should be and its place; one without a place if
- * there is no signature.
- * @param {Buffer} bytes
- */
-function unsignedPages(bytes) {
-  const wrong = [];
+/** Whether there is a signature, and each page has the hash that it names. @param {Buffer} bytes */
+function isSigned(bytes) {
   let signed = false;
   for (const { command, at } of commandsOf(bytes)) {
     if (command !== LC.CODE_SIGNATURE) continue;
@@ -156,19 +112,24 @@ function unsignedPages(bytes) {
     for (let index = 0; index < bytes.readUInt32BE(signature + 8); index += 1) {
       const directory = signature + bytes.readUInt32BE(signature + 16 + index * 8);
       if (bytes.readUInt32BE(directory) !== CODE_DIRECTORY || bytes[directory + 37] !== SHA256) continue;
+      if (!pagesHold(bytes, directory)) return false;
       signed = true;
-      const [hashes, count, limit] = [16, 28, 32].map((offset) => bytes.readUInt32BE(directory + offset));
-      const size = 2 ** bytes[directory + 39];
-      for (let page = 0; page < count; page += 1) {
-        const content = bytes.subarray(page * size, Math.min((page + 1) * size, limit));
-        const hash = crypto.createHash('sha256').update(content).digest();
-        const place = directory + hashes + page * 32;
-        if (!hash.equals(bytes.subarray(place, place + 32))) wrong.push({ hash, at: place });
-      }
     }
   }
-  if (!signed) wrong.push({ hash: Buffer.alloc(0), at: 0 });
-  return wrong;
+  return signed;
+}
+
+/** Whether the pages have the hashes of this part of a signature. @param {Buffer} bytes @param {number} directory */
+function pagesHold(bytes, directory) {
+  const [hashes, count, limit] = [16, 28, 32].map((offset) => bytes.readUInt32BE(directory + offset));
+  const size = 2 ** bytes[directory + 39];
+  for (let page = 0; page < count; page += 1) {
+    const content = bytes.subarray(page * size, Math.min((page + 1) * size, limit));
+    const place = directory + hashes + page * 32;
+    const hash = crypto.createHash('sha256').update(content).digest();
+    if (!hash.equals(bytes.subarray(place, place + 32))) return false;
+  }
+  return count * size >= limit;
 }
 
 /** @param {Buffer} bytes @param {number} at */
@@ -181,4 +142,4 @@ function version(packed) {
   return `${packed >>> 16}.${(packed >>> 8) & 0xff}`;
 }
 
-module.exports = { hideExports, isMachO, readMachO };
+module.exports = { isMachO, readMachO };

@@ -17,6 +17,7 @@ fn main() {
     println!("cargo:rerun-if-changed=build.rs");
     println!("cargo:rerun-if-changed=recorder.rs");
     println!("cargo:rerun-if-changed=closing.cpp");
+    println!("cargo:rerun-if-changed=lean.hpp");
     let target = Target::from_env();
     let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets OUT_DIR"));
     let flags = flags(&target);
@@ -45,7 +46,8 @@ fn main() {
         // As in `zeromq-src`: each file separately.
         from();
     } else {
-        compile(&record(&target.triple, &out, from), &flags, &target, &out);
+        let recording = without_websockets(record(&target.triple, &out, from));
+        compile(&recording, &flags, &target, &out);
         link_cxx_runtime(&target);
     }
     if target.os == "windows" {
@@ -55,12 +57,25 @@ fn main() {
     }
 }
 
+/// Leaves out the transport that no endpoint of this package can name: 60 kB.
+fn without_websockets(mut recording: Recording) -> Recording {
+    recording.cpp.retain(|file| {
+        let name = file.file_name().unwrap_or_default().to_string_lossy();
+        !name.starts_with("ws_")
+    });
+    recording.c.clear();
+    recording
+        .defines
+        .retain(|define| !define.starts_with("ZMQ_HAVE_WS=") && define != "ZMQ_HAVE_WS");
+    recording
+}
+
 /// Compiles the recorded files as one unit, in the directory that `zeromq-src` has announced to
 /// cargo.
 fn compile(recording: &Recording, flags: &[String], target: &Target, out: &Path) {
     let here = env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets CARGO_MANIFEST_DIR");
-    let closing = Path::new(&here).join("closing.cpp");
-    let includes = recording.cpp.iter().chain([&closing]);
+    let [lean, closing] = ["lean.hpp", "closing.cpp"].map(|name| Path::new(&here).join(name));
+    let includes = [&lean].into_iter().chain(&recording.cpp).chain([&closing]);
     let includes = includes.map(|file| format!("#include \"{}\"\n", slashed(file)));
     let unit = out.join("libzmq.cpp");
     std::fs::write(&unit, includes.collect::<String>()).expect("write to OUT_DIR");

@@ -70,3 +70,33 @@ fn descriptors_are_eventfds_and_close_on_exec() {
         }
     }
 }
+
+/// Web sockets are left out; and numbers in the addresses of peers, which libzmq writes by what replaces the streams of
+/// C++, are right.
+#[test]
+fn what_is_left_out_and_what_replaces_it() {
+    assert!(!has(c"WS"));
+    // SAFETY: a fresh context and socket, used and terminated on this thread; the buffer has this length.
+    unsafe {
+        let context = zmq_ctx_new();
+        assert_eq!(zmq_ctx_set(context, ZMQ_THREAD_NAME_PREFIX as i32, 42), 0);
+        let socket = zmq_socket(context, ZMQ_ROUTER as i32);
+        assert_eq!(zmq_bind(socket, c"ws://127.0.0.1:*".as_ptr()), -1);
+        assert_eq!(zmq_bind(socket, c"tcp://127.0.0.1:*".as_ptr()), 0);
+        let mut endpoint = [0_u8; 64];
+        let mut size = endpoint.len();
+        let (value, length) = (endpoint.as_mut_ptr().cast(), &mut size);
+        assert_eq!(
+            zmq_getsockopt(socket, ZMQ_LAST_ENDPOINT as i32, value, length),
+            0
+        );
+        let endpoint = CStr::from_bytes_until_nul(&endpoint)
+            .unwrap()
+            .to_str()
+            .unwrap();
+        let port = endpoint.strip_prefix("tcp://127.0.0.1:").unwrap();
+        assert!(port.parse::<u16>().unwrap() > 0);
+        zmq_close(socket);
+        assert_eq!(zmq_ctx_term(context), 0);
+    }
+}

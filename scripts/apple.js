@@ -1,0 +1,69 @@
+'use strict';
+// Links libraries for macOS on Linux by the linker that Rust brings, LLVM's. That of zig keeps code that is not used, and
+// exports every symbol. Kept: what the linker needs of macOS (the names of the system's functions) and zig's C++ library.
+const fs = require('node:fs');
+const path = require('node:path');
+const { run } = require('./run.js');
+
+/** What zig links a C++ library with, and the linker has to be told. */
+const ARCHIVES = ['c++', 'c++abi', 'compiler_rt'];
+
+/**
+ * The names of the system's functions, which zig brings, without a processor that Rust's linker does not know.
+ * @param {string} stub
+ */
+function knownToLlvm(stub) {
+  return stub.replaceAll(/,\s*arm64e\.x1-\w+/g, '').replaceAll(/arm64e\.x1-\w+,?\s*/g, '');
+}
+
+/**
+ * Where zig keeps its libraries, as it says when it links. Zig builds them at the first time.
+ * @param {string} said what zig wrote @param {string} cache its cache
+ */
+function archivesIn(said, cache) {
+  return ARCHIVES.map((name) => {
+    const file = `lib${name}.a`;
+    const folder = new RegExp(`/o/([0-9a-f]+)/${file.replace(/[+.]/g, '\\$&')}`).exec(said)?.[1];
+    if (!folder) throw new Error(`zig does not link ${file}:\n${said}`);
+    return { file, from: path.join(cache, 'o', folder, file) };
+  });
+}
+
+/**
+ * What cargo needs to link by Rust's linker: its environment and the flags of rustc.
+ * @param {{ folder: string, cache: string, library: string, link: (source: string, output: string) => string }} what
+ *   folder: a place to keep files in; cache: zig's; library: the folder of zig's own files; link: has zig link a C++ file,
+ *   and returns what it says
+ */
+function appleLinker({ folder, cache, library, link }) {
+  fs.mkdirSync(folder, { recursive: true });
+  const stub = fs.readFileSync(path.join(library, 'libc', 'darwin', 'libSystem.tbd'), 'utf8');
+  // The system's library has all three names.
+  for (const name of ['libSystem.tbd', 'libc.tbd', 'libm.tbd'])
+    fs.writeFileSync(path.join(folder, name), knownToLlvm(stub));
+  const source = path.join(folder, 'empty.cpp');
+  fs.writeFileSync(source, '#include <new>\nvoid *made() { return ::operator new(1); }\n');
+  for (const { file, from } of archivesIn(link(source, path.join(folder, 'empty.dylib')), cache))
+    fs.copyFileSync(from, path.join(folder, file));
+
+  const [sysroot, host] = ['--print=sysroot', '--print=host-tuple'].map((what) =>
+    run('rustc', [what]).trim(),
+  );
+  const args = [
+    '-lc++abi',
+    '-lcompiler_rt',
+    // Rust asks for libraries that only other programs use.
+    '-dead_strip_dylibs',
+    // macOS on arm64 runs nothing that is not signed, by whomever.
+    '-adhoc_codesign',
+    // Instead of the path on this machine.
+    '-install_name',
+    '@rpath/zmq-omdp.node',
+  ];
+  return {
+    linker: path.join(sysroot, 'lib', 'rustlib', host, 'bin', 'rust-lld'),
+    flags: ['-Clinker-flavor=ld64.lld', `-Lnative=${folder}`, ...args.map((arg) => `-Clink-arg=${arg}`)],
+  };
+}
+
+module.exports = { appleLinker, archivesIn, knownToLlvm };
