@@ -78,21 +78,13 @@ async function measure(first, signal, service, settings) {
       }
     }
   };
-  const progress =
-    process.stderr.isTTY &&
-    setInterval(() => {
-      const passed = (performance.now() - began) / 1000;
-      process.stderr.write(`\r${passed.toFixed(0)} s: ${(replies / passed).toFixed(0)} requests/s `);
-    }, 1000);
+  const hideRate = showRate(began, () => replies);
   try {
     await Promise.all(
       [first, ...others].flatMap((client) => Array.from({ length: inFlight }, () => keepAsking(client))),
     );
   } finally {
-    if (progress) {
-      clearInterval(progress);
-      process.stderr.write('\r\x1b[K');
-    }
+    hideRate();
     await Promise.all(others.map((client) => client.stop()));
   }
   const passed = (performance.now() - began) / 1000;
@@ -114,6 +106,23 @@ async function measure(first, signal, service, settings) {
     p99,
     errors: failures.codes,
     messages: failures.messages,
+  };
+}
+
+/**
+ * Shows the rate on a terminal, until the returned function is called.
+ * @param {number} began
+ * @param {() => number} replies
+ */
+function showRate(began, replies) {
+  if (!process.stderr.isTTY) return () => {};
+  const timer = setInterval(() => {
+    const passed = (performance.now() - began) / 1000;
+    process.stderr.write(`\r${passed.toFixed(0)} s: ${(replies() / passed).toFixed(0)} requests/s `);
+  }, 1000);
+  return () => {
+    clearInterval(timer);
+    process.stderr.write('\r\x1b[K');
   };
 }
 

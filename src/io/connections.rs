@@ -15,6 +15,7 @@ mod limits;
 mod quiet;
 mod reports;
 mod shortage;
+mod speakers;
 
 use super::Error;
 use super::monitor::Monitor;
@@ -25,11 +26,12 @@ use descriptor::{DescriptorCopy, Fd};
 use endless::Endless;
 #[cfg(unix)]
 pub(super) use entry::host_of;
-use entry::{Connection, Stage, address_of};
+use entry::{Connection, Stage};
 pub(super) use given_up::GivenUp;
 pub use limits::{ConnectionLimits, ConnectionNotice};
 pub(super) use quiet::{Patience, Quiet};
 pub(super) use shortage::{Shortage, is_out_of_descriptors};
+pub(super) use speakers::PeerFacts;
 use std::cell::Cell;
 use std::collections::HashMap;
 use std::time::Duration;
@@ -51,15 +53,6 @@ pub(super) const MAX_CHECKED: usize = 512;
 
 /// A handshake that takes longer makes room for others.
 const SLOW: Duration = Duration::from_secs(1);
-
-/// Facts about the connection of a message that were not known.
-pub(super) struct PeerFacts {
-    pub(super) peer: RoutingId,
-    /// With the port; over ipc there is none.
-    pub(super) address: Option<String>,
-    /// It is the first message of the connection.
-    pub(super) is_first: bool,
-}
 
 pub(super) struct Connections {
     limits: ConnectionLimits,
@@ -197,93 +190,6 @@ impl Connections {
     pub(super) fn drained(&mut self) {
         for fd in self.endless.take_exceeding() {
             self.end(fd, "a message without an end");
-        }
-    }
-
-    /// The address of this peer's connection, with the port; over ipc there is none.
-    pub(super) fn address(&self, peer: &[u8]) -> Option<&str> {
-        let (fd, _) = self.speakers.get(peer)?;
-        self.open.get(fd)?.remote.strip_prefix("tcp://")
-    }
-
-    /// Ends the connection of this peer, which has another one.
-    pub(super) fn end_replaced(&mut self, peer: &[u8]) {
-        // The descriptor may be that of a new connection.
-        if let Some(&(fd, _)) = self.speakers.get(peer)
-            && self.open.get(&fd).and_then(|entry| entry.peer.as_deref()) == Some(peer)
-        {
-            self.end_quietly(fd);
-        }
-    }
-
-    /// Whether the connection of this peer is known.
-    pub(super) fn knows(&self, peer: &[u8]) -> bool {
-        self.speakers.contains_key(peer)
-    }
-
-    /// The peers whose connections have ended.
-    pub(super) fn drain_ended(&mut self) -> std::vec::Drain<'_, RoutingId> {
-        self.ended.drain(..)
-    }
-
-    /// Reports a message of this peer. `connection` asks the transport for the descriptor of the
-    /// peer's connection, and for its user. Returns the peer and its address with the port if they
-    /// were not known, and whether this is the first message of the connection.
-    pub(super) fn heard<'a>(
-        &mut self,
-        peer: &[u8],
-        connection: impl FnOnce() -> (Option<Fd>, Option<&'a str>),
-    ) -> Option<PeerFacts> {
-        // `connection` is the most expensive part: it is called once for each connection accepted
-        // since.
-        if let Some(&(fd, serial)) = self.speakers.get(peer) {
-            self.endless.heard(fd);
-            if serial == self.serial {
-                return None;
-            }
-        }
-        let (fd, user) = connection();
-        let fd = fd?;
-        self.endless.heard(fd);
-        let is_first = self.open.get(&fd)?.stage != Stage::Speaking;
-        let id: RoutingId = peer.into();
-        let before = self.speakers.insert(id.clone(), (fd, self.serial));
-        // The transport has given the name to this connection; the earlier one would receive nothing any more.
-        if let Some((before, _)) = before.filter(|&(before, _)| before != fd) {
-            self.end_quietly(before);
-        }
-        let entry = self.open.get_mut(&fd)?;
-        self.quiet.remove(entry.since, fd);
-        if entry.stage == Stage::Ended {
-            return None;
-        }
-        if is_first && let Some(received) = self.copy.received(fd, &entry.remote) {
-            self.endless.met(fd, received);
-        }
-        entry.stage = Stage::Speaking;
-        let address = entry.remote.strip_prefix("tcp://").map(str::to_owned);
-        self.patience.heard(address_of(&entry.remote));
-        entry.peer = Some(id.clone());
-        if let Some(user) = user.filter(|_| entry.user.is_none()) {
-            entry.user = Some(user.into());
-            if self.of_user.add(user) > self.limits.of_user {
-                self.end(fd, "too many connections of this user");
-            }
-        }
-        Some(PeerFacts {
-            peer: id,
-            address,
-            is_first,
-        })
-    }
-
-    /// Reports that the machine has lost this peer. Its connection ends a moment later, so that the
-    /// DISCONNECT arrives.
-    pub(super) fn lost(&mut self, peer: &[u8]) {
-        if let Some(&(fd, _)) = self.speakers.get(peer)
-            && self.open.get(&fd).and_then(|entry| entry.peer.as_deref()) == Some(peer)
-        {
-            self.given_up.add(fd);
         }
     }
 

@@ -1,31 +1,31 @@
 //! The native half of `lib/worker.js`.
 
 mod conf;
+mod report;
 mod request_ids;
 
 use super::batch_reader::{BatchReader, broken};
-use super::batch_writer::{BatchWriter, Terms};
 use super::connection::Expects;
 use super::core::Core;
-use super::crossing::{Kind, WorkerOp};
+use super::crossing::WorkerOp;
 use super::peer::{self, Destinations, Identity};
 use super::shell::{common_methods, connecting_methods};
 use super::slots;
 use super::taken::TakenOffers;
 use crate::io::dealer::{self, Endpoint, Group, Inbox, Notice};
 use crate::io::{Message, now};
+use crate::proto::Worker;
 use crate::proto::several::{OneOrSeveral, WorkerOfSeveral};
 use crate::proto::worker::WorkerCommand;
 use crate::proto::worker::{Worked, WorkerConfig, WorkerNotice};
-use crate::proto::{Time, Worker};
 use crate::wire::Dialect;
 use conf::limit;
 pub use conf::{RateConf, WorkerConf};
 use napi::bindgen_prelude::*;
 use napi::{Env, JsString};
 use napi_derive::napi;
+use report::report;
 use request_ids::RequestIds;
-use serde_json::json;
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::time::Duration;
@@ -271,54 +271,5 @@ impl WorkerCore {
         let name = conf.name_for(conf.service(self.destinations.service(number)));
         let name = (&*name, conf.connection.generated);
         Identity::new(&self.core, conf.connection.dialect(), number, name)
-    }
-}
-
-fn report(
-    batch: &mut BatchWriter<'_>,
-    notice: WorkerNotice<Message>,
-    destinations: &Destinations,
-    number: usize,
-) {
-    match notice {
-        WorkerNotice::Request {
-            delivery,
-            body,
-            opts,
-            retried,
-            deadline,
-            stream,
-            service,
-            user,
-            ..
-        } => {
-            let terms = Terms {
-                options: opts.as_deref().unwrap_or_default(),
-                service: service.as_deref().map(|name| &**name),
-                user: user.as_deref().map(|user| &**user).unwrap_or_default(),
-                attempt: u32::from(retried) + 1,
-                of_service: destinations.service(number),
-                stream,
-                left_ms: (deadline != Time::NEVER).then(|| deadline.ms_since(now())),
-            };
-            batch.request(delivery, body, &terms);
-        }
-        WorkerNotice::Cancelled { delivery, code } => {
-            batch.words(Kind::Cancelled, delivery, code.as_str(), "");
-        }
-        WorkerNotice::Credit { delivery, bytes } => {
-            batch.number(Kind::Credit, delivery, bytes as f64);
-        }
-        WorkerNotice::Chunk { delivery, body, .. } => batch.body(Kind::Chunk, delivery, body),
-        WorkerNotice::ChunkEnd { delivery } => batch.number(Kind::ChunkEnd, delivery, 0.0),
-        WorkerNotice::Connected => batch.words(Kind::Connect, 0, destinations.address(number), ""),
-        WorkerNotice::Disconnected(why) => {
-            let endpoint = destinations.address(number);
-            batch.words(Kind::Disconnect, 0, endpoint, why.as_str());
-            peer::report_loss(batch, endpoint, why);
-        }
-        WorkerNotice::Fault(why) => batch.event("badMessage", &json!({ "reason": why.as_str() })),
-        // The end of the life follows.
-        WorkerNotice::Drained => {}
     }
 }

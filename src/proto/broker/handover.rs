@@ -10,7 +10,7 @@ use super::incoming::Incoming;
 use super::keys::{ClientKey, RequestKey};
 use super::outcome::End;
 use super::requests::State;
-use super::{Broker, BrokerConfig, BrokerEvent, Departure, Outgoing, Transmit};
+use super::{Broker, BrokerConfig, BrokerEvent, Departure, Outgoing};
 use crate::proto::Time;
 use crate::proto::code::Code;
 use crate::wire::omdp::{ClientMessage, ToClient, ToWorker, WorkerMessage, rids_to_frame};
@@ -167,16 +167,13 @@ impl<F: Frame> Broker<F> {
         match Incoming::decode(dialect, frames) {
             Ok(Incoming::Client(ClientMessage::Hello { .. })) => {
                 let hello = self.cx.config.hello().to_frame();
-                let farewell = [
-                    ToClient::Welcome {
-                        hello,
-                        roster: None,
-                    },
-                    ToClient::Leave { rids: None },
-                ];
-                let farewell = farewell.map(Outgoing::Client);
-                let farewell = farewell.map(|message| Transmit::plain(from.into(), message));
-                self.cx.out.send_all(farewell);
+                let welcome = ToClient::Welcome {
+                    hello,
+                    roster: None,
+                };
+                for message in [welcome, ToClient::Leave { rids: None }] {
+                    self.cx.out.send_plain(from, Outgoing::Client(message));
+                }
             }
             Ok(Incoming::Worker(WorkerMessage::Ready { .. })) => self.cx.send_away(from),
             Ok(Incoming::MdpWorker(dialect, mdp::WorkerMessage::Ready { .. })) => {

@@ -217,6 +217,19 @@ impl<F: Frame> Incoming<F> {
 }
 
 impl<F: Frame> IncomingRequest<F> {
+    /// A request without terms and without what only OMDP has.
+    pub(super) fn plain(head: RequestHead<F>, content: Content<F>) -> Self {
+        IncomingRequest {
+            head,
+            content,
+            terms: Terms::default(),
+            routing: None,
+            past: None,
+            recall: None,
+            retried: 0,
+        }
+    }
+
     fn of_pigato(service: F, rid: F, data: F, opts: Option<F>) -> Self {
         let (timeout, routing) = read_options(opts.as_deref(), "workerId");
         let terms = Terms {
@@ -224,43 +237,29 @@ impl<F: Frame> IncomingRequest<F> {
             retry: retry_of(opts.as_deref()),
             ..Terms::default()
         };
+        let head = RequestHead {
+            dialect: Dialect::Pigato,
+            extended: false,
+            service,
+            rid,
+        };
+        let body = pigato::body(data);
         IncomingRequest {
-            head: RequestHead {
-                dialect: Dialect::Pigato,
-                extended: false,
-                service,
-                rid,
-            },
-            content: Content {
-                body: pigato::body(data),
-                opts,
-            },
             terms,
             routing,
-            past: None,
-            recall: None,
-            retried: 0,
+            ..Self::plain(head, Content { body, opts })
         }
     }
 
     fn of_mdp(dialect: mdp::Dialect, request: mdp::ClientRequest<F>) -> Self {
-        IncomingRequest {
-            head: RequestHead {
-                dialect: Dialect::Mdp(dialect),
-                extended: false,
-                service: request.service,
-                rid: F::from(&[][..]),
-            },
-            content: Content {
-                body: Body::from_frames(request.body),
-                opts: None,
-            },
-            // MDP has no terms of a request. Admission fills in those of the configuration.
-            terms: Terms::default(),
-            routing: None,
-            past: None,
-            recall: None,
-            retried: 0,
-        }
+        let head = RequestHead {
+            dialect: Dialect::Mdp(dialect),
+            extended: false,
+            service: request.service,
+            rid: F::from(&[][..]),
+        };
+        let body = Body::from_frames(request.body);
+        // MDP has no terms of a request. Admission fills in those of the configuration.
+        Self::plain(head, Content { body, opts: None })
     }
 }

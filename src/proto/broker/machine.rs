@@ -140,9 +140,7 @@ impl<F: Frame> Broker<F> {
     /// Removes and returns the messages to send, in order.
     pub fn drain_transmits(&mut self) -> std::vec::Drain<'_, Transmit<F>> {
         if self.cx.on_hold.has_touched() {
-            for client in self.cx.on_hold.take_touched() {
-                self.take_up(client);
-            }
+            self.take_up_touched();
         }
         self.cx.out.drain_transmits()
     }

@@ -17,7 +17,7 @@
 use super::context::Context;
 use super::keys::{RequestKey, WorkerKey};
 use super::replies::Replies;
-use super::{Broker, Departure, Outgoing, RoutingId, Transmit, mmi};
+use super::{Broker, Departure, Outgoing, RoutingId, mmi};
 use crate::wire::mdp::{
     ClientReply, Dialect as Mdp, ToWorker, WorkerMessage, reply_frames, reply_of,
 };
@@ -181,10 +181,8 @@ impl<F: Frame> Broker<F> {
     /// Sends DISCONNECT, once, to a worker that is not registered.
     pub(super) fn disconnect(&mut self, from: &[u8], dialect: Mdp) {
         if self.expelled.insert(from) {
-            self.cx.out.send(Transmit::plain(
-                from.into(),
-                Outgoing::MdpWorker(dialect, ToWorker::Disconnect),
-            ));
+            let message = Outgoing::MdpWorker(dialect, ToWorker::Disconnect);
+            self.cx.out.send_plain(from, message);
         }
     }
 }
@@ -214,10 +212,8 @@ impl<F: Frame> Replies<F> {
             service: Some(F::from(&*cx.asked_name(request))),
             body,
         };
-        cx.out.send(Transmit::plain(
-            client.id.clone(),
-            Outgoing::MdpClient(dialect, reply),
-        ));
+        let message = Outgoing::MdpClient(dialect, reply);
+        cx.out.send_plain(client.id.clone(), message);
     }
 }
 

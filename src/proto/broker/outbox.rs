@@ -2,7 +2,7 @@
 
 use super::clients::Client;
 use super::workers::Worker;
-use super::{BrokerEvent, Outgoing, Transmit};
+use super::{BrokerEvent, Outgoing, RoutingId, Transmit};
 use crate::proto::Time;
 use crate::proto::event_rate::EventRate;
 use crate::wire::mdp as wire_mdp;
@@ -40,6 +40,12 @@ impl<F: Frame> Outbox<F> {
     #[inline]
     pub(super) fn send(&mut self, transmit: Transmit<F>) {
         self.transmits.push(transmit);
+    }
+
+    /// Sends a message without packed frames, which every peer understands.
+    #[inline]
+    pub(super) fn send_plain(&mut self, to: impl Into<RoutingId>, message: Outgoing<F>) {
+        self.send(Transmit::plain(to.into(), message));
     }
 
     pub(super) fn send_all(&mut self, transmits: impl IntoIterator<Item = Transmit<F>>) {

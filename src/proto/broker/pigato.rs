@@ -20,7 +20,7 @@
 use super::context::Context;
 use super::keys::{RequestKey, WorkerKey};
 use super::replies::Replies;
-use super::{Broker, Departure, Outgoing, Transmit};
+use super::{Broker, Departure, Outgoing};
 use crate::wire::omdp::ReplyKind;
 use crate::wire::pigato::{self, ClientMessage, PeerMessage, ToClient, ToWorker, WorkerMessage};
 use crate::wire::{Body, Dialect, Frame};
@@ -64,7 +64,7 @@ impl<F: Frame> Context<F> {
     fn send_pigato(&mut self, key: WorkerKey, message: ToWorker<F>) {
         if let Some(worker) = self.workers.get(key) {
             let message = Outgoing::PigatoWorker(message);
-            self.out.send(Transmit::plain(worker.id.clone(), message));
+            self.out.send_plain(worker.id.clone(), message);
         }
     }
 
@@ -75,7 +75,7 @@ impl<F: Frame> Context<F> {
         let client = client.and_then(|key| self.clients.get(key));
         if client.is_none_or(|client| client.dialect.is_like(Dialect::Pigato) && !client.extended) {
             let message = Outgoing::PigatoClient(ToClient::Heartbeat);
-            self.out.send(Transmit::plain(from.into(), message));
+            self.out.send_plain(from, message);
         }
     }
 
@@ -267,7 +267,7 @@ impl<F: Frame> Replies<F> {
         };
         if let Some(reply) = ToClient::reply(kind, request.rid.clone(), body, opts) {
             let message = Outgoing::PigatoClient(reply);
-            cx.out.send(Transmit::plain(client.id.clone(), message));
+            cx.out.send_plain(client.id.clone(), message);
         }
     }
 }

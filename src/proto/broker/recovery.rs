@@ -221,6 +221,14 @@ impl<F: Frame> Broker<F> {
         self.put_back(kept_back);
     }
 
+    /// Asks for further replies after some that were on hold have arrived or ended in this turn.
+    #[cold]
+    pub(super) fn take_up_touched(&mut self) {
+        for client in self.cx.on_hold.take_touched() {
+            self.take_up(client);
+        }
+    }
+
     /// Continues a resumed request.
     pub(super) fn go_on(&mut self, key: RequestKey, past: Past) {
         let Some(service) = self.cx.go_on(&mut self.parking, key, past) else {

@@ -6,7 +6,7 @@ use super::heartbeats::Heartbeats;
 use super::keys::{ClientKey, WorkerKey};
 use super::session::{is_same_life, life};
 use super::workers::Worker;
-use super::{Broker, BrokerEvent, Departure, Outgoing, RoutingId, Transmit};
+use super::{Broker, BrokerEvent, Departure, Outgoing, Role, RoutingId};
 use crate::wire::omdp::{ToClient, ToWorker};
 use crate::wire::sizes::MAX_CHANNELS;
 use crate::wire::{Dialect, Frame, Hello};
@@ -14,17 +14,8 @@ use crate::wire::{Dialect, Frame, Hello};
 impl<F: Frame> Context<F> {
     /// Tells a peer that acts as a worker without being registered to start over.
     pub(super) fn send_away(&mut self, from: &[u8]) {
-        self.out.send(Transmit::plain(
-            from.into(),
-            Outgoing::Worker(ToWorker::Disconnect),
-        ));
-    }
-
-    fn say_taken(&mut self, to: &[u8], session: String) {
-        let session = F::from(session.into_bytes());
-        let asked = false;
-        let message = Outgoing::Worker(ToWorker::NameTaken { session, asked });
-        self.out.send(Transmit::plain(to.into(), message));
+        let message = Outgoing::Worker(ToWorker::Disconnect);
+        self.out.send_plain(from, message);
     }
 
     /// Answers the hello of a worker, if it has sent one.
@@ -142,14 +133,14 @@ impl<F: Frame> Broker<F> {
         }
         let old = old.map_or(String::new(), |hello| hello.session.clone());
         if !life(&new).is_empty() && self.cx.keeps_worker(&mut self.claims, key) {
-            self.cx.say_taken(from, new);
+            self.refuse_name(from, Role::Worker, &new, false);
             return None;
         }
         // The new connection has taken over the identity, also if its earlier holder was another peer.
         self.remove_worker(key, Departure::Replaced);
         if self.cx.config.reconnect_grace.is_zero() {
             if self.displaced.contains(from, &new) {
-                self.cx.say_taken(from, new);
+                self.refuse_name(from, Role::Worker, &new, false);
                 return None;
             }
             self.displaced.note(from, &old, &new);
@@ -242,10 +233,7 @@ impl<F: Frame> Broker<F> {
             self.drop_client(key);
             if let Some(old) = old {
                 if self.displaced.contains(from, &hello.session) {
-                    let session = F::from(hello.session.as_bytes());
-                    let asked = false;
-                    let message = Outgoing::Client(ToClient::NameTaken { session, asked });
-                    return self.cx.out.send(Transmit::plain(from.into(), message));
+                    return self.refuse_name(from, Role::Client, &hello.session, false);
                 }
                 self.displaced.note(from, &old, &hello.session);
             }
@@ -256,7 +244,7 @@ impl<F: Frame> Broker<F> {
             let client = self.cx.clients.release(key);
             self.close_client(client);
             let message = Outgoing::Client(ToClient::Disconnect);
-            self.cx.out.send(Transmit::plain(from.into(), message));
+            self.cx.out.send_plain(from, message);
             return self.over_limit(from, over);
         }
         let beats = Heartbeats::new(self.cx.now, self.cx.config.heartbeat);

@@ -225,8 +225,9 @@ impl<F: Frame> Replies<F> {
                 pigato::ToClient::reply(kind, head.rid, body, None).map(Outgoing::PigatoClient)
             }
         };
-        cx.out
-            .send_all(message.map(|message| Transmit::plain(from.into(), message)));
+        if let Some(message) = message {
+            cx.out.send_plain(from, message);
+        }
     }
 
     /// Sends the parts of a reply that the client has not received.

@@ -5,7 +5,8 @@
 //! it has received. The missing parts are sent again from the log before the request goes on. While the client is
 //! detached, its replies are only kept.
 
-use super::context::Context;
+mod allowance;
+
 use super::keys::ClientKey;
 use crate::wire::omdp::ReplyKind;
 use crate::wire::{Body, Frame};
@@ -48,9 +49,6 @@ impl<F: Frame> Entry<F> {
 /// Bytes of each log that are not charged. More than a client leaves without acknowledgement, unless its replies are
 /// large.
 const FREE: usize = 256 * 1024;
-
-/// Minimum growth of an allowance, in bytes.
-const STEP: usize = 1024 * 1024;
 
 /// The log of one client.
 #[derive(Debug)]
@@ -114,81 +112,6 @@ impl<F: Frame> ReplyLogs<F> {
     /// Bytes of the messages that are kept for a client.
     pub(super) fn bytes(&self, client: ClientKey) -> usize {
         self.0.get(client.0).map_or(0, |log| log.bytes)
-    }
-
-    /// Whether there is room for one more message of this size, beside those that are `coming`.
-    #[cold]
-    pub(super) fn has_room(
-        &mut self,
-        cx: &mut Context<F>,
-        key: ClientKey,
-        bytes: usize,
-        coming: usize,
-    ) -> bool {
-        let used = self.bytes(key) + coming;
-        let needed = used + bytes + OVERHEAD;
-        if used > 0 && needed > cx.config.unacknowledged_bytes {
-            return false;
-        }
-        let growth = needed.saturating_sub(self.log(key).allowance);
-        growth == 0 || self.grow(cx, key, growth.max(STEP))
-    }
-
-    /// The necessary growth of the allowance.
-    fn lacks(&self, client: ClientKey) -> usize {
-        let log = self.0.get(client.0);
-        log.map_or(STEP, |log| {
-            log.bytes.saturating_sub(log.allowance).max(STEP)
-        })
-    }
-
-    /// Increases the allowance.
-    fn allow(&mut self, client: ClientKey, bytes: usize) {
-        self.log(client).allowance += bytes;
-    }
-
-    /// Reduces the allowance to what the log needs. Returns the difference.
-    fn take_back(&mut self, client: ClientKey) -> usize {
-        let Some(log) = self.0.get_mut(client.0) else {
-            return 0;
-        };
-        if log.allowance == FREE || log.bytes > log.allowance / 2 {
-            return 0;
-        }
-        let surplus = log.allowance - log.bytes.max(FREE);
-        log.allowance -= surplus;
-        surplus
-    }
-
-    /// Charges the growth of a client's log. Returns false if its account is full.
-    #[cold]
-    pub(super) fn stretch(&mut self, cx: &mut Context<F>, key: ClientKey) -> bool {
-        let bytes = self.lacks(key);
-        self.grow(cx, key, bytes)
-    }
-
-    fn grow(&mut self, cx: &mut Context<F>, key: ClientKey, bytes: usize) -> bool {
-        let Some(client) = cx.clients.get_mut(key) else {
-            return false;
-        };
-        if cx.accounts.charge(client.account, bytes).is_err() {
-            cx.counters.over_limit += 1;
-            return false;
-        }
-        client.charged += bytes;
-        self.allow(key, bytes);
-        true
-    }
-
-    /// Credits what a client's log no longer needs.
-    pub(super) fn release(&mut self, cx: &mut Context<F>, key: ClientKey) {
-        let surplus = self.take_back(key);
-        if surplus > 0
-            && let Some(client) = cx.clients.get_mut(key)
-        {
-            client.charged -= surplus;
-            cx.accounts.release(client.account, surplus);
-        }
     }
 
     /// Drops the first `messages` messages, which the client has received.
@@ -320,6 +243,7 @@ impl<F: Frame> ReplyLogs<F> {
 
 #[cfg(test)]
 mod tests {
+    use super::allowance::STEP;
     use super::*;
 
     const CLIENT: ClientKey = ClientKey(2);

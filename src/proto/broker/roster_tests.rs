@@ -1,8 +1,10 @@
 //! Tests of the roster alone.
 
+use super::confirmations::HEAR;
 use super::*;
 use crate::proto::broker::Outgoing;
 use crate::proto::broker::bench::Bench;
+use std::time::Duration;
 
 fn is_new(bench: &Bench, key: WorkerKey) -> bool {
     bench.workers.get(key).is_some_and(|worker| worker.is_new)

@@ -10,7 +10,6 @@ use super::incoming::{Incoming, IncomingRequest, RequestHead};
 use super::mmi::Answer;
 use super::requests::Content;
 use super::snapshot::Reader;
-use crate::proto::Terms;
 use crate::proto::code::Code;
 use crate::wire::{Body, Frame};
 pub(super) use making::Making;
@@ -54,15 +53,7 @@ impl<F: Frame> Survey<F> {
             body: Body::json(F::from(&b"null"[..])),
             opts: None,
         };
-        let request = move |head| IncomingRequest {
-            head,
-            content: content(),
-            terms: Terms::default(),
-            routing: None,
-            past: None,
-            recall: None,
-            retried: 0,
-        };
+        let request = move |head| IncomingRequest::plain(head, content());
         let askers = self.askers.into_iter();
         askers.map(move |Asker { from, user, head }| (from, user, Incoming::Request(request(head))))
     }

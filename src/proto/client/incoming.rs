@@ -3,7 +3,7 @@
 use super::{Client, ClientNotice};
 use crate::proto::Time;
 use crate::proto::link::Loss;
-use crate::wire::omdp::ToClient;
+use crate::wire::omdp::{RosterHead, ToClient};
 use crate::wire::{Dialect, Frame, Hello, Malformed, mdp, pigato};
 
 impl<F: Frame> Client<F> {
@@ -26,20 +26,7 @@ impl<F: Frame> Client<F> {
         self.link.heard(now);
         match message {
             ToClient::Welcome { hello, roster } => match Hello::parse(&hello) {
-                Ok(hello) => {
-                    self.exit.answered();
-                    self.link.welcome(hello.clone());
-                    if let Some((head, entries)) = roster {
-                        self.begin_roster(head, &entries);
-                    }
-                    // An inproc connection cannot break, and may be up long before there is a
-                    // broker.
-                    if !self.config.await_hello {
-                        self.link.expect_hello();
-                    }
-                    self.advance(now);
-                    self.ask_for_unknown(now);
-                }
+                Ok(hello) => self.on_welcome(now, hello, roster),
                 Err(why) => self.notices.push(ClientNotice::Fault(why)),
             },
             ToClient::Reply {
@@ -63,14 +50,7 @@ impl<F: Frame> Client<F> {
             ToClient::Unpark { rids } => self.on_unpark(&rids),
             ToClient::Need { rid, need } => self.on_need(now, &rid, need),
             ToClient::Roster { head, entries } => self.on_roster(head, entries.as_deref()),
-            ToClient::Disconnect => {
-                self.drop_roster();
-                self.turned_away = true;
-                if !self.connected {
-                    self.link.refused();
-                }
-                self.lose(now, Loss::Refused);
-            }
+            ToClient::Disconnect => self.on_disconnect(now),
             ToClient::Leave { rids } => {
                 // The roster is kept: what the broker has given to a worker may not have arrived there.
                 self.on_leave(rids.as_deref().unwrap_or_default());
@@ -89,6 +69,31 @@ impl<F: Frame> Client<F> {
             ToClient::Ping => self.beat(),
             ToClient::NameTaken { session, asked } => self.name_taken(now, &session, asked),
         }
+    }
+
+    #[cold]
+    fn on_welcome(&mut self, now: Time, hello: Hello, roster: Option<(RosterHead, F)>) {
+        self.exit.answered();
+        self.link.welcome(hello);
+        if let Some((head, entries)) = roster {
+            self.begin_roster(head, &entries);
+        }
+        // An inproc connection cannot break, and may be up long before there is a broker.
+        if !self.config.await_hello {
+            self.link.expect_hello();
+        }
+        self.advance(now);
+        self.ask_for_unknown(now);
+    }
+
+    #[cold]
+    fn on_disconnect(&mut self, now: Time) {
+        self.drop_roster();
+        self.turned_away = true;
+        if !self.connected {
+            self.link.refused();
+        }
+        self.lose(now, Loss::Refused);
     }
 
     fn on_mdp(&mut self, now: Time, dialect: mdp::Dialect, frames: &mut Vec<F>) {

@@ -26,18 +26,7 @@ impl<F: Frame> Worker<F> {
             self.heard(now);
         }
         match message {
-            ToWorker::Welcome { hello } => match Hello::parse(&hello) {
-                Ok(hello) => {
-                    self.had.begin(&hello.session, hello.number);
-                    self.link.welcome(hello);
-                    self.claim_detached();
-                    self.check_drained(now);
-                    if self.announced != self.concurrency() {
-                        self.send_ready();
-                    }
-                }
-                Err(why) => self.notices.push(WorkerNotice::Fault(why)),
-            },
+            ToWorker::Welcome { hello } => self.on_welcome(now, &hello),
             // An extended broker sent it to an earlier life of this name. It ends these requests
             // when it receives READY.
             ToWorker::Request { extra: Some(_), .. } if self.link.peer().is_none() => {}
@@ -99,15 +88,34 @@ impl<F: Frame> Worker<F> {
             }
             // A heartbeat of the client. A delivery stays active until it is cancelled.
             ToWorker::RequestHeartbeat { .. } | ToWorker::Heartbeat => {}
-            ToWorker::Disconnect => {
-                if !self.connected {
-                    self.link.refused();
-                }
-                self.lose(now, Loss::Refused);
-            }
+            ToWorker::Disconnect => self.on_disconnect(now),
             ToWorker::Ping => self.heartbeat(),
             ToWorker::NameTaken { session, asked } => self.name_taken(now, &session, asked),
         }
+    }
+
+    #[cold]
+    fn on_welcome(&mut self, now: Time, hello: &[u8]) {
+        match Hello::parse(hello) {
+            Ok(hello) => {
+                self.had.begin(&hello.session, hello.number);
+                self.link.welcome(hello);
+                self.claim_detached();
+                self.check_drained(now);
+                if self.announced != self.concurrency() {
+                    self.send_ready();
+                }
+            }
+            Err(why) => self.notices.push(WorkerNotice::Fault(why)),
+        }
+    }
+
+    #[cold]
+    fn on_disconnect(&mut self, now: Time) {
+        if !self.connected {
+            self.link.refused();
+        }
+        self.lose(now, Loss::Refused);
     }
 
     /// Handles a message of a PIGATO broker, which passes on the options of the client.
@@ -134,12 +142,7 @@ impl<F: Frame> Worker<F> {
                 });
                 self.on_request(now, delivery, body, extra);
             }
-            ToWorker::Disconnect => {
-                if !self.connected {
-                    self.link.refused();
-                }
-                self.lose(now, Loss::Refused);
-            }
+            ToWorker::Disconnect => self.on_disconnect(now),
             _ => self.heard(now),
         }
     }

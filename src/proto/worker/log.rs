@@ -8,14 +8,16 @@
 //! because a silent broker may be dead.
 
 mod segment;
+mod taken;
 
 use super::detached::Detached;
 use crate::proto::Time;
 use crate::wire::{Body, Frame};
 pub(super) use segment::Ended;
 use segment::{MAX_ENTRIES, Segment, cut};
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::time::Duration;
+pub(super) use taken::Unacknowledged;
 
 /// A broker that sends a message this long after a reply was sent has passed the reply on. Long compared with the
 /// delay of a broker that is not overloaded, short because the memory grows with it.
@@ -44,16 +46,6 @@ const MAX_DROPPED: usize = 65_536;
 
 /// The number for entries without a delivery.
 const NO_DELIVERY: u64 = u64::MAX;
-
-/// The replies that a broker may not have, by delivery.
-pub(super) struct Unacknowledged<F> {
-    /// Replies that have ended, in order.
-    pub(super) finished: Vec<(u64, Finished<F>)>,
-    /// The last parts of the others.
-    pub(super) parts: HashMap<u64, Vec<Body<F>>>,
-    /// Whether it contains everything that the broker has not acknowledged.
-    pub(super) complete: bool,
-}
 
 /// A reply that has ended, with the token of its request.
 pub(super) type Finished<F> = (u64, Detached<F>);
@@ -237,99 +229,6 @@ impl<F: Frame> Log<F> {
         }
         if self.due.is_none() {
             self.due = Some(now + KEEP);
-        }
-    }
-
-    /// The number of the delivery whose reply ended with this token.
-    pub(super) fn number_of(&self, token: u64) -> Option<u64> {
-        let segments = self.closed.iter().chain([&self.youngest]);
-        let mut entries = segments.flat_map(|segment| &segment.entries);
-        let end = entries.rfind(|entry| {
-            entry.number != NO_DELIVERY && entry.end.is_some_and(|end| end.token == token)
-        });
-        end.map(|entry| entry.number)
-    }
-
-    /// Removes and returns the last parts of a reply, and its end, if that was sent. Their places stay, because
-    /// acknowledgements count all replies.
-    pub(super) fn take_reply(&mut self, number: u64) -> (Vec<Body<F>>, Option<Finished<F>>) {
-        let (mut parts, mut finished) = (Vec::new(), None);
-        for segment in self.closed.iter_mut().chain([&mut self.youngest]) {
-            let is_in_it = |entry: &segment::Entry<F>| entry.number == number;
-            if !segment.entries.iter().any(is_in_it) {
-                // Most segments have nothing of it, and their texts need not be cut.
-                continue;
-            }
-            let mut text = &segment.text[..];
-            for entry in &mut segment.entries {
-                let ids = entry.cut_ids(&mut text);
-                let bytes = cut(&mut text, entry.len);
-                if entry.number != number {
-                    continue;
-                }
-                entry.number = NO_DELIVERY;
-                let shared = entry.shared.take();
-                segment.shared -= shared.as_ref().map_or(0, |bytes| bytes.len());
-                let body = Body {
-                    bytes: shared.unwrap_or(bytes),
-                    encoding: entry.encoding,
-                };
-                let Some((end, client, rid, user)) = ids else {
-                    parts.push(body);
-                    continue;
-                };
-                let tail = std::mem::take(&mut parts);
-                let mut reply = Detached::new(client, rid, user.map(Box::new), end.sent, tail);
-                reply.put_end(end.kind, body);
-                finished = Some((end.token, reply));
-            }
-        }
-        (parts, finished)
-    }
-
-    /// Removes and returns everything that a broker, whose last message arrived at `heard`, may not have received or
-    /// passed on.
-    pub(super) fn take(&mut self, heard: Time) -> Unacknowledged<F> {
-        let mut parts: HashMap<u64, Vec<Body<F>>> = HashMap::new();
-        let Log {
-            youngest,
-            closed,
-            mut forgotten,
-            acknowledged,
-            dropped,
-            overflowed,
-            ..
-        } = std::mem::replace(self, Log::new());
-        let dropped = dropped.into_iter();
-        let mut finished: Vec<_> = dropped.map(|(_, number, reply)| (number, reply)).collect();
-        for Segment { entries, text, .. } in closed.into_iter().chain([youngest]) {
-            let mut text = &text[..];
-            for entry in entries {
-                let ids = entry.cut_ids(&mut text);
-                let bytes = cut(&mut text, entry.len);
-                let body = Body {
-                    bytes: entry.shared.unwrap_or(bytes),
-                    encoding: entry.encoding,
-                };
-                forgotten += 1;
-                let is_old = forgotten <= acknowledged && entry.at + KEEP < heard;
-                if is_old || entry.number == NO_DELIVERY {
-                    continue;
-                }
-                let Some((end, client, rid, user)) = ids else {
-                    parts.entry(entry.number).or_default().push(body);
-                    continue;
-                };
-                let tail = parts.remove(&entry.number).unwrap_or_default();
-                let mut reply = Detached::new(client, rid, user.map(Box::new), end.sent, tail);
-                reply.put_end(end.kind, body);
-                finished.push((entry.number, (end.token, reply)));
-            }
-        }
-        Unacknowledged {
-            finished,
-            parts,
-            complete: !overflowed,
         }
     }
 }

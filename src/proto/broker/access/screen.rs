@@ -8,7 +8,7 @@ use crate::proto::broker::action::Action;
 use crate::proto::broker::keys::{ClientKey, RequestKey};
 use crate::proto::broker::outcome::End;
 use crate::proto::broker::survey::Survey;
-use crate::proto::broker::{Broker, BrokerEvent, Departure, Incoming, Outgoing, Transmit};
+use crate::proto::broker::{Broker, BrokerEvent, Departure, Incoming, Outgoing};
 use crate::proto::code::Code;
 use crate::wire::omdp::{ClientMessage, ToClient, ToWorker};
 use crate::wire::pigato::PeerMessage;
@@ -81,10 +81,8 @@ impl<F: Frame> Broker<F> {
             Ok(Incoming::Client(ClientMessage::Hello { .. })) if first => {
                 let key = self.cx.clients.find(from);
                 key.into_iter().for_each(|key| self.drop_client(key));
-                self.cx.out.send(Transmit::plain(
-                    from.into(),
-                    Outgoing::Client(ToClient::Disconnect),
-                ));
+                let message = Outgoing::Client(ToClient::Disconnect);
+                self.cx.out.send_plain(from, message);
             }
             _ => {}
         }

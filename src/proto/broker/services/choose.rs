@@ -1,4 +1,4 @@
-//! Pairing of requests and workers in services with lanes, a balancing policy or a rate limit.
+//! Pairing of requests and workers, in particular in services with lanes, a balancing policy or a rate limit.
 
 use super::{Service, Services};
 use crate::proto::Time;
@@ -10,9 +10,32 @@ use crate::proto::broker::requests::{Lanes, ParkState, Requests, Who};
 use crate::proto::broker::workers::Workers;
 
 impl Services {
+    /// Assigns the next request to the next worker, if both exist and the rate limit permits it.
+    pub(in crate::proto::broker) fn pair<F>(
+        &mut self,
+        now: Time,
+        key: ServiceKey,
+        requests: &mut Requests<F>,
+        workers: &mut Workers,
+    ) -> Option<(RequestKey, WorkerKey)> {
+        // The key may be stale: when its last request has moved to another service, a service is released.
+        let service = self.slab.get_mut(key.0)?;
+        if service.queue.has_lanes() || service.special.is_some() {
+            return self.pair_specially(now, key, requests, workers);
+        }
+        let first = service.queue.first_plain()?;
+        if !requests.park(first).is_some_and(ParkState::may_start) {
+            return None;
+        }
+        let worker = service.ready.pop()?;
+        service.queue.assign(first, worker, now, requests);
+        service.lookahead.count(now);
+        Some((first, worker))
+    }
+
     /// As [`pair`](Self::pair), for queues with lanes and services with special policies.
     #[cold]
-    pub(super) fn pair_specially<F>(
+    fn pair_specially<F>(
         &mut self,
         now: Time,
         key: ServiceKey,

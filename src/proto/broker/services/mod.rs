@@ -18,13 +18,11 @@ pub(super) use names::version_of;
 pub use policies::{Policies, Policy};
 pub(super) use service::Service;
 
-use super::keys::{RequestKey, ServiceKey, WorkerKey};
+use super::keys::{ServiceKey, WorkerKey};
 use super::lookahead::Lookahead;
 use super::metrics::{Meter, Meters};
 use super::ready::{Line, Position, ReadyList};
-use super::requests::{ParkState, Queue, Requests};
-use super::workers::Workers;
-use crate::proto::Time;
+use super::requests::{Queue, Requests};
 #[cfg(any(test, feature = "fuzz"))]
 use crate::proto::deadlines::TimerKey;
 use crate::proto::table::Table;
@@ -274,28 +272,5 @@ impl Services {
 
     pub(super) fn leave_line(&mut self, key: ServiceKey, position: Position) {
         self.slab[key.0].ready.remove(position);
-    }
-
-    /// Assigns the next request to the next worker, if both exist and the rate limit permits it.
-    pub(super) fn pair<F>(
-        &mut self,
-        now: Time,
-        key: ServiceKey,
-        requests: &mut Requests<F>,
-        workers: &mut Workers,
-    ) -> Option<(RequestKey, WorkerKey)> {
-        // The key may be stale: when its last request has moved to another service, a service is released.
-        let service = self.slab.get_mut(key.0)?;
-        if service.queue.has_lanes() || service.special.is_some() {
-            return self.pair_specially(now, key, requests, workers);
-        }
-        let first = service.queue.first_plain()?;
-        if !requests.park(first).is_some_and(ParkState::may_start) {
-            return None;
-        }
-        let worker = service.ready.pop()?;
-        service.queue.assign(first, worker, now, requests);
-        service.lookahead.count(now);
-        Some((first, worker))
     }
 }

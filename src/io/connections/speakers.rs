@@ -1,0 +1,103 @@
+//! The connections of the peers that have sent a message.
+
+use super::Connections;
+use super::descriptor::Fd;
+use super::entry::{Stage, address_of};
+use crate::proto::broker::RoutingId;
+
+/// Facts about the connection of a message that were not known.
+pub(in crate::io) struct PeerFacts {
+    pub(in crate::io) peer: RoutingId,
+    /// With the port; over ipc there is none.
+    pub(in crate::io) address: Option<String>,
+    /// It is the first message of the connection.
+    pub(in crate::io) is_first: bool,
+}
+
+impl Connections {
+    /// The address of this peer's connection, with the port; over ipc there is none.
+    pub(in crate::io) fn address(&self, peer: &[u8]) -> Option<&str> {
+        let (fd, _) = self.speakers.get(peer)?;
+        self.open.get(fd)?.remote.strip_prefix("tcp://")
+    }
+
+    /// The connection of this peer. A descriptor that it had before may be that of another connection.
+    fn connection_of(&self, peer: &[u8]) -> Option<Fd> {
+        let &(fd, _) = self.speakers.get(peer)?;
+        (self.open.get(&fd)?.peer.as_deref() == Some(peer)).then_some(fd)
+    }
+
+    /// Ends the connection of this peer, which has another one.
+    pub(in crate::io) fn end_replaced(&mut self, peer: &[u8]) {
+        if let Some(fd) = self.connection_of(peer) {
+            self.end_quietly(fd);
+        }
+    }
+
+    /// Whether the connection of this peer is known.
+    pub(in crate::io) fn knows(&self, peer: &[u8]) -> bool {
+        self.speakers.contains_key(peer)
+    }
+
+    /// The peers whose connections have ended.
+    pub(in crate::io) fn drain_ended(&mut self) -> std::vec::Drain<'_, RoutingId> {
+        self.ended.drain(..)
+    }
+
+    /// Reports a message of this peer. `connection` asks the transport for the descriptor of the peer's connection, and
+    /// for its user. Returns the peer and its address with the port if they were not known, and whether this is the first
+    /// message of the connection.
+    pub(in crate::io) fn heard<'a>(
+        &mut self,
+        peer: &[u8],
+        connection: impl FnOnce() -> (Option<Fd>, Option<&'a str>),
+    ) -> Option<PeerFacts> {
+        // `connection` is the most expensive part: it is called once for each connection accepted since.
+        if let Some(&(fd, serial)) = self.speakers.get(peer) {
+            self.endless.heard(fd);
+            if serial == self.serial {
+                return None;
+            }
+        }
+        let (fd, user) = connection();
+        let fd = fd?;
+        self.endless.heard(fd);
+        let is_first = self.open.get(&fd)?.stage != Stage::Speaking;
+        let id: RoutingId = peer.into();
+        let before = self.speakers.insert(id.clone(), (fd, self.serial));
+        // The transport has given the name to this connection; the earlier one would receive nothing any more.
+        if let Some((before, _)) = before.filter(|&(before, _)| before != fd) {
+            self.end_quietly(before);
+        }
+        let entry = self.open.get_mut(&fd)?;
+        self.quiet.remove(entry.since, fd);
+        if entry.stage == Stage::Ended {
+            return None;
+        }
+        if is_first && let Some(received) = self.copy.received(fd, &entry.remote) {
+            self.endless.met(fd, received);
+        }
+        entry.stage = Stage::Speaking;
+        let address = entry.remote.strip_prefix("tcp://").map(str::to_owned);
+        self.patience.heard(address_of(&entry.remote));
+        entry.peer = Some(id.clone());
+        if let Some(user) = user.filter(|_| entry.user.is_none()) {
+            entry.user = Some(user.into());
+            if self.of_user.add(user) > self.limits.of_user {
+                self.end(fd, "too many connections of this user");
+            }
+        }
+        Some(PeerFacts {
+            peer: id,
+            address,
+            is_first,
+        })
+    }
+
+    /// Reports that the machine has lost this peer. Its connection ends a moment later, so that the DISCONNECT arrives.
+    pub(in crate::io) fn lost(&mut self, peer: &[u8]) {
+        if let Some(fd) = self.connection_of(peer) {
+            self.given_up.add(fd);
+        }
+    }
+}
