@@ -97,6 +97,7 @@ class DeliveryTraces {
     const message = this.#messages.get(id);
     if (message === undefined) return;
     this.#messages.delete(id);
+    message.cancelled ??= code;
     this.#finish(message, code);
   }
 

@@ -30,8 +30,9 @@ const BOUNDARIES = [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.
 const OPEN = Symbol('span');
 
 /**
- * An open span, the context with it, and the attributes that the span and the metric have in common.
- * @typedef {{ span: Span, active: Context, common: Attributes }} Open
+ * An open span, the context with it, the attributes that the span and the metric have in common, and the size of the
+ * data at the start.
+ * @typedef {{ span: Span, active: Context, common: Attributes, size: number }} Open
  */
 
 /** @typedef {{ client: Histogram, server: Histogram }} Durations */
@@ -127,7 +128,7 @@ class ZmqOmdpInstrumentation extends InstrumentationBase {
     const parent = context.active();
     const span = this.tracer.startSpan(message.service, { kind: SpanKind.CLIENT, attributes }, parent);
     const active = tracing.setSpan(parent, span);
-    message[OPEN] = { span, active, common };
+    message[OPEN] = { span, active, common, size: message.size };
     this._openSpans += 1;
     // MDP requests have no headers.
     if (message.headers !== undefined) propagation.inject(active, message.headers);
@@ -148,7 +149,7 @@ class ZmqOmdpInstrumentation extends InstrumentationBase {
     const span = this.tracer.startSpan(message.service, { kind: SpanKind.SERVER, attributes }, parent);
     if (message.attempt > 1) span.addEvent('retry', { 'zmq_omdp.attempt': message.attempt });
     const active = tracing.setSpan(parent, span);
-    message[OPEN] = { span, active, common };
+    message[OPEN] = { span, active, common, size: message.size };
     this._openSpans += 1;
     message.run = (/** @type {() => void} */ handle) => context.with(active, handle);
   }
@@ -281,8 +282,10 @@ function end(message, durations) {
   message[OPEN] = undefined;
   // It could not be made.
   message.duration ??= performance.now() - message.startTime;
-  const { span, active, common } = open;
+  const { span, active, common, size } = open;
   if (span.isRecording()) {
+    // That of a stream is known at its end.
+    if (message.size !== size) span.setAttribute('zmq_omdp.request.size', message.size);
     span.setAttribute('zmq_omdp.reply.size', message.replySize);
     span.setAttribute('zmq_omdp.reply.partials', message.partials);
   }

@@ -1,12 +1,7 @@
 'use strict';
 // Texts of peers in the form that a terminal or a page can show.
 
-/**
- * Control characters, halves of pairs, characters that are not seen or reverse the direction of the text around them,
- * and separators of lines.
- */
-const UNSEEN =
-  /[\p{Cc}\p{Cs}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}\p{Bidi_Control}\u2800\ufff9-\ufffb]/gu;
+const { UNSEEN } = require('./unseen');
 
 /** @param {string} unit of UTF-16 */
 function escaped(unit) {

@@ -255,6 +255,16 @@ describe('what goes on', () => {
     );
   });
 
+  test('all clients of bench have the timeout of a query', async (t) => {
+    const peers = peersFor(t, 'tcp');
+    await peers.trio(() => {});
+    const args = ['bench', SERVICE, '--seconds', '0.1', '--clients', '2', '--in-flight', '1', '--json'];
+    const { code, out } = await cli(t, [...args, '-b', peers.endpoint]).ended;
+    const { clients, errors, seconds } = JSON.parse(out);
+    assert.deepEqual([code, clients, errors], [1, 2, { C_TIMEOUT: 2 }]);
+    assert.ok(seconds < 30, `${seconds} s`);
+  });
+
   test('Ctrl-C ends quietly', async (t) => {
     const { peers } = await loaded(t);
     const { child, ended } = cli(t, ['events', '--all', '-b', peers.endpoint]);

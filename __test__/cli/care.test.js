@@ -186,6 +186,21 @@ describe('request', () => {
     assert.deepEqual(lines, []);
   });
 
+  test('an error value that is null, or another value that is false, is a failure', async (t) => {
+    const peers = peersFor(t, 'tcp');
+    await peers.trio((data, reply) => reply.error(JSON.parse(data)));
+    for (const value of ['null', 'false', '0', '""'])
+      for (const flags of [[], ['--stream'], ['--json']]) {
+        const data = flags[0] === '--json' ? JSON.stringify(value) : value;
+        const input = flags[0] === '--stream' ? value : '';
+        const args = ['request', SERVICE, ...(input === '' ? [data] : []), ...flags, '-b', peers.endpoint];
+        const { code, out, lines } = await cli(t, args, { input }).ended;
+        const shown = flags[0] !== '--json' && value === '""' ? '' : value;
+        assert.deepEqual([code, String(out)], [1, ''], `${value} ${flags}`);
+        assert.ok(lines.includes(`zmq-omdp: ${shown}`), lines.join('\n'));
+      }
+  });
+
   test('stdin that was not asked for is said so', { skip: process.platform === 'win32' }, async (t) => {
     const peers = peersFor(t, 'tcp');
     await peers.trio();
@@ -313,6 +328,12 @@ describe('the broker', () => {
     const metrics = await (await fetch(`${url}metrics`)).text();
     const series = [...metrics.matchAll(/^omdp_worker_running\{.*worker="(\w+)"\}/gm)];
     assert.deepEqual(series.map(([, name]) => name).sort(), ['A', 'other']);
+    const post = { method: 'POST', headers: { 'Content-Type': 'application/json' } };
+    const ask = async (service) =>
+      (await fetch(`${url}request`, { ...post, body: JSON.stringify({ service }) })).json();
+    const { ms, ...outcome } = await ask('s');
+    assert.deepEqual(outcome, { parts: [], final: null });
+    assert.equal((await ask('none')).error.code, 'W_NONE');
     broker.child.kill('SIGTERM');
     assert.equal((await broker.ended).code, 0);
   });

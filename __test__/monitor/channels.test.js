@@ -228,6 +228,15 @@ test('a handling whose client has gone ends with why', async (t) => {
   assert.equal(handlings.messages[0].code, 'C_ABORTED');
 });
 
+test('a handling whose worker has ended it ends with why', async (t) => {
+  const { client } = await peersFor(t).trio(() => {}, { worker: { maxRunning: 20 } });
+  const handlings = listen(t, 'zmq-omdp.handle');
+  await client.call(SERVICE, 1).catch(() => {});
+  assert.deepEqual(handlings.log, ['start', 'end', 'error', 'asyncStart', 'asyncEnd']);
+  const [{ cancelled, code, error }] = handlings.messages;
+  assert.deepEqual([cancelled, code, error.code], ['W_TIMEOUT', 'W_TIMEOUT', 'W_TIMEOUT']);
+});
+
 test('subscribers add headers, wrap the handler, and bind stores', async (t) => {
   const stored = new AsyncLocalStorage();
   const bound = new AsyncLocalStorage();

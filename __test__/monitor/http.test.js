@@ -108,6 +108,9 @@ describe('metrics', () => {
       [`${open};q=0.5,text/plain;version=0.0.4;q=0.2,*/*;q=0.1`, 'application/openmetrics-text'],
       [`text/plain;version=0.0.4;q=0.6, ${open};q=0.5, */*;q=0.1`, 'text/plain'],
       [`${open};q=0, text/plain`, 'text/plain'],
+      [`${open};q=0.5, text/*;q=0.9`, 'text/plain'],
+      [`${open};q=0.5, */*;q=0.9`, 'text/plain'],
+      [`${open};q=0.5, text/plain;q=0.4, */*;q=0.9`, 'application/openmetrics-text'],
       [`${open};q=0.4,${open};q=0.7,text/plain;q=0.5`, 'application/openmetrics-text'],
     ]) {
       const { text, type } = await get('/metrics', { Accept });
@@ -401,14 +404,21 @@ describe('test requests', () => {
     reply.end();
   });
 
-  test('one whose body the framework has parsed', async (t) => {
+  test('one whose body the framework has read, or only set', async (t) => {
     const { broker, client } = await monitored(t);
     const monitor = createMonitor(broker, { client });
-    const base = await serve(t, monitor, (req, res) =>
-      monitor(Object.assign(req, { body: { service: SERVICE, data: 5 } }), res),
-    );
-    const response = await fetch(`${base}/request`, { method: 'POST', headers: JSON_TYPE, body: '{}' });
-    assert.deepEqual((await response.json()).final, 5);
+    const wanted = { service: SERVICE, data: 5 };
+    const asText = JSON.stringify(wanted);
+    for (const [sent, body] of [
+      ['{}', wanted],
+      ['{}', asText],
+      ['{}', Buffer.from(asText)],
+      [asText, {}],
+    ]) {
+      const base = await serve(t, monitor, (req, res) => monitor(Object.assign(req, { body }), res));
+      const response = await fetch(`${base}/request`, { method: 'POST', headers: JSON_TYPE, body: sent });
+      assert.deepEqual((await response.json()).final, 5);
+    }
   });
 
   test('a page of another site can make none', async (t) => {
@@ -417,6 +427,13 @@ describe('test requests', () => {
     assert.equal((await get('/request', { 'Content-Type': 'text/plain' }, body)).status, 403);
     assert.equal((await get('/request', { ...JSON_TYPE, Origin: 'http://evil.example' }, body)).status, 403);
     assert.equal((await get('/request', { ...JSON_TYPE, 'Sec-Fetch-Site': 'cross-site' }, body)).status, 403);
+  });
+
+  test('the page can, also behind a proxy that changes the host', async (t) => {
+    const { get } = await monitored(t, (client) => ({ client }));
+    const headers = { ...JSON_TYPE, Origin: 'https://proxy.example', 'Sec-Fetch-Site': 'same-origin' };
+    const { text } = await get('/request', headers, post({ service: SERVICE, data: 5 }));
+    assert.equal(JSON.parse(text).final, 5);
   });
 });
 
@@ -445,6 +462,23 @@ test('events are told as they happen', async (t) => {
   assert.deepEqual([happened.event, payload], ['workerReady', { worker: 'W2', service: 'late' }]);
   assert.match(address, /^127\.0\.0\.1:\d+$/);
   await until(() => told.some(([event, { totals }]) => event === 'stats' && totals.services === 2));
+});
+
+test('readers that have left are forgotten, also if a framework has read their requests', async (t) => {
+  const { broker } = await monitored(t);
+  const monitor = createMonitor(broker, { interval: 100 });
+  const base = await serve(t, monitor, (req, res) => {
+    req.resume().once('close', () => monitor(req, res));
+  });
+  const read = async () => {
+    const leaving = new AbortController();
+    const { status, body } = await fetch(`${base}/events`, { signal: leaving.signal });
+    const { value } = await body.values().next();
+    leaving.abort();
+    return [status, Buffer.from(value).toString().slice(0, 12)];
+  };
+  // More than may read at the same time.
+  for (let n = 0; n < 70; n += 1) assert.deepEqual(await read(), [200, 'event: hello'], `reader ${n}`);
 });
 
 test('any number of monitors has one set of listeners, which the last takes along', async (t) => {

@@ -143,6 +143,31 @@ test('one trace across three processes, with the right parents', async (t) => {
   ]);
 });
 
+test('the size of a request whose data are a stream is that of all its parts', async (t) => {
+  const peers = peersFor(t, 'tcp');
+  const { endpoint } = peers;
+  await peers.broker().start();
+  const program = withSdk(async ({ omdp, say, endpoint: at, service, otel }) => {
+    const worker = new omdp.Worker(at, service);
+    worker.on('request', async (data, reply) => {
+      for await (const _part of data);
+      reply.end();
+    });
+    const client = new omdp.Client(at);
+    await Promise.all([worker.start(), client.start()]);
+    await client.call(service, require('node:stream').Readable.from([Buffer.alloc(10), Buffer.alloc(20)]));
+    const sizes = otel.spans().map(({ kind, attributes }) => [kind, attributes['zmq_omdp.request.size']]);
+    say('done', sizes.sort());
+    await client.stop();
+    await worker.stop();
+  });
+  const { value } = await runChild(t, program, { endpoint, service: SERVICE }).said('done');
+  assert.deepEqual(value, [
+    ['CLIENT', 30],
+    ['SERVER', 30],
+  ]);
+});
+
 test('errors have their code, on both sides, and a second start is an event', async (t) => {
   const peers = peersFor(t, 'tcp');
   const { endpoint } = peers;

@@ -59,14 +59,14 @@ describe('the page', { skip: CHROMIUM === undefined && 'Chromium is not there' }
   });
 
   /** A broker with its page open, and all that the browser complained of and asked for. */
-  async function open(t, options = {}) {
+  async function open(t, options = {}, { broker, worker } = {}) {
     const peers = peersFor(t, 'tcp');
     const trio = await peers.trio(
       (data, reply) => {
         if (data === 'fail') reply.error('failed');
         else reply.end(data);
       },
-      { worker: { name: 'W1' }, client: { name: 'C1' } },
+      { broker, worker: { name: 'W1', ...worker }, client: { name: 'C1' } },
     );
     const serve = (port) => {
       const monitor = createMonitor(trio.broker, { interval: 100, client: trio.client, ...options });
@@ -392,11 +392,20 @@ describe('the page', { skip: CHROMIUM === undefined && 'Chromium is not there' }
   });
 
   test('a token is asked for', async (t) => {
-    const { page } = await open(t, { token: 'secret' });
+    const { asked, page } = await open(t, { token: 'secret' });
+    await page.locator('#state', { hasText: 'a token is needed' }).waitFor();
+    for (const wrong of ['wrong', '€']) {
+      await page.fill('#token', wrong);
+      await page.keyboard.press('Enter');
+      await page.locator('#state', { hasText: 'the token is wrong' }).waitFor();
+    }
     await page.fill('#token', 'secret');
+    await page.keyboard.press('Enter');
     await page.keyboard.press('Enter');
     await rowWith(page, 'workers-table', 'W1', { service: SERVICE });
     assert.equal(await page.locator('#login').isVisible(), false);
+    // Without a token, with a wrong one, and with the right one: whatever was pressed, it is asked for once.
+    assert.equal(asked.filter((url) => url.endsWith('/events')).length, 3);
   });
 
   for (const [colorScheme, width] of [
@@ -409,9 +418,6 @@ describe('the page', { skip: CHROMIUM === undefined && 'Chromium is not there' }
       await page.emulateMedia({ colorScheme });
       await page.setViewportSize({ width, height: 800 });
       await rowWith(page, 'workers-table', 'W1', {});
-      if (process.env.OMDP_SCREENSHOT && width === 1280 && colorScheme === 'light') {
-        await page.screenshot({ path: process.env.OMDP_SCREENSHOT });
-      }
       await peers.worker((_data, reply) => reply.end(), { service: LONG, name: 'W2' }).start();
       await rowWith(page, 'services-table', LONG, { workers: '1' });
       // The policy of the page forbids scripts of others, which this one is.
@@ -430,4 +436,44 @@ describe('the page', { skip: CHROMIUM === undefined && 'Chromium is not there' }
       assert.ok(overflow <= 0, `${overflow} px too wide`);
     });
   }
+
+  test('a picture for docs/monitoring.md', { skip: !process.env.OMDP_SCREENSHOT }, async (t) => {
+    const { client, page, peers, worker } = await open(
+      t,
+      { interval: 1000 },
+      { broker: { name: 'broker-1' }, worker: { service: 'orders' } },
+    );
+    await worker.stop();
+    const wait = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+    for (const [service, count, ms] of [
+      ['orders', 2, 20],
+      ['mail', 1, 60],
+      ['images', 1, 150],
+    ]) {
+      for (let n = 1; n <= count; n += 1) {
+        const conf = { service, name: `${service}-${n}`, concurrency: 8 };
+        await peers
+          .worker(async (_data, reply) => {
+            await wait(ms * (1 + Math.random()));
+            if (Math.random() < 0.03) reply.error('failed');
+            else reply.end();
+          }, conf)
+          .start();
+      }
+    }
+    for (let at = 0; at < 75_000; at += 100) {
+      const load = 1 + 0.7 * Math.sin(at / 10_000);
+      for (const [service, each] of [
+        ['orders', 8],
+        ['mail', 0.8],
+        ['images', 0.4],
+      ]) {
+        const calls = Math.floor(each * load + Math.random());
+        for (let n = 0; n < calls; n += 1) ask(client, 'data', {}, service);
+      }
+      await wait(100);
+    }
+    await page.setViewportSize({ width: 1280, height: 1000 });
+    await page.screenshot({ path: process.env.OMDP_SCREENSHOT });
+  });
 });

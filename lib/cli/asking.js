@@ -26,6 +26,11 @@ const QUERY_HELP =
 /** Why the broker of a client could not be reached, as far as is known. @type {WeakMap<object, string>} */
 const REASONS = new WeakMap();
 
+/** The options of a client that queries a broker. @param {Record<string, any>} settings @returns {Record<string, any>} */
+function clientConf(settings) {
+  return { timeout: PATIENCE, ...confOf('client', settings) };
+}
+
 /**
  * Starts a client for `work`, and stops it afterwards or when the user interrupts. Throws `Interrupted` in that case,
  * unless `work` returns.
@@ -36,8 +41,7 @@ const REASONS = new WeakMap();
  */
 async function withClient(settings, work) {
   const { Client } = require('../client');
-  const conf = { timeout: PATIENCE, ...confOf('client', settings) };
-  const client = checked(() => new Client(settings.broker, conf));
+  const client = checked(() => new Client(settings.broker, clientConf(settings)));
   client.on('unreachable', ({ reason }) => {
     REASONS.set(client, reason);
   });
@@ -150,5 +154,6 @@ exports.QUERY_OPTIONS = QUERY_OPTIONS;
 exports.QUERY_HELP = QUERY_HELP;
 exports.Follower = Follower;
 exports.askBroker = askBroker;
+exports.clientConf = clientConf;
 exports.untilInterrupted = untilInterrupted;
 exports.withClient = withClient;

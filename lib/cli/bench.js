@@ -1,9 +1,9 @@
 'use strict';
 
 const { createHistogram } = require('node:perf_hooks');
-const { QUERY_OPTIONS, QUERY_HELP, withClient } = require('./asking');
+const { QUERY_OPTIONS, QUERY_HELP, clientConf, withClient } = require('./asking');
 const { Usage } = require('./failure');
-const { confOf, helpLine } = require('./options');
+const { helpLine } = require('./options');
 const { printJson, printable, shownName } = require('./output');
 const { checked, readSettings } = require('./settings');
 
@@ -36,7 +36,9 @@ async function run(args) {
     ['--seconds', settings.seconds, 0.01],
   ]) {
     if (!(value >= min) || (flag !== '--seconds' && !Number.isInteger(value)))
-      throw new Usage(`${flag} must be a number from ${min}, got "${value}"`);
+      throw new Usage(
+        `${flag} must be ${flag === '--seconds' ? 'a number' : 'an integer'} from ${min}, got "${value}"`,
+      );
   }
   const result = await withClient(settings, (client, signal) => measure(client, signal, service, settings));
   if (settings.json) printJson(result);
@@ -53,7 +55,7 @@ async function run(args) {
 async function measure(first, signal, service, settings) {
   const { Client } = require('../client');
   const { clients, inFlight, size, seconds } = settings;
-  const conf = { ...confOf('client', settings) };
+  const conf = clientConf(settings);
   // Clients cannot share a name.
   delete conf.name;
   const others = Array.from({ length: clients - 1 }, () => checked(() => new Client(settings.broker, conf)));

@@ -67,9 +67,11 @@ function prepareHttp(broker, { host, port, monitor: options }, conf) {
   const mayRequest = !conf.curveServer && !conf.plainServer && (!remote || options.token !== undefined);
   /** @type {import('../client').Client | undefined} */
   let client;
+  // A client needs an endpoint, which is known once the broker is bound.
+  /** @type {import('../monitor/options').Requester} */
   const requester = {
     /** @param {any[]} args */
-    requestStream: (...args) => /** @type {any} */ (client).requestStream(...args),
+    request: (...args) => /** @type {any} */ (client).request(...args),
   };
   const monitor = createMonitor(/** @type {any} */ (broker), {
     ...options,

@@ -133,10 +133,10 @@ function ask(client, service, data, opts, out) {
   return new Promise((resolve, reject) => {
     /** @param {unknown} _error @param {unknown} part */
     const onPart = (_error, part) => out.write(part);
-    /** @param {unknown} error @param {unknown} final */
-    const onFinal = (error, final) => {
-      if (error !== null) return;
-      out.write(final);
+    /** An error value may be null, too. @param {unknown} error @param {unknown[]} final */
+    const onFinal = (error, ...final) => {
+      if (error !== null || final.length === 0) return;
+      out.write(final[0]);
       resolve();
     };
     const reply = checked(() => client.request(service, data, onPart, onFinal, opts));

@@ -72,7 +72,8 @@ function isLocal(req) {
 /** Whether the request does not come from a page of another site. @param {IncomingMessage} req */
 function isSameOrigin(req) {
   const site = req.headers['sec-fetch-site'];
-  if (site !== undefined && site !== 'same-origin' && site !== 'none') return false;
+  // A proxy may have changed the host, so that the browser alone knows.
+  if (site !== undefined) return site === 'same-origin' || site === 'none';
   const { origin, host } = req.headers;
   if (origin === undefined) return true;
   try {

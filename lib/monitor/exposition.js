@@ -41,7 +41,8 @@ function prefersOpenMetrics(accept) {
     weights.set(type, Math.max(q, weights.get(type) ?? 0));
   }
   const wanted = weights.get('application/openmetrics-text') ?? 0;
-  return wanted > 0 && wanted >= (weights.get('text/plain') ?? 0);
+  const text = ['text/plain', 'text/*', '*/*'].find((type) => weights.has(type));
+  return wanted > 0 && wanted >= (weights.get(text ?? '') ?? 0);
 }
 
 /** Collects metric families; the suffixes of their lines depend on the format. */

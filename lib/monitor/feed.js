@@ -6,7 +6,7 @@ const { History } = require('./history');
 const { peerRows, serviceRows } = require('./page-rows');
 const { Recent } = require('./recent');
 
-/** @import { IncomingMessage, ServerResponse } from 'node:http' */
+/** @import { ServerResponse } from 'node:http' */
 /** @import { Broker, BrokerStats } from '../../index' */
 
 /** How long snapshots are kept, so that a newly opened page has them at once. */
@@ -53,15 +53,16 @@ class Feed {
     this.#readers.clear();
   }
 
-  /** @param {IncomingMessage} req @param {ServerResponse} res @param {{ canRequest: boolean }} facts */
-  async add(req, res, { canRequest }) {
+  /** @param {ServerResponse} res @param {{ canRequest: boolean }} facts */
+  async add(res, { canRequest }) {
     if (this.#readers.size >= MAX_READERS) {
       res.writeHead(503, { 'Content-Type': 'text/plain', 'Retry-After': '10' });
       res.end('too many readers\n');
       return;
     }
     res.writeHead(200, { 'Content-Type': 'text/event-stream', 'X-Accel-Buffering': 'no' });
-    req.on('close', () => this.#readers.delete(res));
+    // Not the request's, which may have been read to its end before.
+    res.on('close', () => this.#readers.delete(res));
     write(res, 'hello', {
       canRequest,
       interval: this.#interval,

@@ -14,8 +14,8 @@ const { checkOptions } = require('./options');
 const { Renderer } = require('./prometheus');
 
 /** @import { IncomingMessage, ServerResponse } from 'node:http' */
-/** @import { Broker, Client } from '../../index' */
-/** @import { Options } from './options' */
+/** @import { Broker } from '../../index' */
+/** @import { Options, Requester } from './options' */
 
 /** Maximum time for a snapshot before the broker counts as stuck, in ms. */
 const PATIENCE = 2000;
@@ -47,6 +47,7 @@ const FILES = {
   '/app.js': ['page/app.js', 'text/javascript; charset=utf-8'],
   '/charts.js': ['page/charts.js', 'text/javascript; charset=utf-8'],
   '/tables.js': ['page/tables.js', 'text/javascript; charset=utf-8'],
+  '/unseen.js': ['../unseen.js', 'text/javascript; charset=utf-8'],
   '/style.css': ['page/style.css', 'text/css; charset=utf-8'],
   '/uplot.js': ['vendor/uPlot.iife.min.js', 'text/javascript; charset=utf-8'],
   '/uplot.css': ['vendor/uPlot.min.css', 'text/css; charset=utf-8'],
@@ -109,7 +110,7 @@ class Monitor {
     if (pathname === '/stats.json') return send(res, 200, JSON_TYPE, JSON.stringify(await this.#stats()));
     if (pathname === '/events' && req.method === 'HEAD') return send(res, 200, 'text/event-stream', '');
     if (pathname === '/events')
-      return this.#feed.add(req, res, { canRequest: this.#options.client !== undefined });
+      return this.#feed.add(res, { canRequest: this.#options.client !== undefined });
     return send(res, 404, TEXT, 'not found\n');
   }
 
@@ -192,7 +193,10 @@ function folderOf({ originalUrl }) {
  * @returns {Promise<unknown>} a string, an object, or undefined if it is too large
  */
 async function bodyOf(req) {
-  if (req.body !== undefined) return req.body;
+  const { body } = req;
+  // Parsers of express 4 set an empty body also if they do not read it.
+  const isRead = req.readableDidRead || Object.keys(Object(body)).length > 0;
+  if (body !== undefined && isRead) return Buffer.isBuffer(body) ? body.toString() : body;
   let text = '';
   for await (const chunk of req.setEncoding('utf8').iterator({ destroyOnReturn: false })) {
     text += chunk;
@@ -202,7 +206,7 @@ async function bodyOf(req) {
 }
 
 /**
- * @param {Client} client
+ * @param {Requester} client
  * @param {unknown} wanted JSON, or an object
  * @param {AbortSignal} signal
  */

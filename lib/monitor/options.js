@@ -7,7 +7,9 @@ const { knownAre } = require('../nearest');
 
 /** @import { Client } from '../../index' */
 
-/** @typedef {{ token?: string, remote: boolean, client?: Client, maxWorkers: number, interval: number }} Options */
+/** What the monitor uses of a client. @typedef {Pick<Client, 'request'>} Requester */
+
+/** @typedef {{ token?: string, remote: boolean, client?: Requester, maxWorkers: number, interval: number }} Options */
 
 /** @param {unknown} options @returns {Options} */
 function checkOptions(options) {
@@ -26,7 +28,7 @@ function checkOptions(options) {
         throw new TypeError(`${what} must consist of visible characters of ASCII`);
       result.token = value;
     } else if (key === 'client') {
-      if (typeof value?.requestStream !== 'function')
+      if (typeof value?.request !== 'function')
         throw new TypeError(`${what} must be a Client, got ${given(value)}`);
       result.client = value;
     } else if (key === 'maxWorkers' || key === 'interval') {

@@ -110,10 +110,12 @@
 
   /** Reads server-sent events. EventSource is not used, because it cannot send a token. */
   async function follow() {
-    const response = await fetch('events', { headers: headers(), cache: 'no-store' });
+    const sent = headers();
+    const response = await fetch('events', { headers: sent, cache: 'no-store' });
     if (response.status === 401) {
       get('login').hidden = false;
-      state('locked', 'a token is needed');
+      if ('Authorization' in sent) refuse();
+      else state('locked', 'a token is needed');
       return false;
     }
     if (!response.ok) throw new Error(`status ${response.status}`);
@@ -134,7 +136,11 @@
     }
   }
 
+  let isLive = false;
   async function live() {
+    // A second loop would add each event twice.
+    if (isLive) return;
+    isLive = true;
     let again = true;
     while (again) {
       try {
@@ -142,15 +148,23 @@
       } catch {
         // The broker's process has ended; another one may start.
       }
-      if (!again) return;
+      if (!again) break;
       state('lost', 'no connection, trying again');
       await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
     }
+    isLive = false;
+  }
+
+  function refuse() {
+    state('refused', 'the token is wrong');
   }
 
   get('login').addEventListener('submit', (event) => {
     event.preventDefault();
-    sessionStorage.setItem(TOKEN, get('token').value);
+    const token = get('token').value;
+    // Other characters cannot be sent, and are in no token.
+    if (!/^[\x21-\x7e]+$/.test(token)) return refuse();
+    sessionStorage.setItem(TOKEN, token);
     live();
   });
   get('shown').addEventListener('change', ({ target }) => charts.show(target.value));

@@ -39,7 +39,11 @@
         const options = {
           width: Math.max(200, into.clientWidth),
           height: 180,
-          axes: [axis, { ...axis, size: 60 }],
+          // The date below the first tick must not reach the second.
+          axes: [
+            { ...axis, space: 100 },
+            { ...axis, size: 60 },
+          ],
           scales: { y: { range: (_plot, _min, max) => [0, Math.max(1, max * 1.1)] } },
           cursor: { drag: { x: false, y: false } },
           series: [

@@ -1,12 +1,10 @@
 'use strict';
 // The tables of the page, and how values are written. Text from peers never becomes markup.
-/* global shown */
+/* global UNSEEN, shown */
 
 (() => {
-  // Replaces characters that control, that are not seen, that reverse the direction of text, and blanks that look like
-  // the ordinary one, by the escapes of JSON.
-  const HIDDEN =
-    /(?! )[\p{Cc}\p{Zl}\p{Zp}\p{Zs}\p{Default_Ignorable_Code_Point}\p{Bidi_Control}\u2800\ufff9-\ufffb\p{Cs}]/gu;
+  // What is not seen, and blanks that look like the ordinary one, become the escapes of JSON.
+  const HIDDEN = new RegExp(`${UNSEEN.source}|(?! )\\p{Zs}`, 'gu');
   const escaped = (text) =>
     Array.from({ length: text.length }, (_, at) => text.charCodeAt(at).toString(16).padStart(4, '0'))
       .map((digits) => `\\u${digits}`)
