@@ -66,6 +66,24 @@ for (const transport of RAW_TRANSPORTS) {
       assert.match(rid, /^[\x21-\x7e]+$/);
     });
 
+    test('gets no trace context, which it would not pass on', async () => {
+      const headers = { mine: '1', traceparent: '00-0af7-b7ad-01', tracestate: 'a=b' };
+      await client.call(SERVICE, 'traced', { timeout: 5000, headers });
+      await client.call(SERVICE, 'only traced', {
+        timeout: 5000,
+        headers: { traceparent: '00-0af7-b7ad-01' },
+      });
+      const optsOf = async (data) => {
+        const frames = await old.seen(
+          ([id, , command, , , text]) =>
+            id === client.name && command === '2' && text === JSON.stringify(data),
+        );
+        return JSON.parse(frames[6]);
+      };
+      assert.deepEqual(await optsOf('traced'), { timeout: 5000, headers: { mine: '1' } });
+      assert.deepEqual(await optsOf('only traced'), { timeout: 5000 });
+    });
+
     test('gets partials and finals as it knows them', async () => {
       await client.call(SERVICE, 'frames');
       const partial = await old.seen(

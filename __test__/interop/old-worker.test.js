@@ -29,6 +29,20 @@ async function cast(t, transport = 'tcp', conf = SLOW) {
   return { peers, broker, client, old };
 }
 
+test('gets no trace context, also before the broker knows that it is not of PIGATO', async (t) => {
+  const peers = peersFor(t, 'tcp');
+  const [broker, client] = [peers.broker(SLOW), peers.client(SLOW)];
+  await start(broker, client);
+  const old = new OldWorker(t, peers.endpoint, { service: SERVICE });
+  await old.ready();
+  const headers = { mine: '1', traceparent: '00-0af7-b7ad-01', tracestate: 'a=b' };
+  const call = client.call(SERVICE, 1, { headers });
+  const frames = await old.nextOf('2');
+  assert.deepEqual(JSON.parse(frames[7]).headers, { mine: '1' });
+  await old.send('W', '3', frames[2], frames[3], '0', '2');
+  assert.equal(await call, 2);
+});
+
 for (const transport of RAW_TRANSPORTS) {
   describe(`an old worker over ${transport}`, () => {
     const scope = suiteScope();

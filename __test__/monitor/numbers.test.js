@@ -210,6 +210,32 @@ test('events have the address of their peer, also when its first message is bad'
   assert.notEqual(ready.address, bad.address);
 });
 
+for (const options of [{}, { discard: true }]) {
+  test(`so have those of a broker that stops: ${JSON.stringify(options)}`, async (t) => {
+    const peers = peersFor(t, 'tcp');
+    const broker = peers.broker();
+    await broker.start();
+    const events = [];
+    for (const name of ['workerReady', 'workerGone'])
+      broker.on(name, ({ address, reason }) => events.push([address, reason]));
+    await peers.worker().start();
+    await until(() => events.length === 1);
+    await broker.stop(options);
+    const [[address]] = events;
+    assert.match(address, /^127\.0\.0\.1:\d+$/);
+    assert.deepEqual(events.slice(1), [[address, 'broker stopped']]);
+  });
+}
+
+test('the bytes of a request to all workers are those of its data and options', async (t) => {
+  const peers = peersFor(t);
+  const { broker, client } = await peers.trio();
+  for await (const _answer of client.callAll(SERVICE, 'x'.repeat(1000)));
+  const [{ counters }] = (await broker.stats()).services;
+  assert.equal(counters.requests, 2);
+  assert.ok(counters.bytesIn > 1000 && counters.bytesIn < 1100, `${counters.bytesIn} bytes`);
+});
+
 test('how many services have numbers of their own is an option', async (t) => {
   const peers = peersFor(t);
   const broker = peers.broker({ maxMeasuredServices: 1 });

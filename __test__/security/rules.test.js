@@ -259,6 +259,24 @@ describe('callbacks', () => {
     assert.equal(broker.refusals.requests, 1);
   });
 
+  test('authorize is told names that are no text apart', async (t) => {
+    const peers = peersFor(t, 'tcp');
+    const asked = [];
+    const authorize = ({ service }) => {
+      asked.push(service);
+      return false;
+    };
+    const users = { web: { password: 'a' } };
+    await peers.broker({ plainServer: true, security: { users, authorize } }).start();
+    const plain = { plainUsername: 'web', plainPassword: 'a', routingId: 'Cf' };
+    const { socket } = foreignDealer(t, peers.endpoint, plain);
+    for (const [n, last] of [0xfe, 0xff].entries()) {
+      await socket.send(['C', '2', Buffer.from([0x61, last]), `r${n}`, '1', '{}']);
+      await socket.receive();
+    }
+    assert.deepEqual(asked, ['0x61fe', '0x61ff']);
+  });
+
   test('authorize that takes too long is a no, and asked again', async (t) => {
     const peers = peersFor(t, 'tcp');
     let asked = 0;

@@ -5,6 +5,7 @@ use super::crossing::Kind;
 use crate::io::ConnectionNotice;
 use crate::io::zap::{AuthNotice, PeerCredentials};
 use crate::proto::broker::{Action, BrokerEvent, Told};
+use crate::wire::json::name_of;
 use serde_json::json;
 
 /// Appends the record of an event or a question.
@@ -21,7 +22,7 @@ pub(super) fn report(batch: &mut BatchWriter<'_>, told: &Told) {
             "user": user,
             "metadata": metadata,
             "action": action.as_str(),
-            "service": String::from_utf8_lossy(service),
+            "service": name_of(service),
         });
         if *action == Action::ServePattern {
             question["pattern"] = true.into();

@@ -23,6 +23,7 @@ pub mod pigato;
 mod serving;
 mod short;
 pub mod sizes;
+pub mod trace_context;
 pub mod zmtp;
 
 pub use body::{Body, Encoding};

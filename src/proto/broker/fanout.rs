@@ -190,7 +190,7 @@ impl<F: Frame> Context<F> {
         }
         let (service, routing) = self.require_home(&name, None);
         let workers = self.workers_of_all(&name, service);
-        self.count_request(service, 0);
+        self.count_request(service, content.size());
         let size = REQUEST + content.size() + head.rid.len() + head.service.len();
         self.count_work(workers.len());
         // The fan-out and all its copies are charged, or nothing is.

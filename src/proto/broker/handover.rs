@@ -183,7 +183,8 @@ impl<F: Frame> Broker<F> {
         }
     }
 
-    /// Resets all state, except the messages and events that are still to be drained, and the counters.
+    /// Resets all state, except the messages and events that are still to be drained, the addresses for these events, and
+    /// the counters.
     fn forget_everything(&mut self) {
         let config: BrokerConfig = self.cx.config.clone();
         let mut left = Broker::new(config);
@@ -192,7 +193,7 @@ impl<F: Frame> Broker<F> {
         left.cx.now = self.cx.now;
         std::mem::swap(&mut left.cx.out, &mut self.cx.out);
         std::mem::swap(&mut left.cx.counters, &mut self.cx.counters);
-
+        std::mem::swap(&mut left.cx.addresses, &mut self.cx.addresses);
         *self = left;
     }
 }

@@ -23,6 +23,7 @@ use super::replies::Replies;
 use super::{Broker, Departure, Outgoing};
 use crate::wire::omdp::ReplyKind;
 use crate::wire::pigato::{self, ClientMessage, PeerMessage, ToClient, ToWorker, WorkerMessage};
+use crate::wire::trace_context::without_trace_context;
 use crate::wire::{Body, Dialect, Frame};
 
 /// Maximum of requests for which a worker's heartbeat is answered.
@@ -51,11 +52,12 @@ impl<F: Frame> Context<F> {
                 data,
                 opts: Some(opts),
             },
+            // It may be of 0.0.92.
             _ => ToWorker::EitherRequest {
                 client,
                 rid,
                 data,
-                opts,
+                opts: without_trace_context(&opts).map_or(opts, F::from),
             },
         };
         self.send_pigato(key, message);

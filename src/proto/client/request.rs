@@ -8,6 +8,7 @@ use crate::proto::code::Code;
 use crate::proto::link::Loss;
 use crate::proto::{Terms, Time};
 use crate::wire::omdp::ClientMessage;
+use crate::wire::trace_context::without_trace_context;
 use crate::wire::{Body, Dialect, Frame};
 
 /// The message to the broker about a request that is forgotten.
@@ -170,6 +171,10 @@ impl<F: Frame> Client<F> {
         request.broker = broker;
         request.stamp = stamp;
         let (data, ext) = request.payload(now, peer, is_mdp);
+        let opts = match peer {
+            None if self.config.dialect == Dialect::Omdp => opts_for_old_broker(&request.opts),
+            _ => request.opts.clone(),
+        };
         if is_mdp {
             self.under_way = Some((id, request.service.clone()));
         }
@@ -177,7 +182,7 @@ impl<F: Frame> Client<F> {
             service: request.service.clone(),
             rid,
             data,
-            opts: Some(request.opts.clone()),
+            opts: Some(opts),
             ext: Some(ext),
         });
     }
@@ -254,4 +259,10 @@ impl<F: Frame> Client<F> {
             self.transmits.push(ClientMessage::Cancel { rid, expired });
         }
     }
+}
+
+/// The options for a broker of 0.0.92, which ignores headers.
+#[cold]
+fn opts_for_old_broker<F: Frame>(opts: &F) -> F {
+    without_trace_context(opts).map_or_else(|| opts.clone(), F::from)
 }
