@@ -32,10 +32,11 @@ function outOfRange(value, what, wanted) {
  * @param {number} max
  * @param {boolean} [orOff] whether -1 is permitted, too
  * @param {(x: number) => number} [round]
+ * @param {string} [kind]
  * @returns {Check}
  */
-function number(min, max, orOff = false, round = Math.ceil) {
-  const wanted = `a number from ${min} to ${max}${orOff ? ', or -1' : ''}`;
+function number(min, max, orOff = false, round = Math.ceil, kind = 'a number') {
+  const wanted = `${kind} from ${min} to ${max}${orOff ? ', or -1' : ''}`;
   return (value, what) => {
     if (typeof value !== 'number') throw wrongType(value, what, wanted);
     if (orOff && value === -1) return value;
@@ -48,7 +49,7 @@ function number(min, max, orOff = false, round = Math.ceil) {
 
 /** @param {number} min @param {number} max @param {boolean} [orOff] @returns {Check} */
 function integer(min, max, orOff = false) {
-  return number(min, max, orOff, (x) => (Number.isInteger(x) ? x : Number.NaN));
+  return number(min, max, orOff, (x) => (Number.isInteger(x) ? x : Number.NaN), 'an integer');
 }
 
 /** @type {Check} */

@@ -103,8 +103,11 @@ class DeliveryTraces {
 
   /** @param {Message} message @param {string} [code] @param {unknown} [value] the value of the reply */
   #finish(message, code, value) {
-    if (code !== undefined) message.error ??= new OmdpError(code, contextOf(message));
-    else if (value !== undefined) message.error ??= new RemoteError(value, contextOf(message));
+    if (code !== undefined) {
+      // The usual text tells of all workers.
+      const text = code === 'W_REJECTED' ? 'the handler rejected the request' : undefined;
+      message.error ??= new OmdpError(code, { ...contextOf(message), message: text });
+    } else if (value !== undefined) message.error ??= new RemoteError(value, contextOf(message));
     if (message.error !== undefined) message.code = message.error.code;
     finish(channel, message);
   }

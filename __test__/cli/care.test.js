@@ -81,6 +81,13 @@ describe('mistakes', () => {
     const file = path.join(folder, 'conf.json');
     fs.writeFileSync(file, '{"heartbeat":-5}');
     for (const [args, env, message] of [
+      [['ls', '--broker='], {}, /^zmq-omdp: --broker must be a non-empty string, got ""$/],
+      [
+        ['broker'],
+        { ZMQ_OMDP_BIND: ',' },
+        /^zmq-omdp: ZMQ_OMDP_BIND\[0\] must be a non-empty string, got ""$/,
+      ],
+      [['broker', '--max-queue', '1.5'], {}, /^zmq-omdp: --max-queue must be an integer from 0 to /],
       [['ls', '--heartbeat', '0'], {}, /^zmq-omdp: --heartbeat must be a number/],
       [['ls'], { ZMQ_OMDP_HEARTBEAT: '0' }, /^zmq-omdp: ZMQ_OMDP_HEARTBEAT must be a number/],
       [['ls'], { ZMQ_OMDP_CURVE_SECRET_KEY: 'bad' }, /^zmq-omdp: ZMQ_OMDP_CURVE_SECRET_KEY must be a key/],

@@ -140,8 +140,8 @@ test('a request that fails', async (t) => {
   await peers.trio((_data, reply) => reply.error({ code: 'E' }));
   const failed = await cli(t, ['request', 'service', 'x', '-b', peers.endpoint]).ended;
   assert.deepEqual([failed.code, failed.lines], [1, ['zmq-omdp: {"code":"E"}']]);
-  const late = await cli(t, ['request', 'nobody', 'x', '-t', '30', '-b', peers.endpoint]).ended;
-  const why = 'no reply from service "nobody" within 30 ms: no worker is registered for it at';
+  const late = await cli(t, ['request', 'nobody', 'x', '-t', '500', '-b', peers.endpoint]).ended;
+  const why = 'no reply from service "nobody" within 500 ms: no worker is registered for it at';
   assert.deepEqual([late.code, late.lines], [1, [`zmq-omdp: C_TIMEOUT: ${why} ${peers.endpoint}`]]);
 });
 

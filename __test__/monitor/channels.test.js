@@ -237,6 +237,18 @@ test('a handling whose worker has ended it ends with why', async (t) => {
   assert.deepEqual([cancelled, code, error.code], ['W_TIMEOUT', 'W_TIMEOUT', 'W_TIMEOUT']);
 });
 
+test('a handling that rejects its request tells so, and the request that all have', async (t) => {
+  const { client } = await peersFor(t).trio((_data, reply) => reply.reject());
+  const requests = listen(t, 'zmq-omdp.request');
+  const handlings = listen(t, 'zmq-omdp.handle');
+  await client.call(SERVICE, 1, { failFast: true }).catch(() => {});
+  const errors = [handlings, requests].map(({ messages: [{ code, error }] }) => [code, error.message]);
+  assert.deepEqual(errors, [
+    ['W_REJECTED', 'the handler rejected the request'],
+    ['W_REJECTED', 'every worker of the service rejected the request'],
+  ]);
+});
+
 test('subscribers add headers, wrap the handler, and bind stores', async (t) => {
   const stored = new AsyncLocalStorage();
   const bound = new AsyncLocalStorage();

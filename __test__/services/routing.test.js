@@ -179,11 +179,11 @@ test('what makes no sense is refused where it is said', async (t) => {
   t.after(() => client.stop());
   const asks = (opts) => () => client.request(SERVICE, null, null, null, opts);
   for (const [opts, name, message] of [
-    [{ priority: 10 }, 'RangeError', 'option "priority" must be a number from 0 to 9, got 10'],
+    [{ priority: 10 }, 'RangeError', 'option "priority" must be an integer from 0 to 9, got 10'],
     [
       { priority: 'high' },
       'TypeError',
-      'option "priority" must be a number from 0 to 9, got "high" (string)',
+      'option "priority" must be an integer from 0 to 9, got "high" (string)',
     ],
     [{ key: '' }, 'RangeError', 'option "key" must be a string of 1 to 255 bytes, got "" (string)'],
     [{ worker: 7 }, 'TypeError', 'option "worker" must be a string of 1 to 255 bytes, got 7 (number)'],

@@ -73,7 +73,7 @@ async function run(args) {
   if (settings.debug) conf.logRequests = true;
   const http = httpSettings(settings);
   const { Broker } = require('../broker');
-  const broker = checked(() => new Broker(settings.bind, conf));
+  const broker = checked(() => new Broker(settings.bind, conf), 'bind');
   watch(broker, log);
   const page = http && prepareHttp(broker, http, conf);
   const stopped = new Promise((resolve) => broker.once('stop', resolve));

@@ -233,28 +233,34 @@ function writtenAs(name) {
   return places.get(name) ?? `--${kebab(name)}`;
 }
 
-/** Replaces the names of options by what the user has written. @param {string} message */
-function asWritten(message) {
-  return ofText(message).replace(/option "(\w+)"/g, (words, name) => {
-    const place = places.get(name);
-    if (place !== undefined) return place;
-    const option = OPTIONS.find((each) => each.name === name);
-    if (option === undefined || option.flag?.only === 'none' || option.flag?.only === 'file') return words;
-    return `--${kebab(name)}${option.flag?.only === 'secret' ? '-file' : ''}`;
-  });
+/** Replaces the names of options by what the user has written. @param {string} message @param {string} endpoint its option */
+function asWritten(message, endpoint) {
+  return ofText(message.replace(/^endpoint\b/, `option "${endpoint}"`)).replace(
+    /option "(\w+)"/g,
+    (words, name) => {
+      const place = places.get(name);
+      if (place !== undefined) return place;
+      if (name === endpoint) return `--${name}`;
+      const option = OPTIONS.find((each) => each.name === name);
+      if (option === undefined || option.flag?.only === 'none' || option.flag?.only === 'file') return words;
+      return `--${kebab(name)}${option.flag?.only === 'secret' ? '-file' : ''}`;
+    },
+  );
 }
 
 /**
  * Reports errors of the package's checks of options as errors of the user.
  * @template T
  * @param {() => T} make
+ * @param {string} [endpoint] the option that is the endpoint
  * @returns {T}
  */
-function checked(make) {
+function checked(make, endpoint = 'broker') {
   try {
     return make();
   } catch (error) {
-    if (error instanceof TypeError || error instanceof RangeError) throw new Usage(asWritten(error.message));
+    if (error instanceof TypeError || error instanceof RangeError)
+      throw new Usage(asWritten(error.message, endpoint));
     throw error;
   }
 }
