@@ -80,6 +80,8 @@ describe('completion', () => {
     assert.equal(complete('worker s --balance least'), 'least-loaded');
     assert.match(complete('broker --config package.js'), /package\.json/);
     assert.equal(complete('broker --max-queue '), '');
+    // A service may have the name of a command.
+    assert.equal(complete('info events --al'), '');
   });
 
   test('zsh completes a command and a flag', { skip: missing('zsh') || missing('tmux') }, async (t) => {

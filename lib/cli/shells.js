@@ -111,7 +111,8 @@ compdef _zmq_omdp zmq-omdp
 /** @param {Described} commands */
 function fish(commands) {
   const lines = Object.entries(commands).flatMap(([name, { flags, words, takesFile }]) => {
-    const start = `complete -c zmq-omdp -n '__fish_seen_subcommand_from ${name}'`;
+    // Not anywhere in the line, where a service may have the name of a command.
+    const start = `complete -c zmq-omdp -n 'contains -- ${name} (commandline -opc)[2]'`;
     const ofFlags = flags.map(({ long, short, takesValue, words: values, isFile }) => {
       const names = short === undefined ? `-l ${long}` : `-s ${short} -l ${long}`;
       if (!takesValue) return `${start} ${names}`;
