@@ -29,6 +29,13 @@ function archivesIn(said, cache) {
   });
 }
 
+function rustLld() {
+  const [sysroot, host] = ['--print=sysroot', '--print=host-tuple'].map((what) =>
+    run('rustc', [what]).trim(),
+  );
+  return path.join(sysroot, 'lib', 'rustlib', host, 'bin', 'rust-lld');
+}
+
 /**
  * What cargo needs to link by Rust's linker: its environment and the flags of rustc.
  * @param {{ folder: string, cache: string, library: string, link: (source: string, output: string) => string }} what
@@ -46,9 +53,10 @@ function appleLinker({ folder, cache, library, link }) {
   for (const { file, from } of archivesIn(link(source, path.join(folder, 'empty.dylib')), cache))
     fs.copyFileSync(from, path.join(folder, file));
 
-  const [sysroot, host] = ['--print=sysroot', '--print=host-tuple'].map((what) =>
-    run('rustc', [what]).trim(),
-  );
+  // napi-build passes a lone `-Wl`, which is for compilers.
+  const linker = path.join(folder, 'ld64');
+  const others = 'for arg; do shift; [ "$arg" = -Wl ] || set -- "$@" "$arg"; done';
+  fs.writeFileSync(linker, `#!/bin/sh\n${others}\nexec '${rustLld()}' "$@"\n`, { mode: 0o755 });
   const args = [
     '-lc++abi',
     '-lcompiler_rt',
@@ -61,7 +69,7 @@ function appleLinker({ folder, cache, library, link }) {
     '@rpath/zmq-omdp.node',
   ];
   return {
-    linker: path.join(sysroot, 'lib', 'rustlib', host, 'bin', 'rust-lld'),
+    linker,
     flags: ['-Clinker-flavor=ld64.lld', `-Lnative=${folder}`, ...args.map((arg) => `-Clink-arg=${arg}`)],
   };
 }
