@@ -21,6 +21,7 @@
 //! own.
 
 mod about_broker;
+mod action;
 mod config;
 mod known_broker;
 mod loss;
@@ -28,6 +29,8 @@ mod pauses;
 
 use super::Time;
 use crate::wire::Hello;
+pub use action::Action;
+pub(super) use action::Due;
 pub use config::LinkConfig;
 pub(super) use known_broker::BrokerLife;
 use known_broker::KnownBroker;
@@ -35,28 +38,6 @@ pub use loss::Loss;
 use pauses::Pauses;
 pub use pauses::{Attempts, SEARCH};
 use std::time::Duration;
-
-/// The action that the owner has to take on its socket.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Action {
-    /// Create a socket and connect it; call `handle_up` when the transport accepts messages.
-    Open,
-    /// Close the socket, after all drained messages were handed to it.
-    Close,
-    /// The same, because the broker is silent: no other worker or client can use the connection either.
-    Abandon,
-}
-
-/// The result of a deadline.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Due {
-    /// A heartbeat is to be sent.
-    Beat,
-    /// The time for the hello of an unknown broker has passed: it may be of 0.0.92.
-    NoHello,
-    /// The link is lost.
-    Lost(Loss),
-}
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
