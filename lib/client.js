@@ -18,7 +18,7 @@ const { Scope } = require('./scope');
 const { checkService } = require('./services');
 const { within } = require('./size');
 const { Source } = require('./source');
-const { begin, isTraced, requests: channel, sizeOf } = require('./tracing');
+const { begin, isRequestTraced, requests: channel, sizeOf } = require('./tracing');
 const { encode, isStream } = require('./values');
 
 /** @import { RequestOptions } from './request-options' */
@@ -189,7 +189,7 @@ class Client extends ConnectingPeer {
     const body = encode(data, this.#takeStream);
     if (body instanceof Source) return this.#sendStream(service, body, options);
     within(body, this.#maxMessageSize);
-    if (isTraced(channel)) return this.#sendTraced(service, body, options);
+    if (isRequestTraced()) return this.#sendTraced(service, body, options);
     return this.#requests.send(service, body, options);
   }
 
@@ -205,7 +205,7 @@ class Client extends ConnectingPeer {
       );
     }
     if (this.#protocol !== 'omdp') throw new TypeError(`a stream cannot be sent under ${this.#protocol}`);
-    if (isTraced(channel)) return this.#sendTraced(service, '', options, source);
+    if (isRequestTraced()) return this.#sendTraced(service, '', options, source);
     return this.#requests.send(service, '', options, source);
   }
 

@@ -34,6 +34,11 @@ function isTraced({ start, end, asyncStart, asyncEnd, error }) {
   );
 }
 
+/** Whether anybody wants the messages of requests. */
+function isRequestTraced() {
+  return isTraced(requests) || partials.hasSubscribers || retries.hasSubscribers;
+}
+
 /**
  * Whether the channel may have stores to run its work in. Without any, `runStores` only publishes the message and
  * calls the function, which costs less without its closures. Channels of Node.js have their stores in `_stores`;
@@ -162,6 +167,7 @@ function sizeOfData(blob, text, at, length) {
 exports.begin = begin;
 exports.finish = finish;
 exports.handlings = handlings;
+exports.isRequestTraced = isRequestTraced;
 exports.isTraced = isTraced;
 exports.partials = partials;
 exports.requests = requests;

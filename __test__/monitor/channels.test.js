@@ -213,6 +213,25 @@ test('the further attempts of a retry policy, in the context of the caller', asy
   assert.equal((await client.stats()).counters.retried, 2);
 });
 
+test('the channels of parts and of further attempts need no other subscriber', async (t) => {
+  const { client } = await peersFor(t).trio((_data, reply, { attempt }) => {
+    if (attempt < 2) return reply.error('not yet');
+    reply.write('part');
+    return reply.end();
+  });
+  for (const [name, told] of [
+    ['zmq-omdp.request:partial', [1]],
+    ['zmq-omdp.request:retry', [0]],
+  ]) {
+    const messages = [];
+    const onMessage = ({ partials }) => messages.push(partials);
+    subscribe(name, onMessage);
+    await client.call(SERVICE, 1, { retry: { attempts: 2, on: ['error'], delay: 1 } });
+    unsubscribe(name, onMessage);
+    assert.deepEqual(messages, told, name);
+  }
+});
+
 test('a handling whose client has gone ends with why', async (t) => {
   let hanging;
   const { client } = await peersFor(t).trio((_data, reply) => {
