@@ -172,6 +172,17 @@ describe('the page', { skip: CHROMIUM === undefined && 'Chromium is not there' }
     assert.deepEqual(complaints, []);
   });
 
+  test('the reason of a rejection may be any value', async (t) => {
+    const { client, page, peers } = await open(t);
+    await peers.worker((data, reply) => reply.reject(data), { service: 'reject', name: 'W2' }).start();
+    for (const reason of [{ why: ['busy'] }, 'text', 5, null]) {
+      await client.call('reject', reason, { failFast: true }).catch(() => {});
+      await page
+        .locator('#events-table', { hasText: `reason: ${reason?.why ? '{"why":["busy"]}' : reason}` })
+        .waitFor();
+    }
+  });
+
   test('what is not seen in a name is shown as an escape', async (t) => {
     const { page, peers } = await open(t);
     const units = (text) => text.split('').map((unit) => unit.charCodeAt(0).toString(16).padStart(4, '0'));

@@ -11,6 +11,8 @@
       .join('');
   const visible = (value) => String(value).replace(HIDDEN, escaped);
   const visibleLines = (text) => text.split('\n').map(visible).join('\n');
+  // The reason of a rejection may be any value.
+  const valueText = (value) => (typeof value === 'object' ? JSON.stringify(value) : value);
   // Blanks at the ends, and a blank after a blank, are not seen either.
   const nameText = (name) => visible(name).replace(/^ | (?= |$)/g, escaped);
 
@@ -136,7 +138,7 @@
       'what',
       (e) =>
         Object.entries(e.payload ?? {})
-          .map(([key, value]) => `${key}: ${nameText(value)}`)
+          .map(([key, value]) => `${key}: ${nameText(valueText(value))}`)
           .join(', '),
       'text',
     ],
