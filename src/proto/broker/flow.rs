@@ -34,13 +34,19 @@ impl<F: Frame> Context<F> {
         if let Some(request) = self.requests.get_mut(key) {
             // A client that reads wants the rest, so this is a sign of life.
             request.extend(self.now);
-            if let (State::Assigned(assigned), Some(client)) =
-                (&mut request.state, self.clients.get_mut(client))
-            {
-                let read = assigned.unread.min(u64::from(bytes));
-                assigned.unread -= read;
-                client.unread -= read;
-            }
+        }
+        self.has_read(key, bytes);
+    }
+
+    /// Handles that a client has read this much of a reply, and passes it on as credit.
+    pub(super) fn has_read(&mut self, key: RequestKey, bytes: u32) {
+        if let Some(request) = self.requests.get_mut(key)
+            && let State::Assigned(assigned) = &mut request.state
+            && let Some(client) = self.clients.get_mut(request.client)
+        {
+            let read = assigned.unread.min(u64::from(bytes));
+            assigned.unread -= read;
+            client.unread -= read;
         }
         self.give_credit(key, bytes);
     }

@@ -143,7 +143,8 @@ impl<F: Frame> Context<F> {
             State::Assigned(assigned) => {
                 let lost = past.read.saturating_sub(assigned.read);
                 if lost > 0 {
-                    self.give_credit(key, u32::try_from(lost).unwrap_or(u32::MAX));
+                    // The connection has lost this credit.
+                    self.has_read(key, u32::try_from(lost).unwrap_or(u32::MAX));
                 }
             }
         }

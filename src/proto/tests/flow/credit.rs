@@ -109,6 +109,29 @@ fn credit_that_was_lost_is_given_again() {
     assert_eq!(t.net.end(t.c, r), done("1"));
 }
 
+/// The broker counts it as well, and does not take the worker for one that exceeds its window.
+#[test]
+fn credit_that_connections_have_lost_is_given_again_each_time() {
+    let mut net = Net::new();
+    let b = net.broker_with(|config| config.reconnect_grace = secs(5));
+    let (w, c) = (net.worker(b, "echo"), net.client(b));
+    net.serve(w, |body| Job::echo(body).parts(10 * LONG));
+    let mut t = Streaming { net, b, w, c };
+    t.set_reading(false);
+    let r = t.net.request(t.c, "echo", "1");
+    for _ in 0..8 {
+        t.net.run(secs(1));
+        t.net.cut(t.c, &[Side::Dealer, Side::Broker]);
+        // What has arrived is read while no broker is connected.
+        t.set_reading(true);
+        t.set_reading(false);
+    }
+    t.set_reading(true);
+    t.net.run(secs(5));
+    assert_eq!(t.parts(r), 10 * LONG);
+    assert_eq!(t.net.end(t.c, r), done("1"));
+}
+
 /// Partials are kept up to the rest of the window.
 #[test]
 fn without_a_broker_no_more_than_a_window_is_held() {
