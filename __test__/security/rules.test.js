@@ -3,7 +3,9 @@
 const assert = require('node:assert/strict');
 const { once } = require('node:events');
 const { describe, test } = require('node:test');
-const { OmdpError } = require('../..');
+const { setTimeout } = require('node:timers/promises');
+const { Client, OmdpError, Worker } = require('../..');
+const { Relay } = require('../chaos/relay');
 const { namesOf, record, until } = require('../support/events');
 const { MDP } = require('../support/mdp');
 const { SERVICE, echo, peersFor, start } = require('../support/peers');
@@ -293,6 +295,37 @@ describe('callbacks', () => {
     assert.equal(asked, 2);
   });
 
+  test('a request that a returning client resumes is not asked about again', async (t) => {
+    const peers = peersFor(t, 'tcp');
+    const users = { web: { keys: web.publicKey, serve: '*' } };
+    let takes = 0;
+    const authorize = () => setTimeout(takes, true);
+    let started;
+    const running = new Promise((resolve) => {
+      started = resolve;
+    });
+    const { broker } = await peers.trio((_, reply) => started(reply), {
+      broker: curveBroker(server, users, { authorize }),
+      worker: curvePeer(server, web),
+      client: curvePeer(server, web),
+    });
+    const relay = new Relay(peers.endpoint);
+    const client = new Client(await relay.listen(), curvePeer(server, web));
+    t.after(() => client.stop().then(() => relay.close()));
+    await client.start();
+    const result = client.call(SERVICE, 1, { timeout: 5000 });
+    const reply = await running;
+    // The answers are forgotten, and the next one comes long after the client has resumed its requests.
+    takes = 1000;
+    broker.allow({ users, authorize });
+    relay.cut();
+    await next(client, 'connect');
+    await setTimeout(300);
+    assert.equal(reply.active(), true);
+    reply.end('done');
+    assert.equal(await result, 'done');
+  });
+
   test('a busy JavaScript thread holds up nobody whom the rules know', async (t) => {
     const { runChild } = require('../support/child');
     const { freshEndpoint } = require('../support/endpoints');
@@ -308,7 +341,6 @@ describe('callbacks', () => {
       { endpoint, conf: curveBroker(server, { web: { keys: web.publicKey } }) },
     );
     await child.said('ready');
-    const { Worker, Client } = require('../..');
     const worker = new Worker(endpoint, SERVICE, curvePeer(server, web));
     const client = new Client(endpoint, curvePeer(server, web));
     t.after(() => Promise.all([worker.stop({ timeout: 0 }), client.stop()]));

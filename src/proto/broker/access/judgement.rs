@@ -57,6 +57,9 @@ impl<F: Frame> Authorizer<F> {
         match self.questions.answer(&question) {
             Some(true) => Judgement::Pass,
             Some(false) => Judgement::Deny,
+            // The answer was yes when the client made it. It has to be resumed before the client has resumed all, or it
+            // ends.
+            None if cx.is_known(from, message) => Judgement::Pass,
             None if self.questions.is_full() => Judgement::Deny,
             None => Judgement::Ask(question, patience),
         }
@@ -99,6 +102,18 @@ impl<F: Frame> Authorizer<F> {
 }
 
 impl<F: Frame> Context<F> {
+    /// Whether the message is the RESUME of a request that this broker has.
+    fn is_known(&self, from: &[u8], message: &Incoming<F>) -> bool {
+        let Incoming::Request(request) = message else {
+            return false;
+        };
+        let client = self.clients.find(from);
+        let client = client.filter(|_| request.past.is_some());
+        let rid = &request.head.rid;
+        let known = client.and_then(|key| self.clients.request(key, rid, &self.requests));
+        known.is_some()
+    }
+
     /// The actions for which a worker needs permission.
     pub(super) fn worker_and_service(
         &self,

@@ -150,7 +150,6 @@ impl<F> Questions<F> {
         self.pending.len()
     }
 
-    #[cfg(any(test, feature = "fuzz"))]
     pub(super) fn iter(&self) -> impl Iterator<Item = &Pending<F>> {
         self.pending.values()
     }
