@@ -12,6 +12,8 @@
 //! | RESUME | nothing           | unknown whether it ran: it is retried, if that is permitted, or ends |
 //! | CLAIM  | nothing           | DISCLAIM: no client wants the request                       |
 //!
+//! A client that has resumed all its requests wants no others, so their claims do not wait for it.
+//!
 //! No request runs twice: a resumed request is given only to the worker that claims it, unless that worker states
 //! that it had not started. No request has two such workers: a broker gives a request to a second worker only after
 //! the first has returned it, or was lost, which ends that attempt.
@@ -21,12 +23,13 @@ use super::accounts::{ENTRY, OverLimit};
 use super::context::Context;
 use super::keys::{RequestKey, ServiceKey, WorkerKey};
 use super::requests::{Search, State};
+use super::tasks::PIECE;
 use super::{RoutingId, Timer};
 use crate::proto::deadlines::TimerKey;
 use crate::wire::Frame;
 use crate::wire::omdp::{ClaimExt, ClaimState, Past, ToWorker};
 use slab::Slab;
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// Maximum of claims of one worker. Further ones are disclaimed.
@@ -52,7 +55,7 @@ struct Claim {
 pub(super) struct Claims {
     slab: Slab<Claim>,
     /// The service is part of the name, so that a worker of another service cannot block a claim.
-    names: HashMap<ClaimName, usize>,
+    names: BTreeMap<ClaimName, usize>,
 }
 
 impl Claims {
@@ -108,6 +111,14 @@ impl Claims {
         for at in claims {
             self.drop(cx, at);
         }
+    }
+
+    /// Claims of requests of this client, at most [`PIECE`] of them.
+    pub(super) fn of_client(&self, client: &[u8]) -> Vec<usize> {
+        let first: ClaimName = (client.into(), Box::default(), ServiceKey(0));
+        let names = self.names.range(first..);
+        let names = names.take_while(|((id, ..), _)| **id == *client);
+        names.take(PIECE).map(|(_, &at)| at).collect()
     }
 
     pub(super) fn contains(&self, name: &ClaimName) -> bool {

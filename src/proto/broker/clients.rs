@@ -94,6 +94,7 @@ impl Clients {
             charged: 0,
             absence: None,
             unresumed: Rids::default(),
+            has_resumed: false,
             returned: 0,
             log_is_incomplete: false,
             started: None,

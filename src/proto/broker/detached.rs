@@ -152,6 +152,7 @@ impl<F: Frame> Context<F> {
         {
             client.absence = Some(absence);
             client.unresumed = Rids::default();
+            client.has_resumed = false;
             logs.lose(key);
             self.arm_client(key);
         }
@@ -172,6 +173,7 @@ impl<F: Frame> Context<F> {
             if !client.log_is_incomplete {
                 client.started.get_or_insert_default();
             }
+            client.has_resumed = false;
             client.did_not_release = false;
             client.congested = false;
             client.beats = beats;

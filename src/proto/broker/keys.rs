@@ -10,7 +10,7 @@ pub(super) struct ClientKey(pub(super) usize);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(in crate::proto::broker) struct WorkerKey(pub(super) usize);
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct ServiceKey(pub(super) usize);
 
 /// The account of a peer, see [`super::accounts`].

@@ -65,6 +65,11 @@ impl<F: Frame> Broker<F> {
         {
             return self.found(key, worker, ext);
         }
+        let owner = self.cx.clients.find(client);
+        let owner = owner.and_then(|client| self.cx.clients.get(client));
+        if owner.is_some_and(|client| client.has_resumed) {
+            return self.cx.disclaim(worker, ext);
+        }
         if let Err(over) = self.claims.add(&mut self.cx, name, worker, ext, user) {
             self.cx.disclaim(worker, ext);
             let id = self.cx.workers.get(worker).map(|entry| entry.id.clone());
@@ -260,6 +265,24 @@ impl<F: Frame> Broker<F> {
         });
         self.recalls.ask_for_client(&mut self.cx, key);
         self.take_up(key);
+        self.disclaim_unwanted(key);
+    }
+
+    /// Disclaims the requests of a client that it does not want, since it has resumed all others. A RESUME that waits for
+    /// an authorization may be of any of them.
+    fn disclaim_unwanted(&mut self, key: ClientKey) {
+        let Some(client) = self.cx.clients.get_mut(key) else {
+            return;
+        };
+        if self.authorizer.keeps_message_of(&client.id) {
+            return;
+        }
+        client.has_resumed = true;
+        let unwanted = self.claims.of_client(&client.id);
+        self.cx.count_work(unwanted.len());
+        for at in unwanted {
+            self.claim_due(at);
+        }
     }
 
     /// Handles DENIED: a worker never had these requests.

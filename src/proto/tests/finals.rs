@@ -178,6 +178,7 @@ fn a_drain_with_a_broker_ends_as_soon() {
     let (mut net, b, w, c) = trio();
     net.requests(c, 0..10);
     net.run(ms(50));
+    net.kill(c);
     net.restart(b);
     net.run(ms(210));
     assert!(net[w].machine.kept() > 0, "claimed, and nobody asks");

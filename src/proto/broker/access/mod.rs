@@ -195,6 +195,12 @@ impl<F: Frame> Authorizer<F> {
         }
     }
 
+    /// Whether a message of this peer waits for an answer.
+    pub(super) fn keeps_message_of(&self, peer: &[u8]) -> bool {
+        let messages = self.questions.iter().flat_map(|each| &each.messages);
+        messages.into_iter().any(|message| *message.from == *peer)
+    }
+
     /// Number of questions that wait for an answer.
     pub(super) fn questions(&self) -> usize {
         self.questions.len()

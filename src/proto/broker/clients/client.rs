@@ -49,6 +49,8 @@ pub(in crate::proto::broker) struct Client {
     /// Requests that it has not resumed yet since its return, and copies of fan-outs, which go on with them. A copy of
     /// `requests` at its return, which is made without a look at each of them.
     pub(in crate::proto::broker) unresumed: Rids,
+    /// Whether it has resumed all requests that it wants, on this connection.
+    pub(in crate::proto::broker) has_resumed: bool,
     /// The number of its latest return, or zero.
     pub(in crate::proto::broker) returned: u64,
     /// The reply log has been dropped: too much was not acknowledged.
