@@ -47,6 +47,8 @@ pub struct Broker<F> {
     pub(super) authorizer: access::Authorizer<F>,
     pub(super) dependents: copies::Dependents,
     pub(super) transport_charges: transport_charges::TransportCharges,
+    /// The worker whose incomplete reply exceeds limits that other peers share.
+    pub(super) exempt: Option<RoutingId>,
     /// Whether dispatch has ended.
     pub(super) stopping: bool,
     /// Whether the broker has stopped; messages are not handled.
@@ -75,6 +77,7 @@ impl<F: Frame> Broker<F> {
             authorizer: access::Authorizer::new(),
             dependents: copies::Dependents::default(),
             transport_charges: transport_charges::TransportCharges::default(),
+            exempt: None,
             stopping: false,
             stopped: false,
             cx: Context::new(config),

@@ -73,9 +73,24 @@ impl<F: Frame> Broker<F> {
     /// discards it.
     pub fn handle_unfinished(&mut self, now: Time, peer: &[u8], bytes: usize) -> bool {
         self.cx.now = now;
+        if bytes == 0 && self.exempt.as_deref() == Some(peer) {
+            self.exempt = None;
+        }
         let charged = self.charge_transport(peer, Way::Unfinished, bytes);
         self.cx.speaker = None;
-        charged.is_ok()
+        charged.map_or_else(|over| self.is_exempt(peer, over.scope), |()| true)
+    }
+
+    /// Whether an incomplete message may exceed a limit that other peers share, without a charge. A worker may, with one
+    /// message at a time in the whole broker: its reply frees what its request makes the broker keep, and if it were
+    /// refused, neither would ever be free.
+    fn is_exempt(&mut self, peer: &[u8], scope: Scope) -> bool {
+        let worker = self.cx.workers.find(peer);
+        let worker = worker.and_then(|key| self.cx.workers.get(key));
+        if scope == Scope::Peer || worker.is_none_or(|worker| worker.running.is_empty()) {
+            return false;
+        }
+        **self.exempt.get_or_insert_with(|| peer.into()) == *peer
     }
 
     /// Messages of this peer have arrived and wait for its turn: it is not silent.
