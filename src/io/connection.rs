@@ -80,6 +80,8 @@ pub(super) struct Connection {
     freed: Arc<Notify>,
     /// The last report to the machine about congestion.
     congested: bool,
+    /// The bytes of the incomplete message at the last look.
+    unfinished: usize,
 }
 
 /// A connection is congested when more than this number of sent bytes were not accepted by the system.
@@ -104,6 +106,7 @@ impl Connection {
             in_flight: BytesInFlight::new(FEW_LENT, freed.clone()),
             freed,
             congested: false,
+            unfinished: 0,
             endpoint,
             opened: 0,
             transport: None,
@@ -223,6 +226,13 @@ impl Connection {
         if let Some(transport) = &mut self.transport {
             transport.flush();
         }
+    }
+
+    /// Whether more of a message that is not complete has arrived since the last look.
+    pub(super) fn has_received_bytes(&mut self) -> bool {
+        let unfinished = self.transport.as_ref().map_or(0, Transport::unfinished);
+        let before = std::mem::replace(&mut self.unfinished, unfinished);
+        unfinished > 0 && unfinished != before
     }
 
     /// Whether the message is libzmq's report that the connection broke.

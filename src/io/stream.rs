@@ -134,6 +134,14 @@ impl Stream {
         open.input.take(head, rest) || (open.look().is_ok() && open.input.take(head, rest))
     }
 
+    /// The bytes that are there of a message that is not complete.
+    pub(super) fn unfinished(&self) -> usize {
+        match &self.state {
+            State::Open(open) => open.input.unfinished(),
+            State::Connecting(_) | State::Broken => 0,
+        }
+    }
+
     /// Takes a message to be sent with the next [`flush`](Self::flush). Returns false if there is no
     /// connection.
     pub(super) fn send(&mut self, frames: &mut Vec<Message>) -> bool {

@@ -142,6 +142,16 @@ impl Transport {
         }
     }
 
+    /// The bytes that are there of a message that is not complete, as far as this is known.
+    pub(super) fn unfinished(&self) -> usize {
+        match self {
+            Transport::Libzmq(_) => 0,
+            #[cfg(unix)]
+            Transport::Stream(stream) => stream.unfinished(),
+            Transport::Seat(seat) => seat.unfinished(),
+        }
+    }
+
     /// Accepts a message, which is sent by [`flush`](Self::flush) at the latest. Returns false if it
     /// cannot be sent.
     pub(super) fn send(&mut self, frames: &mut Vec<Message>) -> bool {

@@ -56,6 +56,8 @@ pub(super) struct Link {
     config: LinkConfig,
     state: State,
     last_heard: Time,
+    /// When bytes of a message that is not complete last arrived.
+    last_bytes: Time,
     next_beat: Time,
     broker: KnownBroker,
     action: Option<Action>,
@@ -73,6 +75,7 @@ impl Link {
             config,
             state: State::Closed,
             last_heard: Time::ZERO,
+            last_bytes: Time::ZERO,
             next_beat: Time::ZERO,
             broker: KnownBroker::default(),
             action: None,
@@ -223,6 +226,18 @@ impl Link {
         self.last_heard = now;
     }
 
+    /// Records that a part of a message of the broker has arrived: a large one may take longer than the broker may be
+    /// silent.
+    pub(super) fn receives(&mut self, now: Time) {
+        self.last_bytes = now;
+    }
+
+    /// When the broker counts as silent.
+    fn silent_at(&self) -> Option<Time> {
+        let last = self.last_heard.max(self.last_bytes);
+        self.patience().map(|patience| last + patience)
+    }
+
     /// When the last message of the broker arrived.
     pub(super) fn last_heard(&self) -> Time {
         self.last_heard
@@ -245,7 +260,7 @@ impl Link {
             State::Backoff { .. } if self.action.is_some() => None,
             State::Backoff { until } => Some(until),
             State::Up => {
-                let silent = self.patience().map(|patience| self.last_heard + patience);
+                let silent = self.silent_at();
                 let times = [Some(self.next_beat), silent, self.broker.hello_until()];
                 times.into_iter().flatten().min()
             }
@@ -261,7 +276,7 @@ impl Link {
                 None
             }
             State::Up => {
-                let silent = self.patience().map(|patience| self.last_heard + patience);
+                let silent = self.silent_at();
                 if silent.is_some_and(|at| at <= now) {
                     if self.broker.hello().is_none() {
                         self.refused();

@@ -28,6 +28,8 @@ pub trait Machine {
     fn handle_refused(&mut self, broker: usize, now: Time);
     /// Handles that this peer has reached the broker on another connection, which it may share.
     fn handle_reached(&mut self, _broker: usize, _now: Time) {}
+    /// Handles that a part of a message of the broker has arrived, which is not complete.
+    fn handle_bytes(&mut self, broker: usize, now: Time);
     /// Handles a message of the broker. Leaves `frames` empty.
     fn handle_message(&mut self, broker: usize, now: Time, frames: &mut Vec<Self::Frame>);
     /// Handles all deadlines that have passed.

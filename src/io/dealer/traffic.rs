@@ -74,6 +74,10 @@ impl<M: DynamicBrokers<Frame = Message>> Driver<M> {
             connection.is_connected();
             self.machine.handle_up(broker, now);
         }
+        if !readable && connection.has_received_bytes() {
+            self.machine.handle_bytes(broker, now);
+        }
+        let connection = &mut self.connections[at];
         if !readable && connection.up && !writable {
             // Over inproc, a broken connection is one that accepts no more messages.
             connection.up = false;

@@ -35,8 +35,10 @@ pub(in crate::io) enum Kind {
 }
 
 pub(super) struct Peer {
-    /// When the peer last took a waiting message.
+    /// When the peer last took a waiting message, or a part of one.
     pub(super) progress: Time,
+    /// The bytes that the acceptor had for it at the last look.
+    pub(super) in_flight: usize,
     pub(super) waiting: VecDeque<Vec<Message>>,
     /// The cost of the waiting messages.
     pub(super) bytes: usize,
@@ -50,6 +52,7 @@ impl Peer {
     pub(super) fn new() -> Self {
         Peer {
             progress: clock::now(),
+            in_flight: 0,
             waiting: VecDeque::new(),
             bytes: 0,
             overflowed: false,

@@ -145,7 +145,8 @@ impl Driver {
         }
     }
 
-    /// Charges what is there of large messages that are not complete. If the machine refuses it, the connection ends.
+    /// Charges what is there of large messages that are not complete, and reports that their senders are not silent. If
+    /// the machine refuses the charge, the connection ends.
     #[cold]
     pub(super) fn charge_unfinished(&mut self, now: Time, changes: Vec<Unfinished>) {
         for Unfinished { connection, bytes } in changes {
@@ -160,7 +161,14 @@ impl Driver {
             {
                 self.machine.handle_unfinished(now, &before, 0);
             }
-            if bytes > 0 && !self.machine.handle_unfinished(now, &payer, bytes) {
+            if bytes == 0 {
+                continue;
+            }
+            for peer in self.names.peers(&connection) {
+                // A large message may take longer than its sender may be silent.
+                self.machine.handle_heard(now, &peer);
+            }
+            if !self.machine.handle_unfinished(now, &payer, bytes) {
                 self.machine.handle_unfinished(now, &payer, 0);
                 self.payers.remove(&connection);
                 self.acceptor.refuse(&connection);

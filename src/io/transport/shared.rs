@@ -243,6 +243,12 @@ impl Seat {
         self.shared.state().transport.as_ref()?.unsent()
     }
 
+    /// See [`Transport::unfinished`].
+    pub(in crate::io) fn unfinished(&self) -> usize {
+        let state = self.shared.state();
+        state.transport.as_ref().map_or(0, Transport::unfinished)
+    }
+
     /// See [`Transport::readiness`].
     pub(in crate::io) fn readiness(&self) -> Option<Arc<Readiness>> {
         self.shared.state().transport.as_ref()?.readiness()

@@ -93,7 +93,7 @@ impl<F: Frame> Broker<F> {
         **self.exempt.get_or_insert_with(|| peer.into()) == *peer
     }
 
-    /// Messages of this peer have arrived and wait for its turn: it is not silent.
+    /// Messages of this peer have arrived and wait for its turn, or a part of one has arrived: it is not silent.
     pub fn handle_heard(&mut self, now: Time, peer: &[u8]) {
         self.cx.now = now;
         if let Some(key) = self.cx.workers.find(peer)

@@ -45,6 +45,11 @@ impl<F: Frame> Client<F> {
         });
     }
 
+    /// Handles that a part of a message of the broker has arrived, which is not complete.
+    pub fn handle_bytes(&mut self, now: Time) {
+        self.link.receives(now);
+    }
+
     /// Handles the end of the connection.
     pub fn handle_down(&mut self, now: Time) {
         self.lose(now, Loss::Transport);

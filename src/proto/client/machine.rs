@@ -125,6 +125,10 @@ impl<F: Frame> Machine for Client<F> {
         Client::handle_refused(self, now);
     }
 
+    fn handle_bytes(&mut self, _broker: usize, now: Time) {
+        Client::handle_bytes(self, now);
+    }
+
     fn handle_message(&mut self, _broker: usize, now: Time, frames: &mut Vec<F>) {
         Client::handle_message(self, now, frames);
     }

@@ -151,6 +151,10 @@ where
         either!(self, machine => machine.handle_reached(broker, now));
     }
 
+    fn handle_bytes(&mut self, broker: usize, now: Time) {
+        either!(self, machine => machine.handle_bytes(broker, now));
+    }
+
     fn handle_message(&mut self, broker: usize, now: Time, frames: &mut Vec<Self::Frame>) {
         either!(self, machine => machine.handle_message(broker, now, frames));
     }

@@ -50,6 +50,31 @@ fn a_silent_broker_is_noticed_by_worker_and_client() {
     assert_eq!(net[w].cancelled, [(at(22_503), 1, Code::BrokerLost)]);
 }
 
+/// Heartbeats wait behind a large message.
+#[test]
+fn who_receives_parts_of_a_message_does_not_take_its_sender_for_silent() {
+    let (mut net, b, w, c) = trio();
+    net.run(SILENCE);
+    net.partition(b);
+    for _ in 0..10 {
+        net.run(secs(5));
+        net.act(w, |worker, now| worker.machine.handle_bytes(now));
+        net.act(c, |client, now| client.machine.handle_bytes(now));
+        net.act(b, |broker, now| {
+            for peer in [b"W1", b"C2"] {
+                broker.machine.handle_heard(now, peer);
+            }
+        });
+    }
+    assert_eq!((net[w].news.len(), net[c].news.len()), (1, 1));
+    assert_eq!(net[b].machine.load()[1..3], [1, 1]);
+    net.heal(b);
+    assert_eq!(net.call(c, "echo", "1"), End::Final(json("1")));
+    net.partition(b);
+    net.run(secs(8));
+    assert_eq!((net[w].news.len(), net[c].news.len()), (2, 2));
+}
+
 #[test]
 fn a_broker_that_stops_for_a_while_is_lost_and_found() {
     let (mut net, b, w, c) = trio();

@@ -17,6 +17,11 @@ impl<F: Frame> Worker<F> {
         }
     }
 
+    /// Handles that a part of a message of the broker has arrived, which is not complete.
+    pub fn handle_bytes(&mut self, now: Time) {
+        self.link.receives(now);
+    }
+
     /// Handles the end of the connection.
     pub fn handle_down(&mut self, now: Time) {
         self.lose(now, Loss::Transport);

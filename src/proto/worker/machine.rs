@@ -142,6 +142,10 @@ impl<F: Frame> Machine for Worker<F> {
         Worker::handle_reached(self, now);
     }
 
+    fn handle_bytes(&mut self, _broker: usize, now: Time) {
+        Worker::handle_bytes(self, now);
+    }
+
     fn handle_message(&mut self, _broker: usize, now: Time, frames: &mut Vec<F>) {
         Worker::handle_message(self, now, frames);
     }

@@ -89,6 +89,10 @@ impl<F: Frame> Machine for ClientOfSeveral<F> {
         self.member(broker, now, |member| member.handle_refused(now));
     }
 
+    fn handle_bytes(&mut self, broker: usize, now: Time) {
+        self.member(broker, now, |member| member.handle_bytes(now));
+    }
+
     fn handle_message(&mut self, broker: usize, now: Time, frames: &mut Vec<F>) {
         self.member(broker, now, |member| member.handle_message(now, frames));
         frames.clear();

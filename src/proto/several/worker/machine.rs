@@ -110,6 +110,12 @@ impl<F: Frame> Machine for WorkerOfSeveral<F> {
         }
     }
 
+    fn handle_bytes(&mut self, broker: usize, now: Time) {
+        if let Some(member) = self.members.get_mut(broker) {
+            member.handle_bytes(now);
+        }
+    }
+
     fn handle_message(&mut self, broker: usize, now: Time, frames: &mut Vec<F>) {
         let Some(member) = self.members.get_mut(broker) else {
             return frames.clear();
