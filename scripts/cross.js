@@ -120,6 +120,7 @@ function crossBuild(platforms) {
     rustTarget(rust);
     // Instead of the folders with libraries of this machine.
     each[`PKG_CONFIG_LIBDIR_${rust}`] = libsodium(platform, name, zig);
+    if (platform.os === 'win32') flags.push(`-Clink-arg=${exportsForWindows()}`);
     if (platform.os !== 'darwin') continue;
     const { linker, flags: more } = macosLinker(name, zig);
     each[`CARGO_TARGET_${rust.toUpperCase().replaceAll('-', '_')}_LINKER`] = linker;
@@ -151,12 +152,10 @@ function crossBuild(platforms) {
  */
 function macosLinker(target, env) {
   const python = path.join(pythonTools(), 'python3');
-  const zig = [python, '-m', 'ziglang'];
   /** @param {string} source @param {string} output */
   const link = (source, output) => {
-    const args = ['c++', '-target', target, '-shared', '-v', '-o', output, source];
-    const { stderr } = spawnSync(zig[0], [...zig.slice(1), ...args], { env, encoding: 'utf8' });
-    return stderr;
+    const args = ['-m', 'ziglang', 'c++', '-target', target, '-shared', '-v', '-o', output, source];
+    return spawnSync(python, args, { env, encoding: 'utf8' }).stderr;
   };
   const library = run(python, ['-c', 'import os, ziglang; print(os.path.dirname(ziglang.__file__))']).trim();
   return appleLinker({
@@ -176,6 +175,15 @@ function emptyLibrary() {
   return dir;
 }
 
+/** Names the one exported symbol to the linker: cargo-zigbuild drops rustc's list, and then all are exported. */
+function exportsForWindows() {
+  const dir = path.join(CACHE, 'windows');
+  fs.mkdirSync(dir, { recursive: true });
+  const file = path.join(dir, 'exports.def');
+  fs.writeFileSync(file, 'EXPORTS\n    napi_register_module_v1\n');
+  return file;
+}
+
 /** Why that can't be done here, or undefined. */
 function whyNot() {
   if (process.platform !== 'linux') return 'it takes Linux';
@@ -190,4 +198,4 @@ function whyNot() {
   return undefined;
 }
 
-module.exports = { CACHE, crossBuild, pythonTools, whyNot };
+module.exports = { CACHE, crossBuild, pythonTools, whyNot, zigEnvironment };

@@ -7,7 +7,7 @@
 // start it again by `process.execPath`.
 const fs = require('node:fs');
 const path = require('node:path');
-const { CACHE, pythonTools } = require('./cross.js');
+const { CACHE, pythonTools, zigEnvironment } = require('./cross.js');
 const { hostPlatform } = require('./platforms.js');
 const { npm, run } = require('./run.js');
 
@@ -114,7 +114,22 @@ function windowsNode({ cpu }) {
     run(wine, version, { env: { ...process.env, ...more } });
     fs.writeFileSync(path.join(prefix, 'complete'), '');
   }
+  addLibrary(path.join(prefix, 'drive_c', 'windows', 'system32'));
   return { command: [wine, nodeOfNpm(`node-win-${cpu}`, 'bin/node.exe', WINE_NODE)], more };
+}
+
+/** Adds a library of Windows 10 that Debian 12's wine lacks. @param {string} system the folder of Windows' libraries */
+function addLibrary(system) {
+  const name = 'bcryptprimitives';
+  const file = path.join(system, `${name}.dll`);
+  if (fs.existsSync(file)) return;
+  const dir = path.join(CACHE, 'windows');
+  fs.mkdirSync(dir, { recursive: true });
+  const built = path.join(dir, `${name}.dll`);
+  const source = path.join(__dirname, 'tools', `${name}.c`);
+  const how = ['-target', 'x86_64-windows-gnu', '-shared', '-O2', '-o', built, source, '-ladvapi32'];
+  run(path.join(pythonTools(), 'python3'), ['-m', 'ziglang', 'cc', ...how], { env: zigEnvironment() });
+  fs.copyFileSync(built, file);
 }
 
 /** @param {string} cpu @param {string} rustCpu */

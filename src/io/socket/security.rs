@@ -23,7 +23,7 @@ impl Socket {
         self.set(zmq_sys::ZMQ_TCP_KEEPALIVE_IDLE as c_int, DEAD_S)?;
         self.set(zmq_sys::ZMQ_TCP_KEEPALIVE_INTVL as c_int, DEAD_S)?;
         self.set(zmq_sys::ZMQ_TCP_KEEPALIVE_CNT as c_int, 1)?;
-        self.set(zmq_sys::ZMQ_TCP_MAXRT as c_int, DEAD_S * 1000)?;
+        self.limit_unacknowledged(DEAD_S * 1000)?;
         match security {
             ServerSecurity::Curve { secret } => {
                 self.set(zmq_sys::ZMQ_CURVE_SERVER as c_int, 1)?;
