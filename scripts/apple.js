@@ -8,6 +8,17 @@ const { run } = require('./run.js');
 /** What zig links a C++ library with, and the linker has to be told. */
 const ARCHIVES = ['c++', 'c++abi', 'compiler_rt'];
 
+/** Rust's library asks for it, and uses none of it; `-dead_strip_dylibs` takes it away again. */
+const ICONV = `--- !tapi-tbd
+tbd-version:     4
+targets:         [ x86_64-macos, arm64-macos ]
+install-name:    '/usr/lib/libiconv.2.dylib'
+exports:
+  - targets:         [ x86_64-macos, arm64-macos ]
+    symbols:         [ _iconv, _iconv_close, _iconv_open ]
+...
+`;
+
 /**
  * The names of the system's functions, which zig brings, without a processor that Rust's linker does not know.
  * @param {string} stub
@@ -48,6 +59,7 @@ function appleLinker({ folder, cache, library, link }) {
   // The system's library has all three names.
   for (const name of ['libSystem.tbd', 'libc.tbd', 'libm.tbd'])
     fs.writeFileSync(path.join(folder, name), knownToLlvm(stub));
+  fs.writeFileSync(path.join(folder, 'libiconv.tbd'), ICONV);
   const source = path.join(folder, 'empty.cpp');
   fs.writeFileSync(source, '#include <new>\nvoid *made() { return ::operator new(1); }\n');
   for (const { file, from } of archivesIn(link(source, path.join(folder, 'empty.dylib')), cache))
@@ -60,7 +72,6 @@ function appleLinker({ folder, cache, library, link }) {
   const args = [
     '-lc++abi',
     '-lcompiler_rt',
-    // Rust asks for libraries that only other programs use.
     '-dead_strip_dylibs',
     // macOS on arm64 runs nothing that is not signed, by whomever.
     '-adhoc_codesign',
