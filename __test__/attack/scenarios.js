@@ -3,6 +3,7 @@
 // package keeps them from saying what they like.
 const { batch, packed, part } = require('../support/packed');
 const { greeting } = require('../support/zmtp');
+const { NUMBERS } = require('./numbers');
 const { SECURED } = require('./secured');
 const { HELLO, EXT, PAST, KIB, MIB, dial, shake, push, inChannel, ready } = require('./tools');
 
@@ -640,6 +641,7 @@ const SCENARIOS = {
     },
   },
   ...SECURED,
+  ...NUMBERS,
 };
 
 module.exports = { SCENARIOS };

@@ -2,26 +2,8 @@
 // What a hostile peer may do over CURVE, PLAIN and ipc: several things of a kind in each scenario.
 const net = require('node:net');
 const { batch, part } = require('../support/packed');
-const { frame, greeting, head } = require('../support/zmtp');
+const { frame, greeting, head, sayPlain } = require('../support/zmtp');
 const { HELLO, EXT, PAST, MIB, dial, shake, push, pause } = require('./tools');
-
-/**
- * The handshake of PLAIN, or its beginning with a wrong password.
- * @param {net.Socket} socket @param {string} name @param {string} password @returns {Promise<void>} until it is done
- */
-function sayPlain(socket, name, password) {
-  const text = (value) => Buffer.concat([Buffer.from([value.length]), Buffer.from(value)]);
-  const hello = Buffer.concat([text('HELLO'), text(name), text(password)]);
-  const initiate = Buffer.from('\x08INITIATE\x0bSocket-Type\0\0\0\x06DEALER', 'latin1');
-  socket.write(Buffer.concat([greeting('PLAIN'), frame(4, hello)]));
-  return new Promise((resolve) => {
-    socket.on('close', () => resolve());
-    socket.on('data', (bytes) => {
-      if (bytes.includes('WELCOME')) socket.write(frame(4, initiate));
-      if (bytes.includes('READY')) resolve();
-    });
-  });
-}
 
 /**
  * A relay to the broker that stops after so many bytes of a connection, and keeps it.

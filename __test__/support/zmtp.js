@@ -29,4 +29,23 @@ function frame(flags, body) {
   return Buffer.concat([isShort ? Buffer.from([flags, bytes.length]) : head(flags, bytes.length), bytes]);
 }
 
-module.exports = { LONG, frame, greeting, head };
+/**
+ * The handshake of PLAIN, or its beginning with a wrong password.
+ * @param {import('node:net').Socket} socket @param {string} name @param {string} password
+ * @returns {Promise<void>} until it is done
+ */
+function sayPlain(socket, name, password) {
+  const text = (value) => Buffer.concat([Buffer.from([value.length]), Buffer.from(value)]);
+  const hello = Buffer.concat([text('HELLO'), text(name), text(password)]);
+  const initiate = Buffer.from('\x08INITIATE\x0bSocket-Type\0\0\0\x06DEALER', 'latin1');
+  socket.write(Buffer.concat([greeting('PLAIN'), frame(4, hello)]));
+  return new Promise((resolve) => {
+    socket.on('close', () => resolve());
+    socket.on('data', (bytes) => {
+      if (bytes.includes('WELCOME')) socket.write(frame(4, initiate));
+      if (bytes.includes('READY')) resolve();
+    });
+  });
+}
+
+module.exports = { LONG, frame, greeting, head, sayPlain };

@@ -134,6 +134,15 @@ impl Acceptor {
         }
     }
 
+    /// The number of connections.
+    pub(super) fn connections(&self) -> usize {
+        match self {
+            Acceptor::Libzmq(libzmq) => libzmq.connections.len(),
+            #[cfg(unix)]
+            Acceptor::Streams(streams) => streams.len(),
+        }
+    }
+
     /// Takes reports about connections, and ends those that were silent for too long.
     pub(super) fn update(&mut self, now: Time) {
         match self {
@@ -176,15 +185,6 @@ impl Acceptor {
             Acceptor::Libzmq(libzmq) => libzmq.heard(inbound),
             #[cfg(unix)]
             Acceptor::Streams(streams) => streams.take_first(),
-        }
-    }
-
-    /// Reports that all received messages have been taken.
-    pub(super) fn drained(&mut self) {
-        match self {
-            Acceptor::Libzmq(libzmq) => libzmq.connections.drained(),
-            #[cfg(unix)]
-            Acceptor::Streams(_) => {}
         }
     }
 

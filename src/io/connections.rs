@@ -23,7 +23,8 @@ use crate::proto::Time;
 use crate::proto::broker::RoutingId;
 pub(super) use counts::Counts;
 use descriptor::{DescriptorCopy, Fd};
-use endless::Endless;
+pub use endless::UnfinishedLimits;
+use endless::{Endless, Owner};
 #[cfg(unix)]
 pub(super) use entry::host_of;
 use entry::{Connection, Stage};
@@ -39,10 +40,10 @@ use std::time::Duration;
 /// Interval between checks while connections are in a handshake or silent.
 pub(super) const LOOK: Duration = Duration::from_millis(100);
 
-/// Interval between checks of connections that may send a message without an end.
-const SUSPECTS_CHECK_INTERVAL: Duration = Duration::from_millis(20);
+/// Interval between checks of connections with incomplete messages.
+const UNFINISHED_CHECK_INTERVAL: Duration = Duration::from_millis(20);
 
-/// Interval between checks otherwise, on systems that report received bytes.
+/// Interval between checks otherwise, on systems where received bytes are counted.
 const CALM_CHECK_INTERVAL: Duration = Duration::from_millis(500);
 
 /// How often a busy driver takes reports.
@@ -50,6 +51,9 @@ const REPORT_INTERVAL: Duration = Duration::from_millis(10);
 
 /// The maximum number of connections in one check: each takes some system calls.
 pub(super) const MAX_CHECKED: usize = 512;
+
+/// Why a connection ends whose message has more frames than permitted.
+pub(super) const TOO_MANY_FRAMES: &str = "too many frames of a message";
 
 /// A handshake that takes longer makes room for others.
 const SLOW: Duration = Duration::from_secs(1);
@@ -75,7 +79,7 @@ pub(super) struct Connections {
     asked: Time,
     /// When the connections were last checked, and those that may send a message without an end.
     looked: Time,
-    looked_at_suspects: Time,
+    looked_at_unfinished: Time,
     endless: Endless,
     /// The connections whose bytes are still to be checked in this round.
     round: Vec<Fd>,
@@ -115,10 +119,15 @@ impl Connections {
             has_news: Cell::new(true),
             asked: Time::ZERO,
             looked: Time::ZERO,
-            looked_at_suspects: Time::ZERO,
+            looked_at_unfinished: Time::ZERO,
             notices: Vec::new(),
             ended: Vec::new(),
         })
+    }
+
+    /// The number of connections.
+    pub(super) fn len(&self) -> usize {
+        self.open.len()
     }
 
     pub(super) fn into_monitor(self) -> Monitor {
@@ -135,14 +144,16 @@ impl Connections {
     /// When [`update`](Self::update) has to run even without reports.
     pub(super) fn next_deadline(&self) -> Option<Time> {
         let soon = !self.quiet.is_empty() || !self.given_up.is_empty() || self.shortage.is_there();
-        let ever = cfg!(target_os = "linux") && !self.of_address.is_empty();
+        // Of very many, those that are not checked now have their turn soon.
+        let soon = soon || !self.round.is_empty();
+        let ever = cfg!(unix) && !self.open.is_empty();
         let all =
             (soon || ever).then(|| self.looked + if soon { LOOK } else { CALM_CHECK_INTERVAL });
-        let suspects = self
+        let unfinished = self
             .endless
-            .listens()
-            .then(|| self.looked_at_suspects + SUSPECTS_CHECK_INTERVAL);
-        all.into_iter().chain(suspects).min()
+            .watches()
+            .then(|| self.looked_at_unfinished + UNFINISHED_CHECK_INTERVAL);
+        all.into_iter().chain(unfinished).min()
     }
 
     pub(super) fn drain_notices(&mut self) -> std::vec::Drain<'_, ConnectionNotice> {
@@ -170,8 +181,9 @@ impl Connections {
                 self.looked = now;
                 self.look(now);
             }
-            self.looked_at_suspects = now;
-            self.look_at_suspects();
+            self.looked_at_unfinished = now;
+            self.look_at_unfinished();
+            self.end_exceeding();
         }
     }
 
@@ -183,13 +195,15 @@ impl Connections {
 
     /// Whether [`heard`](Self::heard) has to be called for messages.
     pub(super) fn listens(&self) -> bool {
-        !self.quiet.is_empty() || self.endless.listens()
+        !self.quiet.is_empty()
     }
 
-    /// Reports that all received messages have been taken.
-    pub(super) fn drained(&mut self) {
-        for fd in self.endless.take_exceeding() {
-            self.end(fd, "a message without an end");
+    /// Ends the connections whose incomplete messages are too large, alone or together.
+    fn end_exceeding(&mut self) {
+        let open = &self.open;
+        let owner = |fd| open.get(&fd).map_or(Owner::Unknown, Connection::owner);
+        for (fd, reason) in self.endless.take_exceeding(owner) {
+            self.end(fd, reason);
         }
     }
 

@@ -67,7 +67,7 @@ use std::sync::mpsc::Receiver;
 pub use acceptor::Listen;
 pub use address::Address;
 pub use clock::now;
-pub use connections::{ConnectionLimits, ConnectionNotice};
+pub use connections::{ConnectionLimits, ConnectionNotice, UnfinishedLimits};
 pub use context::quiesce;
 pub use error::Error;
 pub use message::Message;

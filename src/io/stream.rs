@@ -8,7 +8,7 @@ mod output;
 mod socket;
 
 pub(super) use connector::{Progress, Target};
-pub(super) use input::{BUFFER, ENDLESS, Input, Next, TURN};
+pub(super) use input::{BUFFER, ENDLESS, Input, MANY_FRAMES, Next, TURN};
 pub(super) use output::Output;
 
 use super::context::Lingering;

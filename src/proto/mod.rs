@@ -18,6 +18,7 @@ pub mod flow;
 pub mod link;
 pub mod machine;
 pub mod names;
+pub(crate) mod network;
 pub mod request_id;
 pub mod several;
 pub(crate) mod table;

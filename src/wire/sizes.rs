@@ -42,6 +42,10 @@ pub const MAX_LIST_OF_BROKER: usize = 1 << 20;
 /// Channels of a connection at one time, beside the peer that has the connection itself.
 pub const MAX_CHANNELS: u16 = 255;
 
+/// Frames of a message. The crate `zmq-sys` has the same number for connections of libzmq. A broker takes less than a
+/// millisecond to receive them.
+pub const MAX_FRAMES: usize = 16_384;
+
 /// How much larger than the largest body a frame may be, because it is packed, encrypted or a list.
 pub const FRAME_RESERVE: u64 = 2 << 20;
 
@@ -78,6 +82,7 @@ mod tests {
                 format!("1–{MAX_ECHO}:"),
             ),
             ("hello", format!("{MAX_HELLO}")),
+            ("frames of a message", format!("{MAX_FRAMES}:")),
             (
                 "description, and metadata as JSON, in a hello",
                 format!("{MAX_DESCRIPTION}, {MAX_METADATA}"),

@@ -59,6 +59,18 @@ unsafe extern "C" {
     /// crate.
     #[cfg(unix)]
     pub fn zmq_sys_is_closing(context: *mut c_void) -> c_int;
+    /// The number of bytes that the connections with this descriptor have sent, and a cost for each part of a message.
+    /// It belongs to the number of the descriptor, and only grows. Not a function of libzmq, but of this crate.
+    #[cfg(unix)]
+    pub fn zmq_sys_received(descriptor: i64) -> u64;
+    /// What of it belongs to a message that is not complete, and to the handshake before the first message. Not a function
+    /// of libzmq, but of this crate.
+    #[cfg(unix)]
+    pub fn zmq_sys_unfinished(descriptor: i64) -> u64;
+    /// 1 if a connection with this descriptor was ended since the last call because a message had too many frames,
+    /// otherwise 0. Not a function of libzmq, but of this crate.
+    #[cfg(unix)]
+    pub fn zmq_sys_was_cut(descriptor: i64) -> c_int;
     /// Terminates a context; blocks until all its sockets are closed and their lingering messages
     /// are sent.
     pub fn zmq_ctx_term(context: *mut c_void) -> c_int;

@@ -182,6 +182,11 @@ impl Streams {
         }
     }
 
+    /// The number of connections.
+    pub(super) fn len(&self) -> usize {
+        self.connections.len()
+    }
+
     /// Whether the last message was the first of its connection.
     pub(super) fn listens(&self) -> bool {
         self.first.is_some()

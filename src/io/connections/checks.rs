@@ -8,6 +8,9 @@ use crate::proto::Time;
 /// The maximum number of bytes that a connection receives before the end of its handshake.
 const MAX_HANDSHAKE_BYTES: u64 = 65_536;
 
+/// The maximum number of connections that are checked for incomplete messages at once.
+pub(super) const MAX_COUNTED: usize = 2048;
+
 impl Connections {
     /// Checks some of the connections.
     pub(super) fn look(&mut self, now: Time) {
@@ -23,12 +26,7 @@ impl Connections {
             };
             let age = now.since(since);
             match entry.stage {
-                Stage::Handshake
-                    if self
-                        .copy
-                        .received(fd, &entry.remote)
-                        .is_some_and(|bytes| bytes > MAX_HANDSHAKE_BYTES) =>
-                {
+                Stage::Handshake if !entry.is_ipc() && entry.received(fd) > MAX_HANDSHAKE_BYTES => {
                     ended.push((fd, "too many bytes before the handshake"));
                 }
                 Stage::Silent
@@ -52,33 +50,30 @@ impl Connections {
         }
     }
 
-    /// Checks the received bytes of some connections.
+    /// Checks some of the connections for incomplete messages.
     fn look_at_bytes(&mut self) {
-        if !cfg!(target_os = "linux") {
+        if !cfg!(unix) {
             return;
         }
         if self.round.is_empty() {
             self.round.extend(self.open.keys());
         }
-        let rest = self.round.len().saturating_sub(MAX_CHECKED);
+        let rest = self.round.len().saturating_sub(MAX_COUNTED);
         for fd in self.round.split_off(rest) {
             self.look_at_bytes_of(fd);
         }
     }
 
-    /// Checks the received bytes of the connections that may send a message without an end.
-    pub(super) fn look_at_suspects(&mut self) {
-        for fd in self.endless.suspects() {
+    /// Checks the connections with incomplete messages.
+    pub(super) fn look_at_unfinished(&mut self) {
+        for fd in self.endless.watched() {
             self.look_at_bytes_of(fd);
         }
     }
 
     fn look_at_bytes_of(&mut self, fd: Fd) {
-        if let Some(entry) = self.open.get(&fd)
-            && matches!(entry.stage, Stage::Silent | Stage::Speaking)
-            && let Some(received) = self.copy.received(fd, &entry.remote)
-        {
-            self.endless.look(fd, received);
+        if let Some(entry) = self.open.get(&fd) {
+            self.endless.look(fd, entry.unfinished(fd), self.open.len());
         }
     }
 }

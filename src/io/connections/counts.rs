@@ -1,5 +1,6 @@
-//! The numbers of connections by address or user.
+//! The numbers of connections by the network of their address, or by user.
 
+use crate::proto::network::network_of;
 use std::collections::HashMap;
 
 #[derive(Debug, Default)]
@@ -8,21 +9,23 @@ pub(in crate::io) struct Counts(HashMap<Box<str>, usize>);
 impl Counts {
     /// Counts one more. Returns their number.
     pub(in crate::io) fn add(&mut self, of: &str) -> usize {
-        let count = self.0.entry(of.into()).or_default();
+        let count = self.0.entry(network_of(of).into()).or_default();
         *count += 1;
         *count
     }
 
     pub(in crate::io) fn remove(&mut self, of: &str) {
-        if let Some(count) = self.0.get_mut(of) {
+        let of = network_of(of);
+        if let Some(count) = self.0.get_mut(&*of) {
             *count -= 1;
             if *count == 0 {
-                self.0.remove(of);
+                self.0.remove(&*of);
             }
         }
     }
 
-    pub(in crate::io) fn is_empty(&self) -> bool {
+    #[cfg(test)]
+    fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 }

@@ -14,6 +14,35 @@ pub(super) use elsewhere::{DescriptorCopy, Reserve};
 /// The number of a descriptor, as libzmq reports it.
 pub(super) type Fd = i64;
 
+/// The number of bytes that libzmq has read from the connections with this descriptor so far, on systems where it is
+/// counted. The parts of messages cost more than their bytes there.
+pub(super) fn received(fd: Fd) -> u64 {
+    // SAFETY: any number may be asked for.
+    #[cfg(unix)]
+    return unsafe { zmq_sys::zmq_sys_received(fd) };
+    #[cfg(not(unix))]
+    return 0;
+}
+
+/// The part of these bytes that belongs to a message which is not complete.
+pub(super) fn unfinished(fd: Fd) -> u64 {
+    // SAFETY: any number may be asked for.
+    #[cfg(unix)]
+    return unsafe { zmq_sys::zmq_sys_unfinished(fd) };
+    #[cfg(not(unix))]
+    return 0;
+}
+
+/// Whether libzmq's part of the addon has ended a connection with this descriptor since the last call, because a message
+/// had too many frames.
+pub(super) fn was_cut(fd: Fd) -> bool {
+    // SAFETY: any number may be asked for.
+    #[cfg(unix)]
+    return unsafe { zmq_sys::zmq_sys_was_cut(fd) != 0 };
+    #[cfg(not(unix))]
+    return false;
+}
+
 #[cfg(unix)]
 mod unix {
     use super::Fd;
@@ -52,11 +81,6 @@ mod unix {
                 Connection::Ipc(stream) => stream.shutdown(Shutdown::Both).ok(),
             };
             self.with(fd, remote, end).is_some()
-        }
-
-        /// The number of bytes received over a connection, on systems that report it.
-        pub(in crate::io) fn received(&mut self, fd: Fd, remote: &str) -> Option<u64> {
-            self.with(fd, remote, received)
         }
 
         /// Calls `act` with the connection to `remote`, if the number still refers to it.
@@ -123,35 +147,6 @@ mod unix {
         }
     }
 
-    #[cfg(target_os = "linux")]
-    fn received(connection: &Connection) -> Option<u64> {
-        /// Offset of `tcpi_bytes_received` in the kernel's `struct tcp_info`, which only grows at
-        /// its end.
-        const AT: usize = 128;
-        let Connection::Tcp(stream) = connection else {
-            return None;
-        };
-        let mut info = [0u8; AT + size_of::<u64>()];
-        let mut len = info.len() as libc::socklen_t;
-        // SAFETY: the kernel writes at most `len` bytes, and their number to `len`.
-        let rc = unsafe {
-            libc::getsockopt(
-                stream.as_raw_fd(),
-                libc::IPPROTO_TCP,
-                libc::TCP_INFO,
-                info.as_mut_ptr().cast(),
-                &raw mut len,
-            )
-        };
-        let bytes = info[AT..].try_into().ok()?;
-        (rc == 0 && len as usize == info.len()).then(|| u64::from_ne_bytes(bytes))
-    }
-
-    #[cfg(not(target_os = "linux"))]
-    fn received(_connection: &Connection) -> Option<u64> {
-        None
-    }
-
     /// Reserved descriptors. Without a free one libzmq retries to accept a connection in a busy
     /// loop; with these released it accepts the connection, which can then be ended.
     #[derive(Debug, Default)]
@@ -193,10 +188,6 @@ mod elsewhere {
         pub(in crate::io) fn end(&mut self, _fd: Fd, _remote: &str) -> bool {
             false
         }
-
-        pub(in crate::io) fn received(&mut self, _fd: Fd, _remote: &str) -> Option<u64> {
-            None
-        }
     }
 
     #[derive(Debug, Default)]
@@ -211,7 +202,7 @@ mod elsewhere {
 #[cfg(all(test, target_os = "linux"))]
 mod tests {
     use super::*;
-    use std::io::{Read, Write};
+    use std::io::Read;
     use std::net::{TcpListener, TcpStream};
     use std::os::fd::AsRawFd;
 
@@ -221,16 +212,10 @@ mod tests {
         let mut near = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         let (far, _) = listener.accept().unwrap();
         let fd = i64::from(far.as_raw_fd());
-        near.write_all(b"hello").unwrap();
-        let mut hello = [0; 5];
-        (&far).read_exact(&mut hello).unwrap();
-
         let mut copy = DescriptorCopy::new().unwrap();
         let remote = format!("tcp://{}", near.local_addr().unwrap());
-        assert_eq!(copy.received(fd, &remote), Some(5));
         for other in ["tcp://127.0.0.1:1", "tcp://", "ipc://"] {
             assert!(!copy.end(fd, other), "{other}");
-            assert_eq!(copy.received(fd, other), None, "{other}");
         }
         assert!(!copy.end(-1, &remote));
         assert!(copy.end(fd, &remote));
@@ -245,7 +230,7 @@ mod tests {
         let (far, _) = listener.accept().unwrap();
         let mut copy = DescriptorCopy::new().unwrap();
         let remote = format!("tcp://{}", near.local_addr().unwrap());
-        assert_eq!(copy.received(far.as_raw_fd().into(), &remote), Some(0));
+        assert!(copy.end(far.as_raw_fd().into(), &remote));
         drop(far);
         assert_eq!(near.read(&mut [0; 1]).unwrap(), 0);
     }

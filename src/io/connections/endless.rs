@@ -1,138 +1,160 @@
 //! Detects messages without an end.
 //!
 //! libzmq keeps the frames of a message until the last one has arrived, and limits the size of each
-//! frame only. The received bytes of each connection are therefore checked at intervals. A
-//! connection that has received more than the maximum size of a message, without a complete one, is
-//! ended. If all such connections together exceed a maximum, those that have received most are ended.
+//! frame only. What each connection has sent of a message that is not complete is therefore checked at
+//! intervals, and a connection that has sent more than the maximum of a message is ended. If all such
+//! connections together, or those of one owner, exceed a maximum, those that have sent most are ended,
+//! of the owner with most.
 
 use super::Fd;
-use std::collections::HashMap;
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, HashMap};
 
-/// A connection that has received more bytes than this since it was last watched has to be watched
-/// for messages.
-const SUSPICIOUS_BYTES: u64 = 1 << 20;
+/// Incomplete messages that are not larger do not count. With many connections it is less.
+const SMALL: u64 = 64 << 10;
+const SMALLEST: u64 = 1 << 10;
 
-/// Tolerance for bytes that were under way or buffered at the first check.
-const SLACK: u64 = 2 << 20;
+/// The part of the maximum for all that those which do not count may have together.
+const UNCOUNTED: u64 = 8;
+
+/// Whose connections have a maximum together.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Owner {
+    User(Box<str>),
+    Address(Box<str>),
+    /// Over ipc, before the user is known.
+    Unknown,
+}
+
+/// The maxima of received bytes without a complete message.
+#[derive(Debug, Clone, Copy)]
+pub struct UnfinishedLimits {
+    /// Of all connections together.
+    pub all: u64,
+    /// Of those of a user, and of an address.
+    pub of_user: u64,
+    /// See `of_user`.
+    pub of_address: u64,
+}
 
 #[derive(Debug)]
 pub(super) struct Endless {
-    /// The limit of bytes without a message, tolerance included.
+    /// The maximum of one message.
     most: u64,
-    /// The limit of such bytes of all connections together.
-    in_all: u64,
-    /// Received bytes at the first check, or when the connection was last watched.
-    seen: HashMap<Fd, u64>,
-    /// Connections without a message since they became suspicious.
-    suspects: HashMap<Fd, Suspect>,
-    /// Suspects beyond the limit, which may still have an unread message.
-    exceeding: Vec<Fd>,
-}
-
-#[derive(Debug, Clone, Copy)]
-struct Suspect {
-    /// Received bytes when it became suspicious.
-    since: u64,
-    /// Received bytes at the last check.
-    received: u64,
-}
-
-impl Suspect {
-    fn unfinished(self) -> u64 {
-        self.received.saturating_sub(self.since)
-    }
+    /// The maxima of several connections.
+    together: UnfinishedLimits,
+    /// The connections whose incomplete messages count, with their sizes at the last check.
+    sizes: HashMap<Fd, u64>,
+    /// Whether a size has grown since the last [`take_exceeding`](Self::take_exceeding).
+    have_grown: bool,
 }
 
 impl Endless {
-    pub(super) fn new(message: u64, in_all: u64) -> Self {
+    pub(super) fn new(message: u64, together: UnfinishedLimits) -> Self {
         Endless {
-            most: message.saturating_add(SLACK),
-            in_all: in_all.saturating_add(SLACK),
-            seen: HashMap::new(),
-            suspects: HashMap::new(),
-            exceeding: Vec::new(),
+            most: message,
+            together,
+            sizes: HashMap::new(),
+            have_grown: false,
         }
     }
 
-    /// Whether [`heard`](Self::heard) has to be called for messages.
-    pub(super) fn listens(&self) -> bool {
-        !self.suspects.is_empty()
+    /// Whether there are connections to be checked again soon.
+    pub(super) fn watches(&self) -> bool {
+        !self.sizes.is_empty()
     }
 
     /// The connections to be checked again soon.
-    pub(super) fn suspects(&self) -> Vec<Fd> {
-        self.suspects.keys().copied().collect()
+    pub(super) fn watched(&self) -> Vec<Fd> {
+        self.sizes.keys().copied().collect()
     }
 
-    /// Reports the first message over this connection, and the number of bytes received over it until then.
-    pub(super) fn met(&mut self, fd: Fd, received: u64) {
-        self.suspects.remove(&fd);
-        self.seen.insert(fd, received);
+    /// The size from which an incomplete message counts, if this number of connections is open.
+    fn small(&self, open: usize) -> u64 {
+        let open = u64::try_from(open).unwrap_or(u64::MAX).max(1);
+        (self.together.all / UNCOUNTED / open).clamp(SMALLEST, SMALL)
     }
 
-    /// Reports a message over this connection.
-    pub(super) fn heard(&mut self, fd: Fd) {
-        if let Some(suspect) = self.suspects.remove(&fd) {
-            self.seen.insert(fd, suspect.received);
-        }
-    }
-
-    /// Reports the number of bytes received over this connection.
-    pub(super) fn look(&mut self, fd: Fd, received: u64) {
-        if let Some(suspect) = self.suspects.get_mut(&fd) {
-            suspect.received = received;
-            if suspect.unfinished() > self.most && !self.exceeding.contains(&fd) {
-                self.exceeding.push(fd);
-            }
+    /// Reports the size of the incomplete message of this connection, which is one of `open`.
+    pub(super) fn look(&mut self, fd: Fd, size: u64, open: usize) {
+        if size < self.small(open) {
+            self.sizes.remove(&fd);
             return;
         }
-        let before = self.seen.get(&fd).copied();
-        if before.is_none() {
-            self.seen.insert(fd, received);
-        }
-        // All bytes of a connection without a message count. One that has just arrived is heard before
-        // `take_exceeding`.
-        let since = before.map_or(0, |_| received);
-        if received.saturating_sub(before.unwrap_or(0)) > SUSPICIOUS_BYTES {
-            self.suspects.insert(fd, Suspect { since, received });
-            if before.is_none() {
-                self.look(fd, received);
-            }
-        }
+        let before = self.sizes.insert(fd, size);
+        self.have_grown |= before.is_none_or(|before| size > before);
     }
 
-    /// Removes and returns the connections that certainly exceed a limit. Call it when all received
-    /// messages have been taken.
-    pub(super) fn take_exceeding(&mut self) -> Vec<Fd> {
-        let mut taken = std::mem::take(&mut self.exceeding);
-        // A message may have ended meanwhile, and another one begun.
-        let most = self.most;
-        taken.retain(|fd| {
-            let suspect = self.suspects.get(fd);
-            suspect.is_some_and(|suspect| suspect.unfinished() > most)
-        });
-        for fd in &taken {
-            self.forget(*fd);
+    /// Removes and returns the connections that exceed a limit, each with the reason.
+    pub(super) fn take_exceeding(
+        &mut self,
+        owner: impl Fn(Fd) -> Owner,
+    ) -> Vec<(Fd, &'static str)> {
+        if !std::mem::take(&mut self.have_grown) {
+            return Vec::new();
         }
-        let mut all: u64 = self.suspects.values().map(|each| each.unfinished()).sum();
-        while all > self.in_all {
-            let largest = self
-                .suspects
-                .iter()
-                .max_by_key(|(_, each)| each.unfinished());
-            let Some((&fd, &suspect)) = largest else {
-                break;
+        let sizes = self.sizes.iter();
+        let endless = sizes.filter(|&(_, &size)| size > self.most);
+        let mut ended: Vec<(Fd, &'static str)> = endless
+            .map(|(&fd, _)| (fd, "a message without an end"))
+            .collect();
+        for (fd, _) in &ended {
+            self.sizes.remove(fd);
+        }
+        for fd in self.too_much_together(owner) {
+            self.sizes.remove(&fd);
+            ended.push((fd, "too much of incomplete messages"));
+        }
+        ended
+    }
+
+    /// The connections that have to end because several have received too much together.
+    fn too_much_together(&self, owner: impl Fn(Fd) -> Owner) -> Vec<Fd> {
+        let UnfinishedLimits {
+            all: most,
+            of_user,
+            of_address,
+        } = self.together;
+        let least = most.min(of_user).min(of_address);
+        let sum: u64 = self.sizes.values().sum();
+        if sum <= least {
+            return Vec::new();
+        }
+        let mut owners: BTreeMap<Owner, (u64, Vec<(u64, Fd)>)> = BTreeMap::new();
+        for (&fd, &size) in &self.sizes {
+            let (sum, of_owner) = owners.entry(owner(fd)).or_default();
+            *sum += size;
+            of_owner.push((size, fd));
+        }
+        let mut all = sum;
+        let mut ended = Vec::new();
+        for (owner, (sum, of_owner)) in &mut owners {
+            of_owner.sort_unstable_by_key(|&(bytes, fd)| Reverse((bytes, fd)));
+            of_owner.reverse();
+            let most = match owner {
+                Owner::User(_) => of_user,
+                Owner::Address(_) => of_address,
+                Owner::Unknown => u64::MAX,
             };
-            all -= suspect.unfinished();
-            self.forget(fd);
-            taken.push(fd);
+            while *sum > most
+                && let Some((bytes, fd)) = of_owner.pop()
+            {
+                (*sum, all) = (*sum - bytes, all - bytes);
+                ended.push(fd);
+            }
         }
-        taken
+        while all > most
+            && let Some((sum, of_owner)) = owners.values_mut().max_by_key(|(sum, _)| *sum)
+            && let Some((bytes, fd)) = of_owner.pop()
+        {
+            (*sum, all) = (*sum - bytes, all - bytes);
+            ended.push(fd);
+        }
+        ended
     }
 
     pub(super) fn forget(&mut self, fd: Fd) {
-        self.seen.remove(&fd);
-        self.suspects.remove(&fd);
+        self.sizes.remove(&fd);
     }
 }
 
@@ -142,104 +164,99 @@ mod tests {
 
     const MESSAGE: u64 = 10 << 20;
 
-    #[test]
-    fn bytes_without_a_message_are_too_many_at_some_time() {
-        let mut endless = Endless::new(MESSAGE, 3 * MESSAGE);
-        endless.look(7, SUSPICIOUS_BYTES);
-        assert!(!endless.listens());
-        endless.look(7, 3 * SUSPICIOUS_BYTES);
-        assert_eq!(endless.suspects(), [7]);
-        endless.look(7, 3 * SUSPICIOUS_BYTES + MESSAGE + SLACK);
-        assert!(endless.take_exceeding().is_empty());
-        endless.look(7, 3 * SUSPICIOUS_BYTES + MESSAGE + SLACK + 1);
-        assert_eq!(endless.take_exceeding(), [7]);
-        endless.forget(7);
-        assert!(!endless.listens() && endless.take_exceeding().is_empty());
+    fn endless() -> Endless {
+        let together = UnfinishedLimits {
+            all: 3 * MESSAGE,
+            of_user: u64::MAX,
+            of_address: u64::MAX,
+        };
+        Endless::new(MESSAGE, together)
+    }
+
+    /// Of connections of one owner.
+    fn ended(endless: &mut Endless) -> Vec<Fd> {
+        let ended = endless.take_exceeding(|_| Owner::Unknown);
+        ended.into_iter().map(|(fd, _)| fd).collect()
     }
 
     #[test]
-    fn a_connection_with_messages_is_no_suspect() {
-        let mut endless = Endless::new(MESSAGE, 3 * MESSAGE);
-        let mut received = 0;
-        for _ in 0..10 {
-            received += MESSAGE;
-            endless.look(7, received);
-            endless.heard(7);
+    fn a_message_that_is_too_large_ends_and_one_that_becomes_complete_does_not() {
+        let mut endless = endless();
+        endless.look(7, SMALL - 1, 1);
+        assert!(!endless.watches());
+        for fd in [7, 8] {
+            endless.look(fd, MESSAGE, 1);
         }
-        assert!(!endless.listens());
-        // Beyond the limit, with the last message unread.
-        endless.look(7, received + MESSAGE);
-        endless.look(7, received + 4 * MESSAGE);
-        endless.heard(7);
-        assert!(endless.take_exceeding().is_empty());
-    }
-
-    #[test]
-    fn at_the_first_look_everything_counts() {
-        let mut endless = Endless::new(MESSAGE, 3 * MESSAGE);
-        endless.look(7, MESSAGE + SLACK + 1);
-        endless.look(8, MESSAGE + SLACK + 1);
-        endless.heard(8);
-        assert_eq!(endless.take_exceeding(), [7]);
-    }
-
-    #[test]
-    fn what_came_before_the_first_look_with_messages_does_not_count() {
-        let mut endless = Endless::new(MESSAGE, 3 * MESSAGE);
-        for fd in 1..=5 {
-            endless.met(fd, 1000);
-            endless.look(fd, 2 * MESSAGE);
-        }
-        assert!(endless.take_exceeding().is_empty());
-        endless.look(5, 3 * MESSAGE + SLACK + 1);
-        assert_eq!(endless.take_exceeding(), [5]);
-    }
-
-    #[test]
-    fn the_message_after_one_that_was_not_taken_in_time_may_be_incomplete() {
-        let mut endless = Endless::new(MESSAGE, 3 * MESSAGE);
-        endless.met(7, 0);
-        endless.look(7, MESSAGE);
-        endless.look(7, 2 * MESSAGE + SLACK + 1);
-        endless.heard(7);
-        endless.look(7, 3 * MESSAGE);
-        assert!(endless.listens());
-        assert!(endless.take_exceeding().is_empty());
-    }
-
-    #[test]
-    fn a_message_that_grows_slowly_is_noticed() {
-        let mut endless = Endless::new(MESSAGE, 3 * MESSAGE);
-        let step = SUSPICIOUS_BYTES / 2;
-        let mut received = 0;
-        while endless.take_exceeding().is_empty() {
-            received += step;
-            assert!(received < 2 * MESSAGE, "it goes on for ever");
-            endless.look(7, received);
-        }
-        // With messages, the connection is watched now and then.
-        let mut watched = 0;
-        for n in 1..100 {
-            endless.look(8, n * step);
-            watched += usize::from(endless.suspects().contains(&8));
-            endless.heard(8);
-        }
-        assert!((20..40).contains(&watched), "{watched}");
+        assert!(endless.watches() && ended(&mut endless).is_empty());
+        endless.look(7, MESSAGE + 1, 1);
+        endless.look(8, 0, 1);
+        assert_eq!(ended(&mut endless), [7]);
+        assert!(!endless.watches());
     }
 
     #[test]
     fn of_many_that_exceed_the_limit_together_the_one_with_most_ends() {
-        let mut endless = Endless::new(MESSAGE, 3 * MESSAGE);
-        let mut ended = Vec::new();
-        for n in 1..=MESSAGE / SUSPICIOUS_BYTES {
+        let mut endless = endless();
+        let mut all_ended = Vec::new();
+        for n in 1..=10 {
             for fd in (1..=5)
-                .filter(|fd| !ended.contains(fd))
+                .filter(|fd| !all_ended.contains(fd))
                 .collect::<Vec<Fd>>()
             {
-                endless.look(fd, n * SUSPICIOUS_BYTES + fd as u64);
+                endless.look(fd, n * MESSAGE / 10 - 10 + fd as u64, 1);
             }
-            ended.extend(endless.take_exceeding());
+            all_ended.extend(ended(&mut endless));
         }
-        assert_eq!(ended, [5, 4]);
+        assert_eq!(all_ended, [5, 4]);
+    }
+
+    #[test]
+    fn the_more_connections_the_smaller_are_those_that_count() {
+        let (mut endless, open) = (endless(), 1000);
+        let small = 3 * MESSAGE / UNCOUNTED / open;
+        for fd in 0..1000 {
+            endless.look(fd, small - 1, open as usize);
+        }
+        assert!(!endless.watches());
+        for fd in 0..1000 {
+            endless.look(fd, MESSAGE / 100, open as usize);
+        }
+        assert_eq!(1000 - ended(&mut endless).len(), 300);
+        assert_eq!(endless.watched().len(), 300);
+    }
+
+    #[test]
+    fn of_an_owner_with_too_much_or_with_most_connections_end() {
+        let together = UnfinishedLimits {
+            all: 4 * MESSAGE,
+            of_user: 2 * MESSAGE,
+            of_address: 3 * MESSAGE,
+        };
+        let owner = |fd: Fd| match fd {
+            0..10 => Owner::User("many".into()),
+            10 => Owner::User("one".into()),
+            _ => Owner::Address("a".into()),
+        };
+        let mut endless = Endless::new(MESSAGE, together);
+        for fd in 0..10 {
+            endless.look(fd, MESSAGE / 4 + fd as u64, 1);
+        }
+        for fd in 10..12 {
+            endless.look(fd, MESSAGE - 100, 1);
+        }
+        let ended = endless.take_exceeding(owner);
+        let fds: Vec<Fd> = ended.iter().map(|(fd, _)| *fd).collect();
+        // The largest of this user, and no other.
+        assert_eq!(fds, [9, 8, 7]);
+        assert!(
+            ended
+                .iter()
+                .all(|(_, why)| *why == "too much of incomplete messages")
+        );
+        endless.look(12, MESSAGE - 50, 1);
+        let ended = endless.take_exceeding(owner);
+        let fds: Vec<Fd> = ended.iter().map(|(fd, _)| *fd).collect();
+        // Now all have too much, and the address has most.
+        assert_eq!(fds, [12]);
     }
 }

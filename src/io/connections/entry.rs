@@ -1,7 +1,10 @@
 //! One connection of a broker.
 
+use super::descriptor::{Fd, received, unfinished};
+use super::endless::Owner;
 use crate::proto::Time;
 use crate::proto::broker::RoutingId;
+use crate::proto::network::network_of;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Stage {
@@ -20,6 +23,8 @@ pub(super) struct Connection {
     /// The endpoint of the other side, as libzmq states it.
     pub(super) remote: String,
     pub(super) since: Time,
+    /// The bytes that were received with its descriptor before it existed.
+    pub(super) before: u64,
     pub(super) stage: Stage,
     pub(super) user: Option<Box<str>>,
     /// The peer, once a message of it has come.
@@ -27,6 +32,39 @@ pub(super) struct Connection {
 }
 
 impl Connection {
+    /// The bytes received over it, on systems where they are counted.
+    pub(super) fn received(&self, fd: Fd) -> u64 {
+        received(fd).saturating_sub(self.before)
+    }
+
+    /// What it has sent of a message that is not complete, on systems where it is counted.
+    pub(super) fn unfinished(&self, fd: Fd) -> u64 {
+        let is_counted = match self.stage {
+            Stage::Silent | Stage::Speaking => true,
+            // Over ipc the end of the handshake is known with the first message.
+            Stage::Handshake => self.is_ipc(),
+            Stage::Ended => false,
+        };
+        match is_counted {
+            // An earlier connection with the same descriptor may have left some.
+            true => unfinished(fd).min(self.received(fd)),
+            false => 0,
+        }
+    }
+
+    /// Whose incomplete messages have a maximum together.
+    pub(super) fn owner(&self) -> Owner {
+        match (&self.user, self.address()) {
+            (Some(user), _) => Owner::User(user.clone()),
+            (None, "") => Owner::Unknown,
+            (None, address) => Owner::Address(network_of(address).into()),
+        }
+    }
+
+    pub(super) fn is_ipc(&self) -> bool {
+        self.address().is_empty()
+    }
+
     /// The address without the port.
     pub(super) fn address(&self) -> &str {
         address_of(&self.remote)

@@ -1,6 +1,6 @@
 //! The limits on connections, and the reports for the operator.
 
-use super::{Quiet, SLOW};
+use super::{Quiet, SLOW, UnfinishedLimits};
 use crate::io::security::HandshakeFailure;
 use crate::proto::Time;
 use std::time::Duration;
@@ -18,8 +18,8 @@ pub struct ConnectionLimits {
     pub silence: Option<Duration>,
     /// Maximum size of a message in bytes.
     pub message: u64,
-    /// Maximum size of all incomplete messages together, in bytes.
-    pub unfinished: u64,
+    /// Maximum sizes of incomplete messages together, in bytes.
+    pub unfinished: UnfinishedLimits,
     /// Whether names belong to their holders, see `Patience`.
     pub names_are_held: bool,
 }

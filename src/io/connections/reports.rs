@@ -1,7 +1,8 @@
 //! libzmq's reports about the connections: their beginnings, handshakes and ends.
 
+use super::descriptor::{received, was_cut};
 use super::entry::{Connection, Stage, address_of};
-use super::{ConnectionNotice, Connections, Fd, is_out_of_descriptors};
+use super::{ConnectionNotice, Connections, Fd, TOO_MANY_FRAMES, is_out_of_descriptors};
 use crate::io::monitor::Report;
 use crate::io::security::HandshakeFailure;
 use crate::proto::Time;
@@ -55,6 +56,7 @@ impl Connections {
         let connection = Connection {
             remote,
             since: now,
+            before: received(fd),
             stage: Stage::Handshake,
             user: None,
             peer: None,
@@ -81,6 +83,12 @@ impl Connections {
         let Some(entry) = self.open.remove(&fd) else {
             return;
         };
+        if was_cut(fd) {
+            self.notices.push(ConnectionNotice::Ended {
+                address: entry.address().into(),
+                reason: TOO_MANY_FRAMES,
+            });
+        }
         self.endless.forget(fd);
         self.given_up.remove(fd);
         self.quiet.remove(entry.since, fd);

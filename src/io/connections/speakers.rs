@@ -53,15 +53,13 @@ impl Connections {
         connection: impl FnOnce() -> (Option<Fd>, Option<&'a str>),
     ) -> Option<PeerFacts> {
         // `connection` is the most expensive part: it is called once for each connection accepted since.
-        if let Some(&(fd, serial)) = self.speakers.get(peer) {
-            self.endless.heard(fd);
-            if serial == self.serial {
-                return None;
-            }
+        if let Some(&(_, serial)) = self.speakers.get(peer)
+            && serial == self.serial
+        {
+            return None;
         }
         let (fd, user) = connection();
         let fd = fd?;
-        self.endless.heard(fd);
         let is_first = self.open.get(&fd)?.stage != Stage::Speaking;
         let id: RoutingId = peer.into();
         let before = self.speakers.insert(id.clone(), (fd, self.serial));
@@ -73,9 +71,6 @@ impl Connections {
         self.quiet.remove(entry.since, fd);
         if entry.stage == Stage::Ended {
             return None;
-        }
-        if is_first && let Some(received) = self.copy.received(fd, &entry.remote) {
-            self.endless.met(fd, received);
         }
         entry.stage = Stage::Speaking;
         let address = entry.remote.strip_prefix("tcp://").map(str::to_owned);

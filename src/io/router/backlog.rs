@@ -18,8 +18,12 @@ use std::time::Duration;
 /// its name may belong to another user from then on.
 const LAST_WORDS: u32 = 8 * QUANTUM;
 
-/// A connection of which so many bytes wait is not read until less than half of them are left.
+/// A connection of which so many bytes wait is not read until less than half of them are left. If very many
+/// connections wait, it is less.
 const UNREAD: usize = 256 * 1024;
+
+/// The bytes of all waiting connections together above which each may have less than [`UNREAD`].
+const UNREAD_OF_ALL: usize = 64 * 1024 * 1024;
 
 /// How often peers whose messages wait are reported.
 const SIGNS: Duration = Duration::from_millis(20);
@@ -128,9 +132,10 @@ impl Driver {
         let bytes = self.backlog.bytes_of(connection);
         let peer = self.names.payer(connection);
         if self.machine.handle_waiting_from(now, peer, bytes) {
-            if bytes >= UNREAD {
+            let unread = UNREAD.min(UNREAD_OF_ALL / self.backlog.len().max(1));
+            if bytes >= unread {
                 self.acceptor.pause_reading(connection, true);
-            } else if bytes < UNREAD / 2 {
+            } else if bytes < unread / 2 {
                 self.acceptor.pause_reading(connection, false);
             }
             return;

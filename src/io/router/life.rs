@@ -190,6 +190,7 @@ impl Driver {
     fn batch(&mut self) -> bool {
         let now = clock::now();
         self.acceptor.update(now);
+        (self.machine).note_connections(self.acceptor.connections());
         let drained = self.receive(now);
         let deadline = self.machine.next_deadline();
         if self.deadline_gate.is_due(now, deadline, drained) {

@@ -78,9 +78,6 @@ impl Driver {
                 self.begin_backlog(now, used);
             }
         };
-        if drained {
-            self.acceptor.drained();
-        }
         if !self.backlog.is_empty() {
             self.serve_backlog(now, room.max(SHARE));
         }

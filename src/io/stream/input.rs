@@ -31,6 +31,9 @@ pub(in crate::io) const TURN: usize = 1024 * 1024;
 /// The error of a message that exceeds the maximum, with or without an end.
 pub(in crate::io) const ENDLESS: ErrorKind = ErrorKind::FileTooLarge;
 
+/// The error of a message with too many frames.
+pub(in crate::io) const MANY_FRAMES: ErrorKind = ErrorKind::QuotaExceeded;
+
 /// The received bytes of a connection, and the message that is being put together.
 pub(in crate::io) struct Input {
     buffer: Buffer,

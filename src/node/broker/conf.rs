@@ -1,7 +1,7 @@
 //! The options of a broker, and the configuration of its machine and of its connections.
 
 use crate::io::spin::Spin;
-use crate::io::{Address, ConnectionLimits};
+use crate::io::{Address, ConnectionLimits, UnfinishedLimits};
 use crate::node::random;
 use crate::node::security::{RulesConf, SecurityConf};
 use crate::node::worker::RateConf;
@@ -168,7 +168,11 @@ impl BrokerConf {
             silence: (self.silence_interval >= 0.0)
                 .then(|| Duration::from_millis(self.silence_interval as u64)),
             message: (self.max_message_size as u64).saturating_add(FRAME_RESERVE),
-            unfinished: limit(self.max_held) as u64,
+            unfinished: UnfinishedLimits {
+                all: limit(self.max_held) as u64,
+                of_user: limit(self.max_held_per_user) as u64,
+                of_address: limit(self.max_held_per_address) as u64,
+            },
             names_are_held: self.security.is_some(),
         }
     }

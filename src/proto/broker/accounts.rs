@@ -22,6 +22,9 @@ use std::time::Duration;
 /// The charge for a request's entries in the tables, in addition to its bytes.
 pub(super) const REQUEST: usize = 384;
 
+/// The part of the limit in total that may be free for all peers together, of each kind.
+const FREE_PART: usize = 8;
+
 /// The charge for a registered peer, a claim, or a message that waits for an authorization, in addition to its bytes.
 pub(super) const ENTRY: usize = 512;
 
@@ -44,6 +47,8 @@ pub(super) struct Accounts {
     users: Groups,
     addresses: Groups,
     total: usize,
+    /// Number of connections, as the transport has told.
+    connections: usize,
     pub(super) bans: Bans,
 }
 
@@ -56,6 +61,7 @@ impl Accounts {
             users: Groups::default(),
             addresses: Groups::default(),
             total: 0,
+            connections: 0,
             bans: Bans::default(),
         }
     }
@@ -142,6 +148,18 @@ impl Accounts {
         if let Some(address) = account.address {
             self.addresses.slab[address].held -= bytes;
         }
+    }
+
+    /// Records the number of connections. Returns false if it is not another one.
+    pub(super) fn note_connections(&mut self, connections: usize) -> bool {
+        std::mem::replace(&mut self.connections, connections) != connections
+    }
+
+    /// Bytes of a kind that are not charged to a peer: at most this number, and less if there are so many peers that
+    /// all of them together would have a large part of the limit in total.
+    pub(super) fn free(&self, most: usize) -> usize {
+        let peers = self.connections.max(self.slab.len()).max(1);
+        most.min(self.limits.total / FREE_PART / peers)
     }
 
     /// Bytes held for all peers.
@@ -267,6 +285,23 @@ mod tests {
             accounts.close(key, bytes);
         }
         assert!(accounts.addresses.names.is_empty() && accounts.users.names.is_empty());
+    }
+
+    #[test]
+    fn the_more_peers_the_less_is_free_for_each() {
+        let mut accounts = accounts(1000, 1000, 800_000);
+        assert_eq!(accounts.free(1000), 1000);
+        assert!(accounts.note_connections(100) && !accounts.note_connections(100));
+        assert_eq!(accounts.free(1000), 1000);
+        accounts.note_connections(1000);
+        assert_eq!(accounts.free(1000), 100);
+        accounts.note_connections(0);
+        let keys: Vec<_> = (0..200)
+            .map(|n| accounts.open(&id(&n.to_string()), None, None))
+            .collect();
+        assert_eq!(accounts.free(1000), 500);
+        keys.into_iter().for_each(|key| accounts.close(key, 0));
+        assert_eq!(Accounts::new(HeldLimits::NONE).free(1000), 1000);
     }
 
     #[test]

@@ -5,6 +5,7 @@
 
 use super::RoutingId;
 use super::stats::text;
+use crate::proto::network::network_of;
 use crate::proto::table::Table;
 use foldhash::quality::FixedState;
 use std::collections::VecDeque;
@@ -17,6 +18,8 @@ const MAX_GONE: usize = 256;
 #[derive(Debug)]
 struct Entry {
     address: Arc<str>,
+    /// What limits and turns belong to, see [`network_of`]; `None` without a port.
+    network: Option<Box<str>>,
     is_gone: bool,
 }
 
@@ -33,15 +36,19 @@ impl Addresses {
         self.known.get(peer).map(|entry| &entry.address)
     }
 
-    /// The address without the port, which is the same for all peers on a machine.
-    pub(super) fn host_of(&self, peer: &[u8]) -> Option<&str> {
-        let (host, _) = self.of(peer)?.rsplit_once(':')?;
-        Some(host)
+    /// The network of the address, which is the same for all peers on a machine.
+    pub(super) fn network_of(&self, peer: &[u8]) -> Option<&str> {
+        self.known.get(peer)?.network.as_deref()
     }
 
     fn set(&mut self, peer: RoutingId, address: Arc<str>) {
-        let is_gone = false;
-        self.known.insert(peer, Entry { address, is_gone });
+        let host = address.rsplit_once(':').map(|(host, _)| host);
+        let entry = Entry {
+            network: host.map(|host| network_of(host).into()),
+            address,
+            is_gone: false,
+        };
+        self.known.insert(peer, entry);
     }
 
     fn end(&mut self, peer: &RoutingId) {
@@ -144,6 +151,18 @@ mod tests {
         addresses.end(&id(MAX_GONE));
         assert_eq!(addresses.of(b"0"), None);
         assert!(addresses.of(b"1").is_some());
+    }
+
+    #[test]
+    fn peers_of_one_network_share_what_belongs_to_an_address() {
+        let mut addresses = Addresses::default();
+        addresses.set(id(0), "[2001:db8::1]:7".into());
+        addresses.set(id(1), "[2001:db8::2:3:4]:9".into());
+        addresses.set(id(2), "10.0.0.1:7".into());
+        let network = |n| addresses.network_of(&id(n)).map(str::to_owned);
+        assert_eq!(network(0).as_deref(), Some("[2001:db8::/64]"));
+        assert_eq!(network(1), network(0));
+        assert_eq!(network(2).as_deref(), Some("10.0.0.1"));
     }
 
     #[test]

@@ -112,19 +112,11 @@ impl<F: Frame> Audit<'_, F> {
             .iter()
             .map(|w| (w.account, w.charged))
             .collect();
-        let claims = self.claims.charges().map(|(worker, charged)| {
-            let worker = self.cx.workers.get(worker).expect("its worker is there");
-            (worker.account, charged)
-        });
         let waiting = self.transport_charges.charges();
         let holders = clients.iter().chain(&workers).copied().chain(waiting);
+        let holders = holders.chain(self.claims.charges());
         let holders: Vec<_> = holders.chain(self.authorizer.charges()).collect();
-        let charges: Vec<_> = holders
-            .iter()
-            .copied()
-            .chain(requests)
-            .chain(claims)
-            .collect();
+        let charges: Vec<_> = holders.iter().copied().chain(requests).collect();
         let holders: Vec<_> = holders.iter().map(|(key, _)| *key).collect();
         self.cx.accounts.audit(&charges, &holders);
     }

@@ -21,7 +21,8 @@
 use super::access::Authorizer;
 use super::accounts::{ENTRY, OverLimit};
 use super::context::Context;
-use super::keys::{RequestKey, ServiceKey, WorkerKey};
+use super::homes::COMPARED;
+use super::keys::{AccountKey, RequestKey, ServiceKey, WorkerKey};
 use super::requests::{Search, State};
 use super::tasks::PIECE;
 use super::{RoutingId, Timer};
@@ -46,8 +47,15 @@ struct Claim {
     /// The user of the request, as the earlier broker stated it.
     user: Option<Box<[u8]>>,
     timer: TimerKey,
-    /// Bytes that the worker's account was charged.
+    /// The account of the worker, of which the claim is a holder, and the bytes that it was charged.
+    account: AccountKey,
     charged: usize,
+    /// Whether its worker is gone or has returned, which happened to very many claims at once. It counts for nothing,
+    /// and is dropped with its timer at the latest.
+    is_void: bool,
+    /// The neighbours among the claims of its worker.
+    prev: Option<usize>,
+    next: Option<usize>,
 }
 
 /// Claims of requests that no client has resumed yet.
@@ -56,6 +64,8 @@ pub(super) struct Claims {
     slab: Slab<Claim>,
     /// The service is part of the name, so that a worker of another service cannot block a claim.
     names: BTreeMap<ClaimName, usize>,
+    /// The latest claim of each worker that has any.
+    latest: BTreeMap<WorkerKey, usize>,
 }
 
 impl Claims {
@@ -67,49 +77,74 @@ impl Claims {
     #[cfg(any(test, feature = "fuzz"))]
     pub(super) fn len(&self) -> usize {
         assert_eq!(self.slab.len(), self.names.len());
-        self.slab.len()
+        self.slab.iter().filter(|(_, claim)| !claim.is_void).count()
     }
 
-    /// The worker and the charge of each claim.
+    /// The account and the charge of each claim.
     #[cfg(any(test, feature = "fuzz"))]
-    pub(super) fn charges(&self) -> impl Iterator<Item = (WorkerKey, usize)> {
-        self.slab
-            .iter()
-            .map(|(_, claim)| (claim.worker, claim.charged))
+    pub(super) fn charges(&self) -> impl Iterator<Item = (AccountKey, usize)> {
+        let claims = self.slab.iter();
+        claims.map(|(_, claim)| (claim.account, claim.charged))
     }
 
     #[cfg(any(test, feature = "fuzz"))]
     pub(super) fn running_of(&self, worker: WorkerKey) -> usize {
         let claims = self.slab.iter().filter(|(_, claim)| claim.worker == worker);
         claims
+            .filter(|(_, claim)| !claim.is_void)
             .filter(|(_, claim)| claim.ext.state == ClaimState::Running)
             .count()
     }
 
-    /// Removes a claim. The caller updates the worker's line.
+    /// Removes a claim. The caller updates the worker's line. `None` if it was void.
     pub(super) fn drop<F: Frame>(
         &mut self,
         cx: &mut Context<F>,
         at: usize,
-    ) -> (WorkerKey, ClaimExt) {
+    ) -> Option<(WorkerKey, ClaimExt)> {
         let claim = self.slab.remove(at);
         self.names.remove(&claim.name);
         cx.deadlines.cancel(claim.timer);
+        cx.accounts.close(claim.account, claim.charged);
+        if claim.is_void {
+            return None;
+        }
+        match claim.next.and_then(|next| self.slab.get_mut(next)) {
+            Some(next) => next.prev = claim.prev,
+            None => {
+                match claim.prev {
+                    Some(prev) => self.latest.insert(claim.worker, prev),
+                    None => self.latest.remove(&claim.worker),
+                };
+            }
+        }
+        if let Some(prev) = claim.prev.and_then(|prev| self.slab.get_mut(prev)) {
+            prev.next = claim.next;
+        }
         if let Some(worker) = cx.workers.get_mut(claim.worker) {
-            cx.accounts.release(worker.account, claim.charged);
             worker.claims -= 1;
             worker.claimed_running -= usize::from(claim.ext.state == ClaimState::Running);
         }
-        (claim.worker, claim.ext)
+        Some((claim.worker, claim.ext))
     }
 
-    /// Removes the claims of a worker that leaves.
+    /// Removes the claims of a worker that leaves or has returned. Very many only become void.
     pub(super) fn drop_all<F: Frame>(&mut self, cx: &mut Context<F>, worker: WorkerKey) {
-        let claims = self.slab.iter();
-        let claims = claims.filter(|(_, claim)| claim.worker == worker);
-        let claims: Vec<usize> = claims.map(|(at, _)| at).collect();
-        for at in claims {
+        let mut left = PIECE;
+        while left > 0
+            && let Some(&at) = self.latest.get(&worker)
+        {
             self.drop(cx, at);
+            left -= 1;
+        }
+        let mut next = self.latest.remove(&worker);
+        while let Some(claim) = next.and_then(|at| self.slab.get_mut(at)) {
+            claim.is_void = true;
+            next = claim.prev;
+        }
+        if let Some(worker) = cx.workers.get_mut(worker) {
+            worker.claims = 0;
+            worker.claimed_running = 0;
         }
     }
 
@@ -118,11 +153,20 @@ impl Claims {
         let first: ClaimName = (client.into(), Box::default(), ServiceKey(0));
         let names = self.names.range(first..);
         let names = names.take_while(|((id, ..), _)| **id == *client);
+        let names = names.filter(|(_, at)| self.slab.get(**at).is_some_and(|claim| !claim.is_void));
         names.take(PIECE).map(|(_, &at)| at).collect()
     }
 
-    pub(super) fn contains(&self, name: &ClaimName) -> bool {
-        self.names.contains_key(name)
+    /// Whether there is a claim of this name. One that is void makes room for another.
+    pub(super) fn contains<F: Frame>(&mut self, cx: &mut Context<F>, name: &ClaimName) -> bool {
+        let Some(&at) = self.names.get(name) else {
+            return false;
+        };
+        let is_void = self.slab.get(at).is_some_and(|claim| claim.is_void);
+        if is_void {
+            self.drop(cx, at);
+        }
+        !is_void
     }
 
     /// Removes and returns the claim of a resumed request, if there is one.
@@ -136,20 +180,23 @@ impl Claims {
         let client = cx.clients.get(request.client)?;
         let mut name = (client.id.clone(), Box::from(&*request.rid), request.service);
         if cx.services.have_homes()
-            && !self.contains(&name)
+            && !self.contains(cx, &name)
             && let Some(asked) = cx.asked(key)
         {
+            cx.count_work(cx.services.comparisons(&asked) / COMPARED);
             for home in cx.services.all_homes(&asked) {
                 name.2 = home;
-                if self.contains(&name) {
+                if self.contains(cx, &name) {
                     break;
                 }
             }
         }
         let at = *self.names.get(&name)?;
-        let Claim { worker, user, .. } = self.slab.get(at)?;
-        cx.fits(authorizer, key, *worker, user.as_deref())
-            .then(|| self.drop(cx, at))
+        let Claim { worker, user, .. } = self.slab.get(at).filter(|claim| !claim.is_void)?;
+        match cx.fits(authorizer, key, *worker, user.as_deref()) {
+            true => self.drop(cx, at),
+            false => None,
+        }
     }
 
     /// Keeps a claim until the client resumes the request. Keeps nothing if a limit would be exceeded.
@@ -161,22 +208,37 @@ impl Claims {
         ext: ClaimExt,
         user: Option<Box<[u8]>>,
     ) -> Result<(), OverLimit> {
-        let Some(entry) = cx.workers.get_mut(worker) else {
+        let Some(id) = cx.workers.get(worker).map(|entry| entry.id.clone()) else {
             return Ok(());
         };
         let charged = ENTRY + name.0.len() + name.1.len() + user.as_ref().map_or(0, |u| u.len());
-        cx.accounts.charge(entry.account, charged)?;
+        let account = cx.open_account(&id);
+        if let Err(over) = cx.accounts.charge(account, charged) {
+            cx.accounts.close(account, 0);
+            return Err(over);
+        }
+        let Some(entry) = cx.workers.get_mut(worker) else {
+            return Ok(());
+        };
         entry.claims += 1;
         entry.claimed_running += usize::from(ext.state == ClaimState::Running);
         let at = self.slab.vacant_key();
         let until = cx.now + cx.config.grace();
+        let prev = self.latest.insert(worker, at);
+        if let Some(prev) = prev.and_then(|prev| self.slab.get_mut(prev)) {
+            prev.next = Some(at);
+        }
         self.slab.insert(Claim {
             name: name.clone(),
             worker,
             ext,
             user,
             timer: cx.deadlines.set(until, Timer::Claim(at)),
+            account,
             charged,
+            is_void: false,
+            prev,
+            next: None,
         });
         self.names.insert(name, at);
         Ok(())
@@ -239,4 +301,72 @@ impl<F: Frame> Context<F> {
 /// The name in a user frame, without the metadata, which may have changed since.
 fn name_of(user: Option<&[u8]>) -> Option<&[u8]> {
     user?.split(|byte| *byte == 0).next()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::proto::broker::bench::Bench;
+
+    const EXT: ClaimExt = ClaimExt {
+        state: ClaimState::Running,
+        number: 7,
+        token: None,
+    };
+
+    fn name(service: ServiceKey, rid: usize) -> ClaimName {
+        let client: RoutingId = b"c"[..].into();
+        (client, rid.to_string().into_bytes().into(), service)
+    }
+
+    #[test]
+    fn very_many_claims_become_void_at_once_and_make_room_for_those_of_the_next_connection() {
+        const COUNT: usize = 10 * PIECE;
+        let (mut bench, mut claims) = (Bench::empty(), Claims::default());
+        let service = bench.services.require(b"s");
+        let [worker, other] = ["w", "v"].map(|name| bench.worker(name, service));
+        for rid in 0..COUNT {
+            let of = if rid == 5 { other } else { worker };
+            let added = claims.add(&mut bench, name(service, rid), of, EXT, None);
+            assert_eq!(added, Ok(()));
+        }
+        claims.drop_all(&mut bench, worker);
+        assert_eq!(claims.len(), 1);
+        assert_eq!(claims.slab.len(), COUNT - PIECE);
+        assert_eq!([worker, other].map(|key| claims.running_of(key)), [0, 1]);
+        let charged = claims.charges().map(|(_, bytes)| bytes).sum::<usize>();
+        assert_eq!(charged, bench.accounts.total());
+        // It claims the same again.
+        assert!(!claims.contains(&mut bench, &name(service, 0)));
+        assert!(claims.contains(&mut bench, &name(service, 5)));
+        let again = claims.add(&mut bench, name(service, 0), worker, EXT, None);
+        assert_eq!(again, Ok(()));
+        assert_eq!(claims.running_of(worker), 1);
+        // The timers of the others find nothing to disclaim.
+        let mut disclaimed = 0;
+        while let Some(timer) = bench.wait() {
+            if let Timer::Claim(at) = timer {
+                disclaimed += usize::from(claims.drop(&mut bench, at).is_some());
+            }
+        }
+        assert_eq!((disclaimed, claims.slab.len()), (2, 0));
+        assert!(claims.names.is_empty() && claims.latest.is_empty());
+        assert_eq!((bench.accounts.total(), bench.accounts.len()), (0, 0));
+    }
+
+    #[test]
+    fn claims_of_a_worker_are_dropped_in_any_order() {
+        let (mut bench, mut claims) = (Bench::empty(), Claims::default());
+        let service = bench.services.require(b"s");
+        let worker = bench.worker("w", service);
+        for rid in 0..9 {
+            let added = claims.add(&mut bench, name(service, rid), worker, EXT, None);
+            assert_eq!(added, Ok(()));
+        }
+        for at in [4, 0, 8, 7] {
+            assert!(claims.drop(&mut bench, at).is_some());
+        }
+        claims.drop_all(&mut bench, worker);
+        assert!(claims.slab.is_empty() && claims.latest.is_empty());
+    }
 }

@@ -126,7 +126,7 @@ impl<F: Frame> Context<F> {
     /// Opens the account of a peer for another holder.
     pub(super) fn open_account(&mut self, peer: &RoutingId) -> AccountKey {
         let user = self.speaker.as_ref().map(|speaker| &*speaker.user);
-        let address = self.addresses.host_of(peer);
+        let address = self.addresses.network_of(peer);
         self.accounts.open(peer, user, address)
     }
 

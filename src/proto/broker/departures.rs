@@ -27,6 +27,7 @@ impl<F: Frame> Broker<F> {
         let Some(mut worker) = self.cx.workers.remove(key) else {
             return;
         };
+        self.recalls.forget_worker(key, &worker);
         self.cx.deadlines.cancel(worker.timer);
         if let Some(position) = worker.position {
             self.cx.services.leave_line(worker.service, position);

@@ -7,6 +7,9 @@ use super::requests::{Cursors, Request, Routing, State};
 use crate::wire::Frame;
 use std::sync::Arc;
 
+/// Comparisons with versions in one unit of work.
+pub(super) const COMPARED: usize = 512;
+
 /// Maximum of waiting requests that are examined for an idle worker of another version. Later ones are examined when
 /// those before them have left.
 const EXAMINED: usize = 512;
@@ -20,6 +23,7 @@ impl<F: Frame> Context<F> {
         routing: Option<Box<Routing>>,
     ) -> (ServiceKey, Option<Box<Routing>>) {
         let asked = self.services.name(own);
+        self.count_work(self.services.comparisons(&asked) / COMPARED);
         let is_for_one = routing.as_ref().is_some_and(|routing| routing.is_for_one());
         match self.services.home_of(&asked, is_for_one) {
             Some(home) if home != own => {

@@ -195,7 +195,7 @@ impl<F: Frame> Broker<F> {
     /// The owner of the turns of a peer: its user, or its address, or the peer itself if neither is known.
     pub fn owner_of(&self, peer: &[u8]) -> RoutingId {
         let user = self.authorizer.principal_of(peer);
-        let (kind, owner) = match (&user, self.cx.addresses.host_of(peer)) {
+        let (kind, owner) = match (&user, self.cx.addresses.network_of(peer)) {
             (Some(user), _) => (b"u", user.user.as_bytes()),
             (None, Some(host)) => (b"a", host.as_bytes()),
             (None, None) => (b"p", peer),

@@ -5,6 +5,7 @@
 use super::access::principal::Principal;
 use super::answers::{Answers, Known, List, Query};
 use super::entries::Totals;
+use super::homes::COMPARED;
 use super::incoming::RequestHead;
 use super::services::Services;
 use super::snapshot::Reader;
@@ -12,6 +13,7 @@ use super::survey::Making;
 use crate::proto::code::Code;
 use crate::wire::json::bytes_of;
 use crate::wire::members::{Scalar, members};
+use crate::wire::sizes::MAX_SERVICE;
 use crate::wire::{Body, Encoding, Frame};
 use std::sync::Arc;
 
@@ -70,13 +72,15 @@ impl<F: Frame> Answers<F> {
             false => Body::json(F::from(&b"null"[..])),
         };
         let Some(list) = list_of(&head.service) else {
-            let is_served = &*head.service == b"mmi.service" && reader.tells_of(&name_of(body));
+            let name = name_of(body);
+            let is_served = &*head.service == b"mmi.service" && reader.tells_of(&name);
+            let work = reader.cx.services.comparisons(&name) / COMPARED;
             let text: &[u8] = match &*head.service {
                 b"mmi.service" if is_served => b"200",
                 b"mmi.service" => b"404",
                 _ => b"501",
             };
-            return Answer::Now(head, Body::json(F::from(text)), 0);
+            return Answer::Now(head, Body::json(F::from(text)), work);
         };
         let query = reader.query(list, body);
         match self.find(reader.now, &query) {
@@ -121,7 +125,7 @@ impl<F: Frame> Reader<'_, F> {
     fn tells_of(&self, name: &[u8]) -> bool {
         let viewer = self.viewer();
         let sees = viewer.is_none_or(|viewer| self.authorizer.sees(&viewer, name));
-        sees && self.cx.services.is_served(name)
+        sees && name.len() <= MAX_SERVICE && self.cx.services.is_served(name)
     }
 
     /// The parameters of an answer to this question.

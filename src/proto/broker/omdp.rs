@@ -204,8 +204,7 @@ impl<F: Frame> Broker<F> {
     fn on_all_claimed(&mut self, key: WorkerKey, told: Option<F>) {
         self.end_of_claims(key, true);
         if let Some(told) = told {
-            self.recalls
-                .on_lives(&mut self.cx, key, lives(&told).collect());
+            self.on_lives(key, lives(&told).collect());
         }
     }
 

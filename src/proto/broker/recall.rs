@@ -6,17 +6,61 @@
 //! can have been given, and denies those that it never had. When all these workers have denied a request, it has not
 //! started, and waits in the queue like any other.
 
+use super::Broker;
 use super::context::Context;
 use super::keys::{ClientKey, RequestKey, WorkerKey};
 use super::requests::{Recalled, Requests, State};
+use super::tasks::Task;
 use super::workers::Worker;
 use crate::wire::Frame;
 use crate::wire::omdp::{Question, Recall, ToWorker, mix};
 use crate::wire::sizes::MAX_LIST;
+use std::collections::{BTreeMap, BTreeSet};
 
-/// The tokens of searches that denials may end; some have ended.
+/// Maximum of requests and workers that are compared in one piece.
+const COMPARED: usize = 1024;
+
+/// Maximum of requests for which all workers are asked together.
+const TOGETHER: usize = 64;
+
+/// Comparisons in one unit of work.
+const UNIT: usize = 16;
+
+/// Whose return is the reason to ask.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Returned {
+    /// The client: all workers are asked for its requests.
+    Client(ClientKey),
+    /// The worker: it is asked for all requests.
+    Worker(WorkerKey),
+}
+
+/// The rest of the questions because of one return. They are asked in pieces: both the requests and the workers may be
+/// very many.
+#[derive(Debug)]
+pub(super) struct Asking {
+    returned: Returned,
+    /// The requests before this index are still to be looked at.
+    at: usize,
+    /// Requests that the workers from `next` on are still to be asked for.
+    tokens: Vec<u64>,
+    /// The workers with their numbers, which distinguish them from later ones with the same keys.
+    workers: Vec<(WorkerKey, u64)>,
+    next: usize,
+}
+
+/// Searches that denials may end.
 #[derive(Debug, Default)]
-pub(super) struct Recalls(Vec<u64>);
+pub(super) struct Recalls {
+    /// Their tokens; some have ended.
+    tokens: Vec<u64>,
+    /// The next one of which is checked whether it has ended.
+    cursor: usize,
+    /// The workers that have stated earlier brokers, and their numbers.
+    told: BTreeSet<(WorkerKey, u64)>,
+    /// The returns because of which workers are being asked, and whether they are to be asked again.
+    asking: BTreeMap<Returned, bool>,
+}
 
 impl Recalls {
     /// Records what a client knows about the earlier broker of a request that is searched for. Returns true if that
@@ -38,62 +82,180 @@ impl Recalls {
         }
         search.recall = Some(Box::new(Recalled {
             known,
-            denied: Vec::new(),
+            denied: BTreeSet::new(),
             sum: 0,
         }));
-        if self.0.len() >= 1024 && self.0.len().is_power_of_two() {
-            self.forget_ended(&cx.requests);
+        // More than are added, so that the list is never much longer than the searches.
+        for _ in 0..2 {
+            self.forget_if_ended(&cx.requests);
         }
-        self.0.push(token);
+        self.tokens.push(token);
         false
     }
 
-    fn forget_ended<F: Frame>(&mut self, requests: &Requests<F>) {
-        self.0.retain(|&token| {
-            let key = requests.by_token(token);
-            let state = key.and_then(|key| requests.get(key)).map(|r| &r.state);
-            matches!(state, Some(State::Searching(search)) if search.recall.is_some())
-        });
-    }
-
-    fn keys<F: Frame>(&self, requests: &Requests<F>) -> Vec<RequestKey> {
-        let tokens = self.0.iter();
-        tokens
-            .filter_map(|&token| requests.by_token(token))
-            .collect()
-    }
-
-    /// Handles the end of a worker's claims, with which it states its earlier brokers.
-    pub(super) fn on_lives<F: Frame>(
-        &mut self,
-        cx: &mut Context<F>,
-        key: WorkerKey,
-        lives: Vec<(Box<str>, u64)>,
-    ) {
-        let Some(worker) = cx.workers.get_mut(key).filter(|worker| worker.is_asked()) else {
-            return;
-        };
-        worker.lives = lives;
-        self.forget_ended(&cx.requests);
-        cx.ask_worker(key, &self.keys(&cx.requests));
-    }
-
-    /// Asks workers for the requests of a client that has resumed everything.
-    pub(super) fn ask_for_client<F: Frame>(&mut self, cx: &mut Context<F>, key: ClientKey) {
-        if self.0.is_empty() {
-            return;
+    /// Checks the next search. The last one takes the place of one that has ended.
+    fn forget_if_ended<F: Frame>(&mut self, requests: &Requests<F>) {
+        if self.cursor >= self.tokens.len() {
+            self.cursor = 0;
         }
-        self.forget_ended(&cx.requests);
-        let mut keys = self.keys(&cx.requests);
-        keys.retain(|&request| cx.requests.get(request).is_some_and(|r| r.client == key));
-        let told = cx.workers.iter_keys();
-        let told = told.filter(|(_, worker)| !worker.lives.is_empty());
-        let workers: Vec<WorkerKey> = told.map(|(worker, _)| worker).collect();
-        for worker in workers {
-            cx.ask_worker(worker, &keys);
+        match self.tokens.get(self.cursor) {
+            Some(&token) if recalled(requests, token).is_none() => {
+                self.tokens.swap_remove(self.cursor);
+            }
+            _ => self.cursor += 1,
+        }
+    }
+
+    /// Forgets a worker that is gone.
+    pub(super) fn forget_worker(&mut self, key: WorkerKey, worker: &Worker) {
+        if !worker.lives.is_empty() {
+            self.told.remove(&(key, worker.number));
+        }
+    }
+
+    /// Begins to ask because of a return. `None` if there is nothing to ask for, or the questions are being asked, and
+    /// will be asked again.
+    fn begin(&mut self, returned: Returned) -> Option<Asking> {
+        if self.tokens.is_empty() {
+            return None;
+        }
+        if let Some(again) = self.asking.get_mut(&returned) {
+            *again = true;
+            return None;
+        }
+        self.asking.insert(returned, false);
+        let workers = match returned {
+            Returned::Client(_) => self.told.iter().copied().collect(),
+            Returned::Worker(key) => {
+                let numbers = self.told.range((key, 0)..=(key, u64::MAX));
+                numbers.copied().collect()
+            }
+        };
+        Some(Asking {
+            returned,
+            at: self.tokens.len(),
+            tokens: Vec::new(),
+            workers,
+            next: 0,
+        })
+    }
+
+    /// Asks for some more. Returns false after the last one.
+    fn go_on<F: Frame>(&mut self, cx: &mut Context<F>, asking: &mut Asking) -> bool {
+        let mut left = COMPARED;
+        let goes_on = loop {
+            if asking.next >= asking.workers.len() {
+                asking.tokens.clear();
+                asking.next = 0;
+            }
+            if asking.next == 0 {
+                self.gather(&cx.requests, asking, &mut left);
+            }
+            if asking.tokens.is_empty() && asking.at == 0 {
+                break false;
+            }
+            while left > 0
+                && let Some(&(worker, number)) = asking.workers.get(asking.next)
+            {
+                let known = cx.workers.get(worker);
+                if known.is_some_and(|worker| worker.number == number) {
+                    cx.ask_worker(worker, &asking.tokens);
+                }
+                asking.next += 1;
+                left = left.saturating_sub(asking.tokens.len());
+            }
+            if left == 0 {
+                break true;
+            }
+        };
+        cx.count_work((COMPARED - left) / UNIT);
+        if goes_on {
+            return true;
+        }
+        if self.asking.remove(&asking.returned) != Some(true) {
+            return false;
+        }
+        match self.begin(asking.returned) {
+            Some(again) => *asking = again,
+            None => return false,
+        }
+        true
+    }
+
+    /// Gathers the next requests that the workers are asked for together.
+    fn gather<F: Frame>(&self, requests: &Requests<F>, asking: &mut Asking, left: &mut usize) {
+        // Some may have been forgotten. Those that took their places come again, which does no harm.
+        asking.at = asking.at.min(self.tokens.len());
+        while asking.tokens.len() < TOGETHER && *left > 0 && asking.at > 0 {
+            asking.at -= 1;
+            *left -= 1;
+            let token = self.tokens[asking.at];
+            let client = recalled(requests, token).map(|(client, _)| client);
+            let is_meant = match asking.returned {
+                Returned::Client(key) => client == Some(key),
+                Returned::Worker(_) => client.is_some(),
+            };
+            if is_meant {
+                asking.tokens.push(token);
+            }
         }
     }
 }
+
+/// The client of a search that denials may end, and its knowledge; `None` if the search has ended.
+fn recalled<F: Frame>(requests: &Requests<F>, token: u64) -> Option<(ClientKey, &Recalled)> {
+    let request = requests.get(requests.by_token(token)?)?;
+    match &request.state {
+        State::Searching(search) => Some((request.client, search.recall.as_deref()?)),
+        _ => None,
+    }
+}
+
+impl<F: Frame> Broker<F> {
+    /// Handles the end of a worker's claims, with which it states its earlier brokers.
+    pub(super) fn on_lives(&mut self, key: WorkerKey, lives: Vec<(Box<str>, u64)>) {
+        let Some(worker) = self.cx.workers.get_mut(key).filter(|w| w.is_asked()) else {
+            return;
+        };
+        let size = |lives: &[(Box<str>, u64)]| -> usize {
+            lives.iter().map(|(session, _)| session.len() + LIFE).sum()
+        };
+        let (id, account, number) = (worker.id.clone(), worker.account, worker.number);
+        let (before, now) = (size(&worker.lives), size(&lives));
+        self.cx.accounts.release(account, before);
+        worker.charged -= before;
+        worker.lives = Vec::new();
+        self.recalls.told.remove(&(key, number));
+        if let Err(over) = self.cx.accounts.charge(account, now) {
+            return self.over_limit(&id, over);
+        }
+        worker.charged += now;
+        worker.lives = lives;
+        if now > 0 {
+            self.recalls.told.insert((key, number));
+            self.ask(Returned::Worker(key));
+        }
+    }
+
+    /// Asks workers for the requests of a client that has resumed everything.
+    pub(super) fn ask_for_client(&mut self, key: ClientKey) {
+        self.ask(Returned::Client(key));
+    }
+
+    fn ask(&mut self, returned: Returned) {
+        if let Some(asking) = self.recalls.begin(returned) {
+            self.start(Task::Ask(Box::new(asking)));
+        }
+    }
+
+    /// Asks for some more. Returns false after the last one.
+    pub(super) fn ask_more(&mut self, asking: &mut Asking) -> bool {
+        self.recalls.go_on(&mut self.cx, asking)
+    }
+}
+
+/// The charge for each earlier broker of a worker, in addition to the bytes of its session.
+const LIFE: usize = size_of::<(Box<str>, u64)>();
 
 impl<F: Frame> Context<F> {
     /// Handles that a worker never had the request of this token. Returns the request if no worker can have had it.
@@ -110,7 +272,7 @@ impl<F: Frame> Context<F> {
             return None;
         };
         let recall = search.recall.as_mut()?;
-        recall.denied.push(number);
+        recall.denied.insert(number);
         recall.sum = recall.sum.wrapping_add(mix(number));
         (recall.sum == recall.known.sum).then_some(request)
     }
@@ -136,46 +298,46 @@ impl<F: Frame> Context<F> {
     }
 
     /// Asks a worker for those of these requests that an earlier broker may have given to it.
-    fn ask_worker(&mut self, key: WorkerKey, requests: &[RequestKey]) {
-        let Some(worker) = self.workers.get(key) else {
-            return;
-        };
-        for (session, _) in worker.lives.clone() {
-            let mut bytes = Vec::new();
-            let mut asks = Vec::new();
-            for &request in requests {
-                let Some(entry) = self.requests.get(request) else {
-                    continue;
-                };
-                let State::Searching(search) = &entry.state else {
-                    continue;
-                };
-                let Some(recall) = search.recall.as_deref() else {
-                    continue;
-                };
-                let Some(client) = self.clients.get(entry.client) else {
-                    continue;
-                };
-                if recall.known.session != session || self.number_of(key, recall).is_none() {
-                    continue;
-                }
-                let question = Question {
-                    token: self.requests.token(request),
-                    stamp: recall.known.stamp,
-                    client: &client.id,
-                    rid: &entry.rid,
-                };
-                question.put(&mut bytes);
-                if bytes.len() + Question::MOST > MAX_LIST {
-                    asks.push(std::mem::take(&mut bytes));
+    fn ask_worker(&mut self, key: WorkerKey, tokens: &[u64]) {
+        let mut asks: Vec<(Box<str>, Vec<u8>)> = Vec::new();
+        for &token in tokens {
+            let Some(request) = self.requests.by_token(token) else {
+                continue;
+            };
+            let Some((client, recall)) = recalled(&self.requests, token) else {
+                continue;
+            };
+            if self.number_of(key, recall).is_none() || !self.may_have_had(key, request) {
+                continue;
+            }
+            let client = self.clients.get(client);
+            let (Some(client), Some(request)) = (client, self.requests.get(request)) else {
+                continue;
+            };
+            let session = &recall.known.session;
+            // A list of each broker that has room; most often there is one.
+            let list = asks.iter_mut().find(|(known, bytes)| {
+                known == session && bytes.len() + Question::MOST <= MAX_LIST
+            });
+            let question = Question {
+                token,
+                stamp: recall.known.stamp,
+                client: &client.id,
+                rid: &request.rid,
+            };
+            match list {
+                Some((_, bytes)) => question.put(bytes),
+                None => {
+                    let mut bytes = Vec::new();
+                    question.put(&mut bytes);
+                    asks.push((session.clone(), bytes));
                 }
             }
-            asks.push(bytes);
-            for bytes in asks.into_iter().filter(|bytes| !bytes.is_empty()) {
-                let session = F::from(session.as_bytes());
-                let questions = F::from(bytes);
-                self.send_worker(key, ToWorker::Ask { session, questions });
-            }
+        }
+        for (session, questions) in asks {
+            let session = F::from(session.as_bytes());
+            let questions = F::from(questions);
+            self.send_worker(key, ToWorker::Ask { session, questions });
         }
     }
 }

@@ -47,7 +47,7 @@ impl<F: Frame> Broker<F> {
             return;
         };
         let name: ClaimName = (client.into(), rid.into(), entry.service);
-        if entry.claims >= MAX_CLAIMS || self.claims.contains(&name) {
+        if entry.claims >= MAX_CLAIMS || self.claims.contains(&mut self.cx, &name) {
             return self.cx.disclaim(worker, ext);
         }
         let user: Option<Box<[u8]>> = user.map(|user| Box::from(&*user));
@@ -263,7 +263,7 @@ impl<F: Frame> Broker<F> {
             rest: Cancellation::new(key, client.unresumed.iter().collect()),
             returned: client.returned,
         });
-        self.recalls.ask_for_client(&mut self.cx, key);
+        self.ask_for_client(key);
         self.take_up(key);
         self.disclaim_unwanted(key);
     }

@@ -4,6 +4,7 @@ use super::accounts::{ENTRY, OverLimit};
 use super::context::Context;
 use super::heartbeats::Heartbeats;
 use super::keys::{ClientKey, WorkerKey};
+use super::services::RATE_SIZE;
 use super::session::{is_same_life, life};
 use super::workers::Worker;
 use super::{Broker, BrokerEvent, Departure, Outgoing, Role, RoutingId};
@@ -172,7 +173,8 @@ impl<F: Frame> Broker<F> {
         let id: RoutingId = from.into();
         let said = hello.as_ref().map_or(0, |hello| {
             let about = hello.about.as_ref().map_or(0, |about| about.size());
-            hello.session.len() + about
+            let rate = hello.serving.rate.map_or(0, |_| RATE_SIZE);
+            hello.session.len() + about + rate
         });
         let charged = ENTRY + service.len() + said;
         let account = self.cx.open_account(&id);

@@ -5,6 +5,7 @@ mod pieces;
 use super::fanout::FanOut;
 use super::grace::GraceEnd;
 use super::keys::{ClientKey, RequestKey, ServiceKey};
+use super::recall::Asking;
 use super::relocation::Relocation;
 use super::requests::{Cursors, Request};
 use crate::proto::Time;
@@ -70,6 +71,8 @@ pub(super) enum Task {
     FanOut(FanOut),
     /// Requests change their places because a worker has come or gone.
     Relocation(Relocation),
+    /// Workers are asked which requests of a lost broker they never had.
+    Ask(Box<Asking>),
     /// The next answer of MMI is made; see [`super::survey`].
     Survey,
     /// The next requests of a service are looked for in its other lanes. The name distinguishes it from a later one with

@@ -254,7 +254,9 @@ impl<F: Frame> Broker<F> {
 
     /// Disclaims a claim: no client has resumed the request in time, or its client does not want it.
     pub(super) fn claim_due(&mut self, at: usize) {
-        let (worker, ext) = self.claims.drop(&mut self.cx, at);
+        let Some((worker, ext)) = self.claims.drop(&mut self.cx, at) else {
+            return;
+        };
         self.cx.disclaim(worker, ext);
         self.put_to_work(worker);
     }

@@ -18,6 +18,12 @@ impl<F: Frame> Broker<F> {
         self.cx.addresses.handle(peer, address);
     }
 
+    /// Records the number of connections. The more there are, the less is kept for each without a charge.
+    #[inline]
+    pub fn note_connections(&mut self, connections: usize) {
+        self.cx.accounts.note_connections(connections);
+    }
+
     /// Handles the first message on a connection with this name. If a worker has the name, the transport has taken it
     /// from the worker's connection, and the worker is detached. Clients' names are not public, so they are not kept.
     pub fn handle_new_connection(&mut self, now: Time, peer: &[u8]) {
@@ -112,7 +118,8 @@ impl<F: Frame> Broker<F> {
     /// driver then calls [`handle_overflow`](Self::handle_overflow).
     pub fn handle_waiting_to(&mut self, now: Time, peer: &[u8], bytes: usize) -> bool {
         self.cx.now = now;
-        if bytes <= transport_charges::FREE && self.transport_charges.is_empty() {
+        let free = self.cx.accounts.free(transport_charges::FREE);
+        if bytes <= free && self.transport_charges.is_empty() {
             return true;
         }
         let mine = |scope| matches!(scope, Scope::Peer | Scope::User);

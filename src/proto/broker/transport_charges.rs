@@ -8,7 +8,7 @@ use super::keys::AccountKey;
 use crate::proto::table::Table;
 use crate::wire::Frame;
 
-/// Bytes of each kind that are not charged to a peer, so that a peer whose account is full still gets an answer to each
+/// Maximum of bytes of each kind that are not charged to a peer, so that a peer whose account is full still gets an answer to each
 /// request of a burst. Also the limit for peers with one large message under way.
 pub(super) const FREE: usize = 256 * 1024;
 
@@ -54,14 +54,14 @@ pub(super) struct TransportCharges(Table<RoutingId, Kept>);
 
 impl TransportCharges {
     /// The charge for what waits, beyond what is free.
-    fn charge(way: Way, bytes: usize) -> usize {
-        bytes.saturating_sub(way.free())
+    fn charge(accounts: &Accounts, way: Way, bytes: usize) -> usize {
+        bytes.saturating_sub(accounts.free(way.free()))
     }
 
     /// Whether these bytes have to be charged: they are more than the peer was charged for.
-    fn grows(&self, peer: &[u8], way: Way, bytes: usize) -> bool {
+    fn grows(&self, accounts: &Accounts, peer: &[u8], way: Way, bytes: usize) -> bool {
         let known = self.0.get(peer).map_or(0, |kept| kept.bytes[way as usize]);
-        TransportCharges::charge(way, bytes) > known
+        TransportCharges::charge(accounts, way, bytes) > known
     }
 
     /// Charges the growth to the peer, whose user and address are given. Changes nothing if a limit would be exceeded.
@@ -73,7 +73,7 @@ impl TransportCharges {
         way: Way,
         bytes: usize,
     ) -> Result<(), OverLimit> {
-        let due = TransportCharges::charge(way, bytes);
+        let due = TransportCharges::charge(accounts, way, bytes);
         if let Some(kept) = self.0.get_mut(peer) {
             let known = &mut kept.bytes[way as usize];
             accounts.charge(kept.account, due - *known)?;
@@ -100,11 +100,11 @@ impl TransportCharges {
         let Some(kept) = self.0.get_mut(peer) else {
             return;
         };
-        let known = std::mem::replace(
-            &mut kept.bytes[way as usize],
-            TransportCharges::charge(way, bytes),
-        );
-        accounts.release(kept.account, known - kept.bytes[way as usize]);
+        let known = &mut kept.bytes[way as usize];
+        // Less may be free than when it was charged.
+        let due = TransportCharges::charge(accounts, way, bytes).min(*known);
+        let surplus = std::mem::replace(known, due) - due;
+        accounts.release(kept.account, surplus);
         if kept.sum() == 0 {
             accounts.close(kept.account, 0);
             self.0.remove(peer);
@@ -119,12 +119,12 @@ impl TransportCharges {
         way: Way,
         bytes: usize,
     ) -> Result<(), OverLimit> {
-        if !self.grows(peer, way, bytes) {
+        if !self.grows(&cx.accounts, peer, way, bytes) {
             self.shrink(&mut cx.accounts, peer, way, bytes);
             return Ok(());
         }
         let user = cx.speaker.as_ref().map(|speaker| &*speaker.user);
-        let who = (user, cx.addresses.host_of(peer));
+        let who = (user, cx.addresses.network_of(peer));
         self.grow(&mut cx.accounts, peer, who, way, bytes)
     }
 
@@ -156,9 +156,9 @@ mod tests {
     #[test]
     fn each_way_has_a_free_part_and_one_account_has_both() {
         let (mut charges, mut accounts) = (TransportCharges::default(), accounts(100));
-        assert!(!charges.grows(b"p", Way::From, FREE));
+        assert!(!charges.grows(&accounts, b"p", Way::From, FREE));
         for (way, bytes) in [(Way::From, 30), (Way::To, 40)] {
-            assert!(charges.grows(b"p", way, FREE + bytes));
+            assert!(charges.grows(&accounts, b"p", way, FREE + bytes));
             let grown = charges.grow(&mut accounts, b"p", NOBODY, way, FREE + bytes);
             assert_eq!(grown, Ok(()));
         }
@@ -183,5 +183,26 @@ mod tests {
         assert!(charges.is_empty());
         assert_eq!(accounts.len(), 0);
         charges.shrink(&mut accounts, b"p", Way::From, 0);
+    }
+
+    #[test]
+    fn a_charge_from_when_more_was_free_is_credited_as_it_was_made() {
+        let mut accounts = Accounts::new(HeldLimits {
+            total: 8 * FREE,
+            ..HeldLimits::NONE
+        });
+        let mut charges = TransportCharges::default();
+        let grow = |charges: &mut TransportCharges, accounts: &mut Accounts, bytes| {
+            charges.grow(accounts, b"p", NOBODY, Way::From, bytes)
+        };
+        assert_eq!(grow(&mut charges, &mut accounts, FREE + 10), Ok(()));
+        assert_eq!(accounts.total(), 10);
+        accounts.note_connections(2);
+        charges.shrink(&mut accounts, b"p", Way::From, FREE + 5);
+        assert_eq!(accounts.total(), 10);
+        assert_eq!(grow(&mut charges, &mut accounts, FREE + 20), Ok(()));
+        assert_eq!(accounts.total(), FREE / 2 + 20);
+        charges.shrink(&mut accounts, b"p", Way::From, 0);
+        assert_eq!((accounts.total(), accounts.len()), (0, 0));
     }
 }

@@ -63,6 +63,7 @@ impl Workers {
         self.slab.iter().map(|(_, worker)| worker)
     }
 
+    #[cfg(any(test, feature = "fuzz"))]
     pub(super) fn iter_keys(&self) -> impl Iterator<Item = (WorkerKey, &Worker)> {
         self.slab
             .iter()

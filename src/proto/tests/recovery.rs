@@ -500,3 +500,70 @@ fn a_broker_that_lives_for_a_second_is_found_behind_a_relay() {
     }
     assert_eq!(net[w].started.len(), 20);
 }
+
+/// A RESUME of a request of a lost broker that had two workers.
+fn resume_of(rid: usize) -> String {
+    let (ext, past) = ("\0\0\0u0", "\0\0\0\0\0\0\u{1f}@\0\0\0\0\0\0\0\0\0");
+    let number = |n: char| format!("\0\0\0\0\0\0\0{n}");
+    let recall = [number('\u{1}'), number('\u{9}'), number('\u{5}')].concat() + "lost";
+    format!("C|11|echo|r{rid}|1|{{}}|{ext}|{past}|{recall}")
+}
+
+/// Both may be very many, and each question is some bytes.
+#[test]
+fn very_many_workers_are_asked_for_very_many_requests_in_pieces() {
+    const REQUESTS: usize = 700;
+    let mut net = Net::new();
+    let b = net.broker();
+    let hello = |session: &str| {
+        format!(
+            r#"{{"concurrency":1,"heartbeat":2500,"liveness":3,"omdp":1,"roster":true,"session":"{session}"}}"#
+        )
+    };
+    let c = net.raw_beating(b, b"c", secs(1));
+    net.say(c, &format!("C|1|{}", hello("c.1")));
+    for n in 0..REQUESTS {
+        net.say(c, &resume_of(n));
+    }
+    let workers: Vec<_> = (0..5)
+        .map(|n| net.raw_beating(b, format!("w{n}").as_bytes(), secs(1)))
+        .collect();
+    for (n, &w) in workers.iter().enumerate() {
+        let service = if n == 4 { "other" } else { "echo" };
+        net.say(w, &format!("W|1|{service}|{}", hello(&format!("w{n}.1"))));
+        net.run(ms(200));
+        net.take(w);
+        let lives = format!("\u{4}lost\0\0\0\0\0\0\0{}", char::from(1 + n as u8));
+        net.say(w, &format!("W|15|{lives}"));
+    }
+    let asked = |net: &mut Net, w| -> (usize, usize) {
+        let heard = net.take(w);
+        let asks = heard
+            .iter()
+            .filter(|message| message.starts_with("W|20|lost|"));
+        let questions = asks
+            .clone()
+            .map(|message| message.matches("\u{1}\0\u{1}c\0").count());
+        (asks.count(), questions.sum())
+    };
+    net.run(ms(100));
+    for (n, &w) in workers.iter().enumerate() {
+        let (messages, questions) = asked(&mut net, w);
+        // Its service is another one.
+        let expected = if n == 4 { 0 } else { REQUESTS };
+        assert_eq!(questions, expected);
+        assert!(messages >= expected / 64, "{messages}");
+    }
+    // The client has resumed everything, twice: each worker is asked again, and not without an end.
+    net.say(c, "C|15");
+    net.say(c, "C|15");
+    net.run(ms(100));
+    let (messages, questions) = asked(&mut net, workers[0]);
+    assert!(
+        (REQUESTS..=2 * REQUESTS).contains(&questions),
+        "{questions}"
+    );
+    assert!(messages >= REQUESTS / 64);
+    net.run(secs(20));
+    assert_eq!(net[b].machine.load()[0], 0);
+}

@@ -5,7 +5,7 @@ use crate::io::connections::host_of;
 use crate::io::descriptor::Descriptor;
 use crate::io::raw::Raw;
 use crate::io::security::HandshakeFailure;
-use crate::io::stream::{ENDLESS, Input, Next, Output};
+use crate::io::stream::{ENDLESS, Input, MANY_FRAMES, Next, Output};
 use crate::proto::Time;
 use crate::proto::broker::RoutingId;
 use crate::wire::zmtp::{self, Accepted, Accepting, GREETING, MAX_ROUTING_ID, Ready};
@@ -83,6 +83,8 @@ pub(super) enum Broken {
     Refused(HandshakeFailure),
     /// A message exceeds the maximum, with or without an end.
     Endless,
+    /// A message has too many frames.
+    ManyFrames,
 }
 
 const FOREIGN: Broken = Broken::Refused(HandshakeFailure::Protocol);
@@ -91,6 +93,7 @@ impl From<io::Error> for Broken {
     fn from(error: io::Error) -> Self {
         match error.kind() {
             ENDLESS => Broken::Endless,
+            MANY_FRAMES => Broken::ManyFrames,
             _ if is_reset(&error) => Broken::Reset,
             _ => Broken::Off,
         }

@@ -3,7 +3,7 @@
 use super::Streams;
 use super::connection::Broken;
 use crate::io::acceptor::Unfinished;
-use crate::io::connections::{ConnectionNotice, LOOK, MAX_CHECKED};
+use crate::io::connections::{ConnectionNotice, LOOK, MAX_CHECKED, TOO_MANY_FRAMES};
 use crate::proto::Time;
 
 impl Streams {
@@ -104,6 +104,7 @@ impl Streams {
                 self.remove(index);
             }
             Broken::Endless => self.end(index, "a message without an end"),
+            Broken::ManyFrames => self.end(index, TOO_MANY_FRAMES),
             Broken::Refused(failure) => {
                 if let Some(connection) = self.connections.get(index) {
                     self.notices.push(ConnectionNotice::Failed {

@@ -5,11 +5,11 @@ mod limits;
 mod messages;
 
 use super::*;
-use crate::io::Address;
 use crate::io::Message;
 use crate::io::inbound::Inbound;
 use crate::io::security::HandshakeFailure;
 use crate::io::socket::Sent;
+use crate::io::{Address, UnfinishedLimits};
 use crate::wire::zmtp::{self, Framing, GREETING, Header, append_header, greeting};
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
@@ -51,7 +51,11 @@ impl Side {
                 of_user: 1000,
                 silence: None,
                 message: MAX,
-                unfinished: u64::MAX,
+                unfinished: UnfinishedLimits {
+                    all: u64::MAX,
+                    of_user: u64::MAX,
+                    of_address: u64::MAX,
+                },
                 names_are_held: false,
             },
             refusals: Arc::default(),

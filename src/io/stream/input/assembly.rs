@@ -1,8 +1,9 @@
 //! The message that is being put together from frames.
 
-use super::ENDLESS;
+use super::{ENDLESS, MANY_FRAMES};
 use crate::io::Message;
 use crate::io::raw::Raw;
+use crate::wire::sizes::MAX_FRAMES;
 use std::io;
 
 /// The estimated cost of a frame beyond its bytes.
@@ -40,9 +41,12 @@ impl Assembly {
         self.is_complete
     }
 
-    /// The cost of the message with a further frame of this length.
+    /// The cost of the message with a further frame of this length. An error if the message would be too large.
     pub(super) fn cost_with(&self, len: u64) -> io::Result<u64> {
         let cost = self.cost.saturating_add(len.saturating_add(FRAME));
+        if self.frames == MAX_FRAMES {
+            return Err(MANY_FRAMES.into());
+        }
         match cost > self.max_cost {
             true => Err(ENDLESS.into()),
             false => Ok(cost),

@@ -60,7 +60,7 @@ impl<F: Frame> Authorizer<F> {
             // The answer was yes when the client made it. It has to be resumed before the client has resumed all, or it
             // ends.
             None if cx.is_known(from, message) => Judgement::Pass,
-            None if self.questions.is_full() => Judgement::Deny,
+            None if self.questions.is_full(&question.principal.user) => Judgement::Deny,
             None => Judgement::Ask(question, patience),
         }
     }

@@ -26,6 +26,9 @@ use rules::Verdict;
 use std::collections::HashMap;
 use std::sync::Arc;
 
+/// Waiting messages that are looked at in one unit of work.
+const LOOKS: usize = 64;
+
 /// The authenticated peer behind an identity.
 #[derive(Debug)]
 struct Known {
@@ -168,8 +171,8 @@ impl<F: Frame> Authorizer<F> {
             return;
         }
         cx.out.withhold(peer);
-        let questions = &mut self.questions;
-        for message in questions.withdraw(|message| *message.from == *peer) {
+        let (messages, _) = self.questions.withdraw(peer, |_| true);
+        for message in messages {
             cx.accounts.close(message.account, message.charged);
         }
     }
@@ -187,18 +190,18 @@ impl<F: Frame> Authorizer<F> {
         }
         let ends = |waiting: &PendingMessage<F>| {
             let cancelled = message.cancels();
-            let named = cancelled.is_none_or(|rid| waiting.message.is_request(rid));
-            *waiting.from == *from && named
+            cancelled.is_none_or(|rid| waiting.message.is_request(rid))
         };
-        for message in self.questions.withdraw(ends) {
+        let (messages, looked_at) = self.questions.withdraw(from, ends);
+        cx.count_work(looked_at / LOOKS);
+        for message in messages {
             cx.accounts.close(message.account, message.charged);
         }
     }
 
     /// Whether a message of this peer waits for an answer.
     pub(super) fn keeps_message_of(&self, peer: &[u8]) -> bool {
-        let messages = self.questions.iter().flat_map(|each| &each.messages);
-        messages.into_iter().any(|message| *message.from == *peer)
+        self.questions.keeps_message_of(peer)
     }
 
     /// Number of questions that wait for an answer.

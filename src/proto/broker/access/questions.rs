@@ -5,11 +5,16 @@ use crate::proto::broker::action::Action;
 use crate::proto::broker::keys::AccountKey;
 use crate::proto::broker::{Incoming, RoutingId};
 use crate::proto::deadlines::TimerKey;
-use std::collections::HashMap;
+use std::cmp::Reverse;
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
-/// Maximum of remembered answers, and of messages that wait for one.
+/// Maximum of remembered answers. Beyond it, those of the user with the most are forgotten.
 const MOST: usize = 4096;
+
+/// Maximum of messages that wait for an answer, of one user and in total.
+const MOST_OF_USER: usize = 4096;
+const MOST_WAITING: usize = 16 * MOST_OF_USER;
 
 /// A decision that the authorizer is asked for.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -42,8 +47,13 @@ pub(super) struct PendingMessage<F> {
 pub(super) struct Questions<F> {
     answers: HashMap<Question, bool>,
     pending: HashMap<u64, Pending<F>>,
-    /// Number of messages that wait for an answer.
+    /// The ids of these questions.
+    ids: HashMap<Question, u64>,
+    /// Number of messages that wait for an answer, and of those of each user.
     waiting: usize,
+    of_user: HashMap<Box<str>, usize>,
+    /// The questions for whose answers messages of a peer wait.
+    of_peer: HashMap<RoutingId, BTreeSet<u64>>,
     /// The id of the latest question.
     asked: u64,
 }
@@ -53,7 +63,10 @@ impl<F> Questions<F> {
         Questions {
             answers: HashMap::new(),
             pending: HashMap::new(),
+            ids: HashMap::new(),
             waiting: 0,
+            of_user: HashMap::new(),
+            of_peer: HashMap::new(),
             asked: 0,
         }
     }
@@ -63,9 +76,10 @@ impl<F> Questions<F> {
         self.answers.get(question).copied()
     }
 
-    /// Whether no further message may wait.
-    pub(super) fn is_full(&self) -> bool {
-        self.waiting >= MOST
+    /// Whether no further message of this user may wait.
+    pub(super) fn is_full(&self, user: &str) -> bool {
+        let of_user = self.of_user.get(user).copied().unwrap_or(0);
+        of_user >= MOST_OF_USER || self.waiting >= MOST_WAITING
     }
 
     /// Adds a message that waits for the answer. Returns the id of the question if it is to be asked now: no other
@@ -77,13 +91,23 @@ impl<F> Questions<F> {
         time: impl FnOnce(u64) -> TimerKey,
     ) -> Option<u64> {
         self.waiting += 1;
-        let mut pending = self.pending.values_mut();
-        if let Some(same) = pending.find(|pending| pending.question == question) {
+        let user = question.principal.user.as_str();
+        match self.of_user.get_mut(user) {
+            Some(count) => *count += 1,
+            None => _ = self.of_user.insert(user.into(), 1),
+        }
+        let known = self.ids.get(&question).copied();
+        let id = known.unwrap_or(self.asked + 1);
+        self.of_peer
+            .entry(message.from.clone())
+            .or_default()
+            .insert(id);
+        if let Some(same) = known.and_then(|id| self.pending.get_mut(&id)) {
             same.messages.push(message);
             return None;
         }
-        self.asked += 1;
-        let id = self.asked;
+        self.asked = id;
+        self.ids.insert(question.clone(), id);
         self.pending.insert(
             id,
             Pending {
@@ -98,37 +122,111 @@ impl<F> Questions<F> {
     /// Removes a question; the caller handles its messages.
     pub(super) fn take(&mut self, id: u64) -> Option<Pending<F>> {
         let pending = self.pending.remove(&id)?;
+        self.ids.remove(&pending.question);
         self.waiting -= pending.messages.len();
+        self.count_off(&pending.question, pending.messages.len());
+        for message in &pending.messages {
+            self.leave(&message.from, id);
+        }
         Some(pending)
+    }
+
+    fn count_off(&mut self, question: &Question, messages: usize) {
+        let user = question.principal.user.as_str();
+        if let Some(count) = self.of_user.get_mut(user) {
+            *count -= messages;
+            if *count == 0 {
+                self.of_user.remove(user);
+            }
+        }
+    }
+
+    /// Notes that no message of this peer waits for the answer any more.
+    fn leave(&mut self, peer: &RoutingId, id: u64) {
+        if let Some(ids) = self.of_peer.get_mut(peer) {
+            ids.remove(&id);
+            if ids.is_empty() {
+                self.of_peer.remove(peer);
+            }
+        }
+    }
+
+    /// Whether a message of this peer waits.
+    pub(super) fn keeps_message_of(&self, peer: &[u8]) -> bool {
+        self.of_peer.contains_key(peer)
     }
 
     /// Removes all questions, in the order in which they were asked.
     pub(super) fn take_all(&mut self) -> Vec<Pending<F>> {
         self.waiting = 0;
+        self.ids.clear();
+        self.of_user.clear();
+        self.of_peer.clear();
         let mut all: Vec<(u64, Pending<F>)> = self.pending.drain().collect();
         all.sort_unstable_by_key(|(id, _)| *id);
         all.into_iter().map(|(_, pending)| pending).collect()
     }
 
-    /// Removes waiting messages; their questions remain.
+    /// Removes waiting messages of a peer; their questions remain. Also returns how many messages were looked at.
     pub(super) fn withdraw(
         &mut self,
+        peer: &[u8],
         mut which: impl FnMut(&PendingMessage<F>) -> bool,
-    ) -> Vec<PendingMessage<F>> {
-        let mut found = Vec::new();
-        for pending in self.pending.values_mut() {
-            let messages = &mut pending.messages;
-            found.extend(messages.extract_if(.., |message| which(message)));
+    ) -> (Vec<PendingMessage<F>>, usize) {
+        let (mut found, mut looked_at) = (Vec::new(), 0);
+        let ids = self.of_peer.get(peer);
+        let ids: Vec<u64> = ids.into_iter().flatten().copied().collect();
+        for id in ids {
+            let Some(pending) = self.pending.get_mut(&id) else {
+                continue;
+            };
+            looked_at += pending.messages.len();
+            let is_meant =
+                |message: &mut PendingMessage<F>| *message.from == *peer && which(message);
+            let before = found.len();
+            found.extend(pending.messages.extract_if(.., is_meant));
+            let is_left = pending
+                .messages
+                .iter()
+                .any(|message| *message.from == *peer);
+            let question = pending.question.clone();
+            self.count_off(&question, found.len() - before);
+            if !is_left {
+                self.leave(&peer.into(), id);
+            }
         }
         self.waiting -= found.len();
-        found
+        (found, looked_at)
     }
 
     pub(super) fn remember(&mut self, question: Question, allowed: bool) {
         if self.answers.len() >= MOST {
-            self.answers.clear();
+            self.forget_some();
         }
         self.answers.insert(question, allowed);
+    }
+
+    /// Forgets half of the answers: those about the users with the most, so that nobody causes those about others to be
+    /// asked for again.
+    #[cold]
+    fn forget_some(&mut self) {
+        let mut counts: HashMap<String, usize> = HashMap::new();
+        for question in self.answers.keys() {
+            *counts.entry(question.principal.user.clone()).or_default() += 1;
+        }
+        let mut counts: Vec<(String, usize)> = counts.into_iter().collect();
+        counts.sort_unstable_by_key(|(_, count)| Reverse(*count));
+        let mut left = self.answers.len();
+        let mut users = HashSet::new();
+        for (user, count) in counts {
+            if left <= MOST / 2 {
+                break;
+            }
+            left -= count;
+            users.insert(user);
+        }
+        self.answers
+            .retain(|question, _| !users.contains(&question.principal.user));
     }
 
     pub(super) fn forget(&mut self, question: &Question) {
@@ -150,6 +248,7 @@ impl<F> Questions<F> {
         self.pending.len()
     }
 
+    #[cfg(any(test, feature = "fuzz"))]
     pub(super) fn iter(&self) -> impl Iterator<Item = &Pending<F>> {
         self.pending.values()
     }
@@ -210,15 +309,16 @@ mod tests {
     }
 
     #[test]
-    fn messages_that_wait_have_a_limit() {
+    fn messages_that_wait_have_a_limit_for_each_user() {
         let mut bench = Bench::new();
-        for _ in 0..MOST {
-            assert!(!bench.questions.is_full());
-            bench.wait("a", "s");
+        for n in 0..MOST_OF_USER {
+            assert!(!bench.questions.is_full("u"));
+            bench.wait("a", &n.to_string());
         }
-        assert!(bench.questions.is_full());
-        assert_eq!(bench.questions.withdraw(|_| true).len(), MOST);
-        assert!(!bench.questions.is_full() && !bench.questions.is_empty());
+        assert!(bench.questions.is_full("u") && !bench.questions.is_full("v"));
+        let (withdrawn, looked_at) = bench.questions.withdraw(b"a", |_| true);
+        assert_eq!([withdrawn.len(), looked_at], [MOST_OF_USER; 2]);
+        assert!(!bench.questions.is_full("u") && !bench.questions.is_empty());
     }
 
     #[test]
@@ -227,13 +327,30 @@ mod tests {
         for from in ["a", "b"] {
             bench.wait(from, "s");
         }
-        let withdrawn = bench.questions.withdraw(|message| *message.from == *b"a");
-        assert_eq!(withdrawn.len(), 1);
+        let (withdrawn, looked_at) = bench.questions.withdraw(b"a", |_| true);
+        assert_eq!([withdrawn.len(), looked_at], [1, 2]);
+        // A peer of which nothing waits is found at once.
+        assert_eq!(bench.questions.withdraw(b"a", |_| true).1, 0);
         let [pending] = &bench.questions.take_all()[..] else {
             panic!("one question");
         };
         assert_eq!(*pending.messages[0].from, *b"b");
         assert!(bench.questions.is_empty());
+    }
+
+    #[test]
+    fn a_user_with_very_many_answers_does_not_displace_those_about_others() {
+        let mut questions: Questions<Vec<u8>> = Questions::new();
+        let of = |user: &str, service: &str| Question {
+            principal: Arc::new(Principal::in_process(user)),
+            ..question(service)
+        };
+        questions.remember(of("honest", "s"), true);
+        for n in 0..3 * MOST {
+            questions.remember(of("other", &n.to_string()), false);
+        }
+        assert_eq!(questions.answer(&of("honest", "s")), Some(true));
+        assert!(questions.answers.len() <= MOST);
     }
 
     #[test]

@@ -6,6 +6,7 @@ use crate::proto::broker::keys::WorkerKey;
 use crate::proto::deadlines::TimerKey;
 use crate::proto::flow::Debt;
 use crate::wire::omdp::Recall;
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 /// The state of a request.
@@ -119,7 +120,7 @@ pub struct Search {
 pub struct Recalled {
     pub known: Recall,
     /// The numbers of the workers that have denied it.
-    pub denied: Vec<u64>,
+    pub denied: BTreeSet<u64>,
     /// The sum of these numbers.
     pub sum: u64,
 }

@@ -6,6 +6,12 @@ use crate::proto::broker::keys::ServiceKey;
 use crate::proto::table::Table;
 use std::collections::BTreeMap;
 
+/// How many versions of a name count: the highest ones. A range is compared with each of them.
+const MAX_VERSIONS: usize = 1024;
+
+/// Bytes of a range that are compared in about the time of its first comparison.
+const COMPARED: usize = 8;
+
 /// The services with workers whose name is a pattern or has a version.
 #[derive(Debug, Default)]
 pub(super) struct Homes {
@@ -13,6 +19,14 @@ pub(super) struct Homes {
     versions: Table<Box<[u8]>, Vec<(Version, ServiceKey)>>,
     /// Patterns by the length of their prefix, then by the prefix.
     patterns: BTreeMap<usize, Table<Box<[u8]>, ServiceKey>>,
+}
+
+/// The versions of a name that count, in ascending order.
+fn counted(
+    family: Option<&Vec<(Version, ServiceKey)>>,
+) -> impl DoubleEndedIterator<Item = &(Version, ServiceKey)> + ExactSizeIterator + Clone {
+    let family = family.map_or(&[][..], |family| family);
+    family[family.len().saturating_sub(MAX_VERSIONS)..].iter()
 }
 
 /// The prefix of the names that a pattern matches.
@@ -74,7 +88,7 @@ impl Homes {
             Some((base, _)) => self.versions.get(*base),
             None => self.versions.get(name),
         };
-        let mut descending = family.into_iter().flatten().rev();
+        let mut descending = counted(family).rev();
         let version = match &range {
             Some((_, range)) => descending.find(|(version, _)| range.satisfies(version)),
             // As npm does without a range: a prerelease only if there is no other version.
@@ -87,6 +101,15 @@ impl Homes {
         version.or_else(|| self.patterns_of(name, range.is_some()).next())
     }
 
+    /// About how many versions are compared to find the services for this name, each with the first part of a range.
+    pub(super) fn comparisons(&self, name: &[u8]) -> usize {
+        let Some((base, range)) = range_of(name).map(|(base, _)| (base, name.len() - base.len()))
+        else {
+            return 0;
+        };
+        counted(self.versions.get(base)).len() * (1 + range / COMPARED)
+    }
+
     /// All services that can serve this name.
     pub(super) fn all(&self, name: &[u8]) -> Vec<ServiceKey> {
         let range = range_of(name);
@@ -94,8 +117,7 @@ impl Homes {
             Some((base, _)) => self.versions.get(*base),
             None => self.versions.get(name),
         };
-        let versions = family.into_iter().flatten();
-        let versions = versions.filter(|(version, _)| {
+        let versions = counted(family).filter(|(version, _)| {
             range
                 .as_ref()
                 .is_none_or(|(_, range)| range.satisfies(version))
@@ -111,7 +133,7 @@ impl Homes {
         let Some((base, range)) = range_of(name) else {
             return Vec::new();
         };
-        let family = self.versions.get(base).into_iter().flatten();
+        let family = counted(self.versions.get(base));
         let fitting = family.filter(|(version, _)| range.satisfies(version));
         fitting.map(|(_, key)| *key).collect()
     }
@@ -119,7 +141,7 @@ impl Homes {
     /// The other versions of a service.
     pub(super) fn siblings(&self, name: &[u8], key: ServiceKey) -> Vec<ServiceKey> {
         let family = version_of(name).and_then(|(base, _)| self.versions.get(base));
-        let keys = family.into_iter().flatten().map(|(_, key)| *key);
+        let keys = counted(family).map(|(_, key)| *key);
         keys.filter(|other| *other != key).collect()
     }
 
@@ -143,5 +165,34 @@ pub(super) fn may_serve(service: &[u8], is_pattern: bool, name: &[u8]) -> bool {
         (Some((base, version)), Some((asked, range))) => base == asked && range.satisfies(&version),
         (Some((base, _)), None) => base == name,
         (None, _) => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_very_many_versions_the_highest_count() {
+        let mut homes = Homes::default();
+        for n in 0..3 * MAX_VERSIONS {
+            homes.add(format!("s@1.{n}.0").as_bytes(), false, ServiceKey(n));
+        }
+        let last = 3 * MAX_VERSIONS - 1;
+        let least = last + 1 - MAX_VERSIONS;
+        assert_eq!(homes.find(b"s@^1"), Some(ServiceKey(last)));
+        let range = |n: usize| format!("s@<=1.{n}.0").into_bytes();
+        assert_eq!(homes.find(&range(least)), Some(ServiceKey(least)));
+        assert_eq!(homes.find(&range(least - 1)), None);
+        assert_eq!(homes.all(b"s@1").len(), MAX_VERSIONS);
+        let longest = [b"s@<0".as_slice(), &b"||<0".repeat(62)].concat();
+        let most = MAX_VERSIONS * (1 + longest.len() / COMPARED);
+        assert!((MAX_VERSIONS..=most).contains(&homes.comparisons(&longest)));
+        assert_eq!(homes.comparisons(b"s"), 0);
+        // Each of them is found when those above it are gone.
+        for n in least..=last {
+            homes.remove(format!("s@1.{n}.0").as_bytes(), false, ServiceKey(n));
+        }
+        assert_eq!(homes.find(&range(least - 1)), Some(ServiceKey(least - 1)));
     }
 }

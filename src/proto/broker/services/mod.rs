@@ -16,6 +16,7 @@ pub(super) use choose::affinity;
 pub(super) use choose::has_room;
 pub(super) use names::version_of;
 pub use policies::{Policies, Policy};
+pub(super) use rate::SIZE as RATE_SIZE;
 pub(super) use service::Service;
 
 use super::keys::{ServiceKey, WorkerKey};

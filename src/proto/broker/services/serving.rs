@@ -37,6 +37,11 @@ impl Services {
         own.or_else(spread).or_else(|| self.homes.find(name))
     }
 
+    /// About how many versions are compared to find the home of this name.
+    pub(in crate::proto::broker) fn comparisons(&self, name: &[u8]) -> usize {
+        self.homes.comparisons(name)
+    }
+
     /// The service of exactly this name, if it has workers.
     fn own_home(&self, name: &[u8]) -> Option<ServiceKey> {
         let own = self.names.get(name).copied();

@@ -83,6 +83,7 @@ impl<F: Frame> Broker<F> {
             }
             Task::FanOut(fan_out) => self.fan_out(fan_out),
             Task::Relocation(relocation) => self.relocate_more(relocation),
+            Task::Ask(asking) => self.ask_more(asking),
             Task::Survey => self.survey_more(),
             Task::Look { service, name } => {
                 self.look_on(*service, name);

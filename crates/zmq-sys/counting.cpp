@@ -1,0 +1,127 @@
+//  Counts what a connection sends. libzmq keeps the parts of a message until the last one has arrived, and limits the
+//  size of each part only. This file precedes libzmq's `stream_engine_base.cpp` in the unit, whose calls of two functions
+//  it redirects by macros; libzmq's own files stay unchanged.
+
+//  These declare the functions.
+#include "precompiled.hpp"
+#include "macros.hpp"
+#include "msg.hpp"
+#include "session_base.hpp"
+#include "stream_engine_base.hpp"
+#include "tcp.hpp"
+
+#if !defined ZMQ_HAVE_WINDOWS
+#include <sys/socket.h>
+#endif
+
+namespace
+{
+//  Connections with higher descriptors are not counted.
+const size_t most_descriptors = 65536;
+
+//  What a part costs beyond its two bytes on the wire.
+const uint64_t part_cost = 62;
+
+//  Written by the threads of libzmq, each of its own connections, and read by others. They belong to the number of a
+//  descriptor, and only grow.
+std::atomic<uint64_t> received[most_descriptors];
+
+//  Their value when a message was last complete. The first one is the routing id, at the end of the handshake.
+std::atomic<uint64_t> complete[most_descriptors];
+
+//  Parts of the message that has begun, by the thread of the connection.
+std::atomic<uint32_t> parts[most_descriptors];
+
+//  Whether a connection with this descriptor was shut down here, until somebody asks.
+std::atomic<bool> cut[most_descriptors];
+
+//  The same, until it is read again: what the system has received does not count any more.
+std::atomic<bool> ends[most_descriptors];
+
+//  The maximum number of parts of a message. More than a millisecond would pass until they are received.
+const uint32_t most_parts = 16384;
+
+void add (zmq::fd_t fd_, uint64_t bytes_)
+{
+    std::atomic<uint64_t> &count = received[static_cast<size_t> (fd_)];
+    count.store (count.load (std::memory_order_relaxed) + bytes_, std::memory_order_relaxed);
+}
+}
+
+namespace zmq
+{
+//  Counts a message that the connection is about to pass to its socket. A connection whose message has too many parts
+//  is shut down: libzmq reads its end, and drops the parts.
+static msg_t *zmq_sys_passed (fd_t fd_, msg_t *msg_)
+{
+    //  A command may stand between the parts of a message.
+    if (static_cast<size_t> (fd_) >= most_descriptors || (msg_->flags () & msg_t::command))
+        return msg_;
+    std::atomic<uint32_t> &count = parts[static_cast<size_t> (fd_)];
+    if (!(msg_->flags () & msg_t::more)) {
+        const size_t at = static_cast<size_t> (fd_);
+        complete[at].store (received[at].load (std::memory_order_relaxed), std::memory_order_relaxed);
+        count.store (0, std::memory_order_relaxed);
+        return msg_;
+    }
+    add (fd_, part_cost);
+    const uint32_t now = count.load (std::memory_order_relaxed) + 1;
+    count.store (now, std::memory_order_relaxed);
+    if (now == most_parts) {
+        cut[static_cast<size_t> (fd_)].store (true, std::memory_order_relaxed);
+        ends[static_cast<size_t> (fd_)].store (true, std::memory_order_relaxed);
+#if defined ZMQ_HAVE_WINDOWS
+        shutdown (fd_, SD_BOTH);
+#else
+        shutdown (fd_, SHUT_RDWR);
+#endif
+    }
+    return msg_;
+}
+
+static int zmq_sys_read (fd_t fd_, void *data_, size_t size_)
+{
+    if (static_cast<size_t> (fd_) >= most_descriptors)
+        return tcp_read (fd_, data_, size_);
+    std::atomic<bool> &is_over = ends[static_cast<size_t> (fd_)];
+    if (is_over.load (std::memory_order_relaxed)) {
+        is_over.store (false, std::memory_order_relaxed);
+        return 0;
+    }
+    const int read = tcp_read (fd_, data_, size_);
+    if (read > 0)
+        add (fd_, static_cast<uint64_t> (read));
+    return read;
+}
+}
+
+//  The number of bytes that the connections with this descriptor have sent, and the cost of the parts of their messages.
+extern "C" uint64_t zmq_sys_received (int64_t fd_)
+{
+    if (fd_ < 0 || static_cast<uint64_t> (fd_) >= most_descriptors)
+        return 0;
+    return received[static_cast<size_t> (fd_)].load (std::memory_order_relaxed);
+}
+
+//  What of it belongs to a message that is not complete, and to the handshake before the first one.
+extern "C" uint64_t zmq_sys_unfinished (int64_t fd_)
+{
+    if (fd_ < 0 || static_cast<uint64_t> (fd_) >= most_descriptors)
+        return 0;
+    const size_t at = static_cast<size_t> (fd_);
+    const uint64_t before = complete[at].load (std::memory_order_relaxed);
+    const uint64_t now = received[at].load (std::memory_order_relaxed);
+    return now > before ? now - before : 0;
+}
+
+//  1 if a connection with this descriptor was shut down because of the number of its parts since the last call, otherwise 0.
+extern "C" int zmq_sys_was_cut (int64_t fd_)
+{
+    if (fd_ < 0 || static_cast<uint64_t> (fd_) >= most_descriptors)
+        return 0;
+    return cut[static_cast<size_t> (fd_)].exchange (false, std::memory_order_relaxed);
+}
+
+//  Until the end of that file.
+#define push_msg(message) push_msg (zmq_sys_passed (_s, message))
+#define tcp_read zmq_sys_read
