@@ -295,36 +295,46 @@ describe('callbacks', () => {
     assert.equal(asked, 2);
   });
 
-  test('a request that a returning client resumes is not asked about again', async (t) => {
-    const peers = peersFor(t, 'tcp');
-    const users = { web: { keys: web.publicKey, serve: '*' } };
-    let takes = 0;
-    const authorize = () => setTimeout(takes, true);
-    let started;
-    const running = new Promise((resolve) => {
-      started = resolve;
+  for (const when of ['later', 'while its client is away']) {
+    test(`a request that a returning client resumes is not asked about again: it ends ${when}`, async (t) => {
+      const peers = peersFor(t, 'tcp');
+      const users = { web: { keys: web.publicKey, serve: '*' } };
+      let takes = 0;
+      const authorize = () => setTimeout(takes, true);
+      let started;
+      const running = new Promise((resolve) => {
+        started = resolve;
+      });
+      let starts = 0;
+      const handler = (_, reply) => {
+        starts += 1;
+        started(reply);
+      };
+      const { broker } = await peers.trio(handler, {
+        broker: curveBroker(server, users, { authorize }),
+        worker: curvePeer(server, web),
+        client: curvePeer(server, web),
+      });
+      const relay = new Relay(peers.endpoint);
+      const client = new Client(await relay.listen(), curvePeer(server, web));
+      t.after(() => client.stop().then(() => relay.close()));
+      await client.start();
+      const result = client.call(SERVICE, 1, { timeout: 5000 });
+      const reply = await running;
+      // The answers are forgotten, and the next one comes long after the client has resumed its requests.
+      takes = 1000;
+      broker.allow({ users, authorize });
+      relay.cut();
+      if (when === 'later') {
+        await next(client, 'connect');
+        await setTimeout(300);
+        assert.equal(reply.active(), true);
+      }
+      reply.end('done');
+      assert.equal(await result, 'done');
+      assert.equal(starts, 1);
     });
-    const { broker } = await peers.trio((_, reply) => started(reply), {
-      broker: curveBroker(server, users, { authorize }),
-      worker: curvePeer(server, web),
-      client: curvePeer(server, web),
-    });
-    const relay = new Relay(peers.endpoint);
-    const client = new Client(await relay.listen(), curvePeer(server, web));
-    t.after(() => client.stop().then(() => relay.close()));
-    await client.start();
-    const result = client.call(SERVICE, 1, { timeout: 5000 });
-    const reply = await running;
-    // The answers are forgotten, and the next one comes long after the client has resumed its requests.
-    takes = 1000;
-    broker.allow({ users, authorize });
-    relay.cut();
-    await next(client, 'connect');
-    await setTimeout(300);
-    assert.equal(reply.active(), true);
-    reply.end('done');
-    assert.equal(await result, 'done');
-  });
+  }
 
   test('a busy JavaScript thread holds up nobody whom the rules know', async (t) => {
     const { runChild } = require('../support/child');

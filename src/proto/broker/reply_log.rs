@@ -175,6 +175,12 @@ impl<F: Frame> ReplyLogs<F> {
         }
     }
 
+    /// Whether messages of this reply are kept that earlier connections may have lost.
+    pub(super) fn keeps(&self, client: ClientKey, rid: &[u8]) -> bool {
+        let log = self.0.get(client.0);
+        log.is_some_and(|log| log.lost.contains_key(rid))
+    }
+
     /// Removes and returns the kept messages of one reply, in order.
     pub(super) fn take(&mut self, client: ClientKey, rid: &[u8]) -> Vec<Entry<F>> {
         let Some(log) = self.0.get_mut(client.0) else {

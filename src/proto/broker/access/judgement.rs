@@ -8,6 +8,7 @@ use crate::proto::broker::accounts::OverLimit;
 use crate::proto::broker::action::Action;
 use crate::proto::broker::context::Context;
 use crate::proto::broker::keys::WorkerKey;
+use crate::proto::broker::reply_log::ReplyLogs;
 use crate::proto::broker::timers::Timer;
 use crate::proto::broker::{BrokerEvent, Incoming, RoutingId};
 use crate::wire::omdp::WorkerMessage;
@@ -27,6 +28,7 @@ impl<F: Frame> Authorizer<F> {
     pub(super) fn judge(
         &mut self,
         cx: &mut Context<F>,
+        logs: &ReplyLogs<F>,
         from: &[u8],
         message: &Incoming<F>,
     ) -> Judgement {
@@ -59,7 +61,7 @@ impl<F: Frame> Authorizer<F> {
             Some(false) => Judgement::Deny,
             // The answer was yes when the client made it. It has to be resumed before the client has resumed all, or it
             // ends.
-            None if cx.is_known(from, message) => Judgement::Pass,
+            None if cx.is_known(logs, from, message) => Judgement::Pass,
             None if self.questions.is_full(&question.principal.user) => Judgement::Deny,
             None => Judgement::Ask(question, patience),
         }
@@ -102,16 +104,18 @@ impl<F: Frame> Authorizer<F> {
 }
 
 impl<F: Frame> Context<F> {
-    /// Whether the message is the RESUME of a request that this broker has.
-    fn is_known(&self, from: &[u8], message: &Incoming<F>) -> bool {
+    /// Whether the message is the RESUME of a request that this broker has, or of whose reply it keeps messages.
+    fn is_known(&self, logs: &ReplyLogs<F>, from: &[u8], message: &Incoming<F>) -> bool {
         let Incoming::Request(request) = message else {
             return false;
         };
         let client = self.clients.find(from);
         let client = client.filter(|_| request.past.is_some());
         let rid = &request.head.rid;
-        let known = client.and_then(|key| self.clients.request(key, rid, &self.requests));
-        known.is_some()
+        client.is_some_and(|key| {
+            let open = self.clients.request(key, rid, &self.requests);
+            open.is_some() || logs.keeps(key, rid)
+        })
     }
 
     /// The actions for which a worker needs permission.
