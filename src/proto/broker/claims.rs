@@ -148,12 +148,14 @@ impl Claims {
         }
     }
 
-    /// Claims of requests of this client, at most [`PIECE`] of them.
-    pub(super) fn of_client(&self, client: &[u8]) -> Vec<usize> {
+    /// Claims of requests that this client made as this user, at most [`PIECE`] of them.
+    pub(super) fn of_client(&self, client: &[u8], user: Option<&[u8]>) -> Vec<usize> {
         let first: ClaimName = (client.into(), Box::default(), ServiceKey(0));
         let names = self.names.range(first..);
         let names = names.take_while(|((id, ..), _)| **id == *client);
-        let names = names.filter(|(_, at)| self.slab.get(**at).is_some_and(|claim| !claim.is_void));
+        let is_of_user = |claim: &Claim| is_same_user(claim.user.as_deref(), user);
+        let counts = |claim: &Claim| !claim.is_void && is_of_user(claim);
+        let names = names.filter(|(_, at)| self.slab.get(**at).is_some_and(counts));
         names.take(PIECE).map(|(_, &at)| at).collect()
     }
 
@@ -269,7 +271,7 @@ impl<F: Frame> Context<F> {
                 .is_some_and(|asked| self.services.may_serve(worker.service, &asked));
         matches!(request.state, State::Searching(_))
             && serves
-            && name_of(user.as_deref()) == name_of(claimed)
+            && is_same_user(user.as_deref(), claimed)
     }
 
     /// Cancels the search for a request that has ended.
@@ -296,6 +298,11 @@ impl<F: Frame> Context<F> {
             self.send_worker(worker, ToWorker::Disclaim { numbers });
         }
     }
+}
+
+/// Whether two frames are of users of one name.
+pub(super) fn is_same_user(a: Option<&[u8]>, b: Option<&[u8]>) -> bool {
+    name_of(a) == name_of(b)
 }
 
 /// The name in a user frame, without the metadata, which may have changed since.
@@ -352,6 +359,22 @@ mod tests {
         assert_eq!((disclaimed, claims.slab.len()), (2, 0));
         assert!(claims.names.is_empty() && claims.latest.is_empty());
         assert_eq!((bench.accounts.total(), bench.accounts.len()), (0, 0));
+    }
+
+    #[test]
+    fn claims_of_a_client_are_those_of_its_user() {
+        let (mut bench, mut claims) = (Bench::empty(), Claims::default());
+        let service = bench.services.require(b"s");
+        let worker = bench.worker("w", service);
+        let users: [Option<&[u8]>; 4] = [None, Some(b"a\0{}"), Some(b"b"), Some(b"a")];
+        for (rid, user) in users.into_iter().enumerate() {
+            let user = user.map(Box::from);
+            let added = claims.add(&mut bench, name(service, rid), worker, EXT, user);
+            assert_eq!(added, Ok(()));
+        }
+        let of = |client: &[u8], user| claims.of_client(client, user).len();
+        assert_eq!(users.map(|user| of(b"c", user)), [1, 2, 1, 2]);
+        assert_eq!(of(b"d", None), 0);
     }
 
     #[test]

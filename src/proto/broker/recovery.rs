@@ -4,7 +4,7 @@
 //! grace time.
 
 use super::Broker;
-use super::claims::{ClaimName, MAX_CLAIMS};
+use super::claims::{ClaimName, MAX_CLAIMS, is_same_user};
 use super::keys::{ClientKey, RequestKey, WorkerKey};
 use super::outcome::End;
 use super::requests::{Assigned, Cursors, ParkState, State};
@@ -68,7 +68,11 @@ impl<F: Frame> Broker<F> {
         let owner = self.cx.clients.find(client);
         let owner = owner.and_then(|client| self.cx.clients.get(client));
         if owner.is_some_and(|client| client.has_resumed) {
-            return self.cx.disclaim(worker, ext);
+            // Another user may have the name meanwhile.
+            let resumed_by = self.authorizer.user_frame(client);
+            if is_same_user(resumed_by.as_deref(), user.as_deref()) {
+                return self.cx.disclaim(worker, ext);
+            }
         }
         if let Err(over) = self.claims.add(&mut self.cx, name, worker, ext, user) {
             self.cx.disclaim(worker, ext);
@@ -268,7 +272,8 @@ impl<F: Frame> Broker<F> {
         self.disclaim_unwanted(key);
     }
 
-    /// Disclaims the requests of a client that it does not want, since it has resumed all others. A RESUME that waits for
+    /// Disclaims the requests of a client that it does not want, since it has resumed all others. Those of another user,
+    /// who had the name before, are not its own. A RESUME that waits for
     /// an authorization may be of any of them.
     fn disclaim_unwanted(&mut self, key: ClientKey) {
         let Some(client) = self.cx.clients.get_mut(key) else {
@@ -278,7 +283,8 @@ impl<F: Frame> Broker<F> {
             return;
         }
         client.has_resumed = true;
-        let unwanted = self.claims.of_client(&client.id);
+        let user = self.authorizer.user_frame(&client.id);
+        let unwanted = self.claims.of_client(&client.id, user.as_deref());
         self.cx.count_work(unwanted.len());
         for at in unwanted {
             self.claim_due(at);

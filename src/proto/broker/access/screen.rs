@@ -91,7 +91,10 @@ impl<F: Frame> Broker<F> {
     /// Checks a message against the rules, if there are rules, and handles, denies or keeps it.
     #[inline(never)]
     pub(in crate::proto::broker) fn screen(&mut self, from: &[u8], message: Incoming<F>) {
-        match self.authorizer.judge(&mut self.cx, &self.replies.logs, from, &message) {
+        match self
+            .authorizer
+            .judge(&mut self.cx, &self.replies.logs, from, &message)
+        {
             Judgement::Pass => self.do_decoded(from, message),
             Judgement::Deny => self.deny(from, message),
             Judgement::Ask(question, patience) => {
