@@ -97,7 +97,7 @@ impl Live {
     fn gone(&mut self, peer: &[u8]) {
         self.broker.handle_waiting_from(self.now, peer, 0);
         self.broker.handle_waiting_to(self.now, peer, 0);
-        self.broker.handle_unfinished(self.now, peer, 0);
+        self.broker.handle_unfinished(self.now, peer, 0, &[]);
         self.broker.handle_gone(self.now, peer);
         self.broker.handle_address(&peer.into(), None);
         self.known.remove(peer);
@@ -109,7 +109,8 @@ impl Live {
         let bytes = [0, bytes][input.below(2)];
         match input.below(4) {
             3 => {
-                self.broker.handle_unfinished(self.now, peer, bytes);
+                self.broker
+                    .handle_unfinished(self.now, peer, bytes, &[peer.into()]);
             }
             0 => {
                 self.broker.handle_waiting_from(self.now, peer, bytes);

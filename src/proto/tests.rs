@@ -13,6 +13,7 @@ mod directory;
 mod dispatch;
 mod displaced;
 mod drain;
+mod exemption;
 mod exit;
 mod fail_fast;
 mod fanout;

@@ -164,17 +164,24 @@ impl Driver {
             if let Some(before) = before
                 && (bytes == 0 || before != payer)
             {
-                self.machine.handle_unfinished(now, &before, 0);
+                self.machine.handle_unfinished(now, &before, 0, &[]);
             }
             if bytes == 0 {
                 continue;
             }
-            for peer in self.names.peers(&connection) {
-                // A large message may take longer than its sender may be silent.
-                self.machine.handle_heard(now, &peer);
+            // Its messages are dropped, and nobody can be charged for them: all such connections would have one charge.
+            if payer.is_empty() {
+                self.payers.remove(&connection);
+                self.acceptor.refuse(&connection);
+                continue;
             }
-            if !self.machine.handle_unfinished(now, &payer, bytes) {
-                self.machine.handle_unfinished(now, &payer, 0);
+            let peers = self.names.peers(&connection);
+            for peer in &peers {
+                // A large message may take longer than its sender may be silent.
+                self.machine.handle_heard(now, peer);
+            }
+            if !(self.machine).handle_unfinished(now, &payer, bytes, &peers) {
+                self.machine.handle_unfinished(now, &payer, 0, &[]);
                 self.payers.remove(&connection);
                 self.acceptor.refuse(&connection);
             }

@@ -5,6 +5,7 @@ use super::audit::Audit;
 use super::claims::Claims;
 use super::context::Context;
 use super::displaced::Displaced;
+use super::exemption::Exemption;
 use super::forgotten::Forgotten;
 use super::incoming::Incoming;
 use super::limits::Gauge;
@@ -47,8 +48,7 @@ pub struct Broker<F> {
     pub(super) authorizer: access::Authorizer<F>,
     pub(super) dependents: copies::Dependents,
     pub(super) transport_charges: transport_charges::TransportCharges,
-    /// The worker whose incomplete reply exceeds limits that other peers share.
-    pub(super) exempt: Option<RoutingId>,
+    pub(super) exemption: Exemption,
     /// Whether dispatch has ended.
     pub(super) stopping: bool,
     /// Whether the broker has stopped; messages are not handled.
@@ -77,7 +77,7 @@ impl<F: Frame> Broker<F> {
             authorizer: access::Authorizer::new(),
             dependents: copies::Dependents::default(),
             transport_charges: transport_charges::TransportCharges::default(),
-            exempt: None,
+            exemption: Exemption::default(),
             stopping: false,
             stopped: false,
             cx: Context::new(config),

@@ -61,6 +61,7 @@ mod displaced;
 mod ends;
 mod entries;
 mod event;
+mod exemption;
 mod fanout;
 mod flow;
 mod forgotten;

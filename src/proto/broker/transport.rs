@@ -75,28 +75,47 @@ impl<F: Frame> Broker<F> {
         false
     }
 
-    /// Charges a message of this peer that is not complete, in bytes. Returns false if it is too large: the driver
-    /// discards it.
-    pub fn handle_unfinished(&mut self, now: Time, peer: &[u8], bytes: usize) -> bool {
+    /// Charges a message that is not complete, in bytes, to this peer. It came over a connection with these peers.
+    /// Returns false if it is too large: the driver discards it.
+    pub fn handle_unfinished(
+        &mut self,
+        now: Time,
+        payer: &[u8],
+        bytes: usize,
+        peers: &[RoutingId],
+    ) -> bool {
         self.cx.now = now;
-        if bytes == 0 && self.exempt.as_deref() == Some(peer) {
-            self.exempt = None;
-        }
-        let charged = self.charge_transport(peer, Way::Unfinished, bytes);
+        let charged = self.try_to_charge(payer, Way::Unfinished, bytes);
+        let is_kept = match charged {
+            Ok(()) => {
+                self.exemption.end(payer);
+                true
+            }
+            Err(over) => {
+                let is_exempt = self.is_exempt(payer, bytes, over.scope, peers);
+                if !is_exempt {
+                    self.over_limit(payer, over);
+                }
+                is_exempt
+            }
+        };
         self.cx.speaker = None;
-        charged.map_or_else(|over| self.is_exempt(peer, over.scope), |()| true)
+        is_kept
     }
 
-    /// Whether an incomplete message may exceed a limit that other peers share, without a charge. A worker may, with one
-    /// message at a time in the whole broker: its reply frees what its request makes the broker keep, and if it were
-    /// refused, neither would ever be free.
-    fn is_exempt(&mut self, peer: &[u8], scope: Scope) -> bool {
-        let worker = self.cx.workers.find(peer);
-        let worker = worker.and_then(|key| self.cx.workers.get(key));
-        if scope == Scope::Peer || worker.is_none_or(|worker| worker.running.is_empty()) {
+    /// Whether an incomplete message may exceed a limit that other peers share, without a charge. One of a connection
+    /// with a worker that has requests may.
+    fn is_exempt(&mut self, payer: &[u8], bytes: usize, scope: Scope, peers: &[RoutingId]) -> bool {
+        let workers = &self.cx.workers;
+        let is_busy = |peer: &RoutingId| {
+            let worker = workers.find(peer).and_then(|key| workers.get(key));
+            worker.is_some_and(|worker| !worker.running.is_empty())
+        };
+        if scope == Scope::Peer || !peers.iter().any(is_busy) {
             return false;
         }
-        **self.exempt.get_or_insert_with(|| peer.into()) == *peer
+        let patience = self.cx.config.patience(None);
+        (self.exemption).covers(self.cx.now, patience, payer, bytes)
     }
 
     /// Messages of this peer have arrived and wait for its turn, or a part of one has arrived: it is not silent.
@@ -134,15 +153,19 @@ impl<F: Frame> Broker<F> {
 
     /// Charges or credits the change of the waiting bytes. After a refusal, the user of the peer remains the current one.
     fn charge_transport(&mut self, peer: &[u8], way: Way, bytes: usize) -> Result<(), OverLimit> {
-        self.cx.speaker = self.authorizer.principal_of(peer);
-        let charged = self
-            .transport_charges
-            .update(&mut self.cx, peer, way, bytes);
+        let charged = self.try_to_charge(peer, way, bytes);
         match charged {
             Ok(()) => self.cx.speaker = None,
             Err(over) => self.over_limit(peer, over),
         }
         charged
+    }
+
+    /// The same without a report of a refusal. The user of the peer remains the current one.
+    fn try_to_charge(&mut self, peer: &[u8], way: Way, bytes: usize) -> Result<(), OverLimit> {
+        self.cx.speaker = self.authorizer.principal_of(peer);
+        self.transport_charges
+            .update(&mut self.cx, peer, way, bytes)
     }
 
     /// The transport has accepted all drained messages, except those for congested peers (see

@@ -157,43 +157,6 @@ fn what_is_resumed_or_claimed_enters_by_the_same_door() {
     assert!(disclaimed.iter().all(|frames| frames.starts_with("W|12|")));
 }
 
-/// It frees what its request makes the broker keep.
-#[test]
-fn one_incomplete_reply_may_exceed_limits_that_others_share() {
-    let (mut net, b) = limited(HeldLimits {
-        total: 100_000,
-        ..HeldLimits::default()
-    });
-    let c = net.client(b);
-    let names: [&[u8]; 3] = [b"W1", b"W2", b"W3"];
-    for name in names {
-        let w = net.raw(b, name);
-        net.say(w, &format!("W|1|echo|{HELLO}"));
-    }
-    net.run(ms(10));
-    for _ in 0..2 {
-        net.request(c, "echo", "1");
-    }
-    net.run(ms(10));
-    let mut arrives = |name: &[u8], bytes| {
-        net.act(b, |broker, now| {
-            broker.machine.handle_unfinished(now, name, bytes)
-        })
-    };
-    let large = 1_000_000;
-    let busy: Vec<_> = names.map(|name| arrives(name, large)).into();
-    assert_eq!(busy, [true, false, false], "the third has no request");
-    assert!(arrives(names[0], 2 * large));
-    assert!(!arrives(b"C2", large) && !arrives(names[1], large));
-    arrives(names[0], 0);
-    assert!(arrives(names[1], large));
-    assert!(!arrives(names[0], large));
-    arrives(names[1], 0);
-    assert!(arrives(names[0], large));
-    arrives(names[0], 0);
-    assert!(held(&net, b) < 10_000);
-}
-
 /// The worker loses the request; other requests of the client are not affected.
 #[test]
 fn a_worker_that_sends_beyond_its_window_loses_the_request_and_then_its_place() {

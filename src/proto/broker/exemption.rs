@@ -1,0 +1,62 @@
+//! The one incomplete message that may exceed limits of held bytes that peers share. It is the reply of a worker: the
+//! reply frees what its request makes the broker keep, and if it were refused, neither would ever be free.
+
+use super::RoutingId;
+use crate::proto::Time;
+use std::time::Duration;
+
+/// What has to arrive of the message within the patience, while another worker waits for the exemption.
+const PROGRESS: usize = 1024 * 1024;
+
+/// Who has the exemption, if anyone. There is one in the whole broker, since its bytes are not charged.
+#[derive(Debug, Default)]
+pub(super) struct Exemption(Option<Holder>);
+
+#[derive(Debug)]
+struct Holder {
+    peer: RoutingId,
+    /// What was there of the message when its progress was last noted.
+    bytes: usize,
+    at: Time,
+    /// Whether a message of another worker was refused meanwhile.
+    is_wanted: bool,
+}
+
+impl Exemption {
+    /// Whether this peer has the exemption for this number of bytes. It gets the exemption if no other peer has it, and
+    /// loses it to others if the message hardly grows.
+    pub(super) fn covers(
+        &mut self,
+        now: Time,
+        patience: Duration,
+        peer: &[u8],
+        bytes: usize,
+    ) -> bool {
+        let holder = self.0.get_or_insert_with(|| Holder {
+            peer: peer.into(),
+            bytes,
+            at: now,
+            is_wanted: false,
+        });
+        if *holder.peer != *peer {
+            holder.is_wanted = true;
+            return false;
+        }
+        // Less is there if it is another message.
+        if bytes < holder.bytes || bytes >= holder.bytes + PROGRESS {
+            (holder.bytes, holder.at) = (bytes, now);
+        }
+        let is_kept = !holder.is_wanted || now.since(holder.at) < patience;
+        if !is_kept {
+            self.0 = None;
+        }
+        is_kept
+    }
+
+    /// Handles that all of the peer's message is charged, or that there is none.
+    pub(super) fn end(&mut self, peer: &[u8]) {
+        if self.0.as_ref().is_some_and(|holder| *holder.peer == *peer) {
+            self.0 = None;
+        }
+    }
+}
