@@ -13,6 +13,10 @@ use crate::wire::omdp::ToWorker;
 /// JavaScript counts characters instead of bytes, a part in progress, and a margin.
 const MOST_UNDER_WAY: u64 = 4 * WINDOW as u64;
 
+/// Limit of credit for what was not unread. A client whose request outlives a broker gives some: it reads parts that the
+/// earlier broker had passed on. This is at most what a worker may have under way.
+const MOST_BEYOND: u32 = 4 * WINDOW;
+
 /// Limit of unread cost of one request for a worker without windows.
 const MOST_UNASKED: u64 = 16 * WINDOW as u64;
 
@@ -21,7 +25,7 @@ const MOST_UNASKED: u64 = 16 * WINDOW as u64;
 pub(super) enum Overrun {
     /// The worker announced to keep the window.
     OfWorker,
-    /// The client does not read, and the worker knows no windows.
+    /// The client does not read. The worker knows no windows, or the client gave credit for what it has not received.
     OfClient,
 }
 
@@ -47,6 +51,8 @@ impl<F: Frame> Context<F> {
             let read = assigned.unread.min(u64::from(bytes));
             assigned.unread -= read;
             client.unread -= read;
+            let beyond = bytes - u32::try_from(read).unwrap_or(bytes);
+            assigned.beyond = assigned.beyond.saturating_add(beyond);
         }
         self.give_credit(key, bytes);
     }
@@ -118,7 +124,14 @@ impl<F: Frame> Context<F> {
             return None;
         }
         if self.has_window(worker) {
-            return (assigned.unread >= MOST_UNDER_WAY).then_some(Overrun::OfWorker);
+            // The worker was given this credit too, and cannot know that it is for nothing.
+            let of_client = assigned.beyond > MOST_BEYOND;
+            let spare = if of_client { 0 } else { assigned.beyond };
+            let is_over = assigned.unread >= MOST_UNDER_WAY + u64::from(spare);
+            return is_over.then_some(match of_client {
+                true => Overrun::OfClient,
+                false => Overrun::OfWorker,
+            });
         }
         let client = self.clients.get(request.client);
         let unread = client.map_or(0, |client| client.unread);
@@ -136,7 +149,8 @@ impl<F: Frame> Context<F> {
         let Some(assigned) = request.and_then(|request| request.assigned_mut()) else {
             return;
         };
-        assigned.read += u64::from(bytes);
+        // A client that resumes the request states any number.
+        assigned.read = assigned.read.saturating_add(u64::from(bytes));
         let worker = assigned.worker;
         if self.has_window(worker) {
             let token = self.requests.token(key);

@@ -233,6 +233,10 @@ impl<F: Frame> Context<F> {
             return;
         };
         assigned.begun = true;
+        if !gives_credit {
+            // The worker is told that all was read, even what still waits for the client.
+            assigned.beyond = u32::MAX;
+        }
         let ext = ResumeExt {
             number,
             token,

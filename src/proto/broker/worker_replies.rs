@@ -162,7 +162,8 @@ impl<F: Frame> Broker<F> {
         }
     }
 
-    /// Ends a request whose client does not read while its worker knows no windows.
+    /// Ends a request whose client does not read while its worker knows no windows, or has more credit than the client
+    /// can have read.
     #[cold]
     fn on_slow_reader(&mut self, key: RequestKey) {
         self.cx.counters.slow_peers += 1;

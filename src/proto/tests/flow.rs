@@ -1,5 +1,6 @@
 //! Streams and their windows, at every hop.
 
+mod beyond;
 mod credit;
 mod slow;
 

@@ -141,6 +141,8 @@ pub struct Assigned {
     pub debt: Debt,
     /// Cost of the parts that the client is not known to have read.
     pub unread: u64,
+    /// Credit for what was not unread, which the worker was given nevertheless. Saturates.
+    pub beyond: u32,
 }
 
 impl Assigned {
@@ -153,6 +155,7 @@ impl Assigned {
             read: 0,
             debt: Debt::default(),
             unread: 0,
+            beyond: 0,
         }
     }
 }
