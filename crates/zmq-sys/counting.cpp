@@ -38,13 +38,14 @@ std::atomic<bool> cut[most_descriptors];
 //  The same, until it is read again: what the system has received does not count any more.
 std::atomic<bool> ends[most_descriptors];
 
-//  The maximum number of parts of a message. More than a millisecond would pass until they are received.
-const uint32_t most_parts = 16384;
+//  The maximum number of parts of a message. More than a millisecond would pass until they are received. The part with
+//  which libzmq finds its queue full is passed, and counted, twice.
+const uint32_t most_parts = 16384 + 8;
 
 void add (zmq::fd_t fd_, uint64_t bytes_)
 {
     std::atomic<uint64_t> &count = received[static_cast<size_t> (fd_)];
-    count.store (count.load (std::memory_order_relaxed) + bytes_, std::memory_order_relaxed);
+    count.store (count.load (std::memory_order_relaxed) + bytes_, std::memory_order_release);
 }
 }
 
@@ -54,12 +55,15 @@ namespace zmq
 //  is shut down: libzmq reads its end, and drops the parts.
 static msg_t *zmq_sys_passed (fd_t fd_, msg_t *msg_)
 {
-    //  A command may stand between the parts of a message.
-    if (static_cast<size_t> (fd_) >= most_descriptors || (msg_->flags () & msg_t::command))
+    const size_t at = static_cast<size_t> (fd_);
+    if (at >= most_descriptors)
         return msg_;
-    std::atomic<uint32_t> &count = parts[static_cast<size_t> (fd_)];
-    if (!(msg_->flags () & msg_t::more)) {
-        const size_t at = static_cast<size_t> (fd_);
+    std::atomic<uint32_t> &count = parts[at];
+    //  A command may stand between the parts of a message. Otherwise it is whole, as the PING of an idle peer.
+    const bool is_command = msg_->flags () & msg_t::command;
+    if (is_command && count.load (std::memory_order_relaxed) > 0)
+        return msg_;
+    if (is_command || !(msg_->flags () & msg_t::more)) {
         complete[at].store (received[at].load (std::memory_order_relaxed), std::memory_order_relaxed);
         count.store (0, std::memory_order_relaxed);
         return msg_;
@@ -68,8 +72,8 @@ static msg_t *zmq_sys_passed (fd_t fd_, msg_t *msg_)
     const uint32_t now = count.load (std::memory_order_relaxed) + 1;
     count.store (now, std::memory_order_relaxed);
     if (now == most_parts) {
-        cut[static_cast<size_t> (fd_)].store (true, std::memory_order_relaxed);
-        ends[static_cast<size_t> (fd_)].store (true, std::memory_order_relaxed);
+        cut[at].store (true, std::memory_order_relaxed);
+        ends[at].store (true, std::memory_order_relaxed);
 #if defined ZMQ_HAVE_WINDOWS
         shutdown (fd_, SD_BOTH);
 #else
@@ -109,8 +113,9 @@ extern "C" uint64_t zmq_sys_unfinished (int64_t fd_)
     if (fd_ < 0 || static_cast<uint64_t> (fd_) >= most_descriptors)
         return 0;
     const size_t at = static_cast<size_t> (fd_);
+    //  In this order, because messages may become complete between the two: too few are harmless, too many are not.
+    const uint64_t now = received[at].load (std::memory_order_acquire);
     const uint64_t before = complete[at].load (std::memory_order_relaxed);
-    const uint64_t now = received[at].load (std::memory_order_relaxed);
     return now > before ? now - before : 0;
 }
 

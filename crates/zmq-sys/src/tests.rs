@@ -119,3 +119,37 @@ fn kinds_of_sockets() {
         assert_eq!(zmq_ctx_term(context), 0);
     }
 }
+
+/// The PINGs of a peer that says nothing else are no message without an end.
+#[cfg(unix)]
+#[test]
+fn a_command_is_complete() {
+    use std::time::{Duration, Instant};
+    // SAFETY: a fresh context and sockets, used and terminated on this thread. The option is an int.
+    unsafe {
+        let context = zmq_ctx_new();
+        let router = zmq_socket(context, ZMQ_ROUTER as i32);
+        assert_eq!(zmq_bind(router, c"tcp://127.0.0.1:*".as_ptr()), 0);
+        let mut endpoint = [0_u8; 64];
+        let mut size = endpoint.len();
+        let (value, length) = (endpoint.as_mut_ptr().cast(), &mut size);
+        zmq_getsockopt(router, ZMQ_LAST_ENDPOINT as i32, value, length);
+        let dealer = zmq_socket(context, ZMQ_DEALER as i32);
+        let interval: i32 = 1;
+        let value = (&raw const interval).cast();
+        zmq_setsockopt(dealer, ZMQ_HEARTBEAT_IVL as i32, value, size_of::<i32>());
+        assert_eq!(zmq_connect(dealer, endpoint.as_ptr().cast()), 0);
+        let sum =
+            |count: unsafe extern "C" fn(i64) -> u64| (0..1024).map(|fd| count(fd)).sum::<u64>();
+        let end = Instant::now() + Duration::from_secs(30);
+        while sum(zmq_sys_received) < 5000 {
+            assert!(Instant::now() < end, "no PINGs arrive");
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        let unfinished = sum(zmq_sys_unfinished);
+        assert!(unfinished < 1000, "{unfinished}");
+        zmq_close(dealer);
+        zmq_close(router);
+        assert_eq!(zmq_ctx_term(context), 0);
+    }
+}
