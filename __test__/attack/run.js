@@ -5,6 +5,7 @@
 // broker grew by more than its limits and some, or if something is left.
 //
 //   --scale 1      how much of it         --only a,b     these scenarios         --list         which there are
+//   --except a,b   all others
 //   --p99 50       fails too if one in a hundred honest calls took longer, in ms: for a machine with nothing else to do
 const { spawn } = require('node:child_process');
 const path = require('node:path');
@@ -205,11 +206,14 @@ async function main() {
     options: {
       scale: { type: 'string', default: '1' },
       only: { type: 'string' },
+      except: { type: 'string', default: '' },
       p99: { type: 'string', default: 'Infinity' },
       list: { type: 'boolean', default: false },
     },
   });
-  const names = values.only?.split(',') ?? Object.keys(SCENARIOS);
+  const except = values.except.split(',');
+  const all = Object.keys(SCENARIOS).filter((name) => !except.includes(name));
+  const names = values.only?.split(',') ?? all;
   const unknown = names.find((name) => !(name in SCENARIOS));
   if (values.list || unknown !== undefined) {
     for (const [name, { about }] of Object.entries(SCENARIOS)) console.log(`${name.padEnd(20)}  ${about}`);

@@ -136,9 +136,7 @@ impl Endless {
                 Owner::Address(_) => of_address,
                 Owner::Unknown => u64::MAX,
             };
-            // A single message of an owner is bounded by the maximum of all.
             while *sum > most
-                && of_owner.len() > 1
                 && let Some((bytes, fd)) = of_owner.pop()
             {
                 (*sum, all) = (*sum - bytes, all - bytes);

@@ -65,15 +65,9 @@ impl<F: Frame> Broker<F> {
     /// driver discards the backlog.
     pub fn handle_waiting_from(&mut self, now: Time, peer: &[u8], bytes: usize) -> bool {
         self.cx.now = now;
-        let Err(over) = self.try_to_charge(peer, Way::From, bytes) else {
+        let Err(over) = self.charge_transport(peer, Way::From, bytes) else {
             return true;
         };
-        // Credits and replies free what others share. The driver does not read more of it, so it is bounded.
-        if bytes <= transport_charges::FREE && matches!(over.scope, Scope::Address | Scope::Total) {
-            self.cx.speaker = None;
-            return true;
-        }
-        self.over_limit(peer, over);
         self.remove_and_ban(peer, over.scope);
         self.transport_charges
             .shrink(&mut self.cx.accounts, peer, Way::From, 0);
