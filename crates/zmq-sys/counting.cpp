@@ -42,6 +42,12 @@ std::atomic<bool> ends[most_descriptors];
 //  which libzmq finds its queue full is passed, and counted, twice.
 const uint32_t most_parts = 16384 + 8;
 
+//  Whether a connection with this descriptor is counted. No descriptor is negative.
+bool is_counted (int64_t fd_)
+{
+    return fd_ >= 0 && static_cast<uint64_t> (fd_) < most_descriptors;
+}
+
 void add (zmq::fd_t fd_, uint64_t bytes_)
 {
     std::atomic<uint64_t> &count = received[static_cast<size_t> (fd_)];
@@ -55,9 +61,9 @@ namespace zmq
 //  is shut down: libzmq reads its end, and drops the parts.
 static msg_t *zmq_sys_passed (fd_t fd_, msg_t *msg_)
 {
-    const size_t at = static_cast<size_t> (fd_);
-    if (at >= most_descriptors)
+    if (!is_counted (fd_))
         return msg_;
+    const size_t at = static_cast<size_t> (fd_);
     std::atomic<uint32_t> &count = parts[at];
     //  A command may stand between the parts of a message. Otherwise it is whole, as the PING of an idle peer.
     const bool is_command = msg_->flags () & msg_t::command;
@@ -85,7 +91,7 @@ static msg_t *zmq_sys_passed (fd_t fd_, msg_t *msg_)
 
 static int zmq_sys_read (fd_t fd_, void *data_, size_t size_)
 {
-    if (static_cast<size_t> (fd_) >= most_descriptors)
+    if (!is_counted (fd_))
         return tcp_read (fd_, data_, size_);
     std::atomic<bool> &is_over = ends[static_cast<size_t> (fd_)];
     if (is_over.load (std::memory_order_relaxed)) {
@@ -102,7 +108,7 @@ static int zmq_sys_read (fd_t fd_, void *data_, size_t size_)
 //  The number of bytes that the connections with this descriptor have sent, and the cost of the parts of their messages.
 extern "C" uint64_t zmq_sys_received (int64_t fd_)
 {
-    if (fd_ < 0 || static_cast<uint64_t> (fd_) >= most_descriptors)
+    if (!is_counted (fd_))
         return 0;
     return received[static_cast<size_t> (fd_)].load (std::memory_order_relaxed);
 }
@@ -110,7 +116,7 @@ extern "C" uint64_t zmq_sys_received (int64_t fd_)
 //  What of it belongs to a message that is not complete, and to the handshake before the first one.
 extern "C" uint64_t zmq_sys_unfinished (int64_t fd_)
 {
-    if (fd_ < 0 || static_cast<uint64_t> (fd_) >= most_descriptors)
+    if (!is_counted (fd_))
         return 0;
     const size_t at = static_cast<size_t> (fd_);
     //  In this order, because messages may become complete between the two: too few are harmless, too many are not.
@@ -122,7 +128,7 @@ extern "C" uint64_t zmq_sys_unfinished (int64_t fd_)
 //  1 if a connection with this descriptor was shut down because of the number of its parts since the last call, otherwise 0.
 extern "C" int zmq_sys_was_cut (int64_t fd_)
 {
-    if (fd_ < 0 || static_cast<uint64_t> (fd_) >= most_descriptors)
+    if (!is_counted (fd_))
         return 0;
     return cut[static_cast<size_t> (fd_)].exchange (false, std::memory_order_relaxed);
 }

@@ -7,10 +7,9 @@
 //! of the owner with most.
 
 use super::Fd;
-use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
 
-/// Incomplete messages that are not larger do not count. With many connections it is less.
+/// Smaller incomplete messages do not count, and acceptors without libzmq do not report them. With many connections it is less.
 const SMALL: u64 = 64 << 10;
 const SMALLEST: u64 = 1 << 10;
 
@@ -35,6 +34,14 @@ pub struct UnfinishedLimits {
     pub of_user: u64,
     /// See `of_user`.
     pub of_address: u64,
+}
+
+impl UnfinishedLimits {
+    /// The size from which an incomplete message counts, if this number of connections is open.
+    pub(in crate::io) fn least(&self, open: usize) -> u64 {
+        let open = u64::try_from(open).unwrap_or(u64::MAX).max(1);
+        (self.all / UNCOUNTED / open).clamp(SMALLEST, SMALL)
+    }
 }
 
 #[derive(Debug)]
@@ -69,15 +76,9 @@ impl Endless {
         self.sizes.keys().copied().collect()
     }
 
-    /// The size from which an incomplete message counts, if this number of connections is open.
-    fn small(&self, open: usize) -> u64 {
-        let open = u64::try_from(open).unwrap_or(u64::MAX).max(1);
-        (self.together.all / UNCOUNTED / open).clamp(SMALLEST, SMALL)
-    }
-
     /// Reports the size of the incomplete message of this connection, which is one of `open`.
     pub(super) fn look(&mut self, fd: Fd, size: u64, open: usize) {
-        if size < self.small(open) {
+        if size < self.together.least(open) {
             self.sizes.remove(&fd);
             return;
         }
@@ -129,8 +130,7 @@ impl Endless {
         let mut all = sum;
         let mut ended = Vec::new();
         for (owner, (sum, of_owner)) in &mut owners {
-            of_owner.sort_unstable_by_key(|&(bytes, fd)| Reverse((bytes, fd)));
-            of_owner.reverse();
+            of_owner.sort_unstable();
             let most = match owner {
                 Owner::User(_) => of_user,
                 Owner::Address(_) => of_address,

@@ -11,13 +11,6 @@ use crate::wire::zmtp;
 /// The work, in bytes, after which the driver has its turn even if no message is complete.
 const EFFORT: usize = 1024 * 1024;
 
-/// Unfinished messages that are smaller are not reported. The more connections there are, the smaller they have to be.
-const SMALL: usize = 64 * 1024;
-const SMALLEST: usize = 1024;
-
-/// The part of the limit for all unfinished messages that those which are not reported may have together.
-const UNREPORTED: u64 = 8;
-
 /// The work of a look at a connection.
 const LOOK_AT: usize = 1024;
 
@@ -92,7 +85,7 @@ impl Streams {
 
     /// Reports what there is of a large message that is not complete, so that it is charged to its sender.
     fn report_unfinished(&mut self, index: usize) {
-        let connections = self.connections.len();
+        let open = self.connections.len();
         let Some(connection) = self.connections.get_mut(index) else {
             return;
         };
@@ -100,9 +93,7 @@ impl Streams {
         if bytes == connection.unfinished {
             return;
         }
-        let share = self.limits.unfinished.all / UNREPORTED / connections as u64;
-        let small = usize::try_from(share).unwrap_or(usize::MAX);
-        let bytes = match bytes < small.clamp(SMALLEST, SMALL) {
+        let bytes = match (bytes as u64) < self.limits.unfinished.least(open) {
             true => 0,
             false => bytes,
         };
