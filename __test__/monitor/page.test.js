@@ -175,6 +175,8 @@ describe('the page', { skip: CHROMIUM === undefined && 'Chromium is not there' }
   test('the reason of a rejection may be any value', async (t) => {
     const { client, page, peers } = await open(t);
     await peers.worker((data, reply) => reply.reject(data), { service: 'reject', name: 'W2' }).start();
+    // Before the broker knows the worker, the requests would end without it.
+    await rowWith(page, 'services-table', 'reject', { workers: '1' });
     for (const reason of [{ why: ['busy'] }, 'text', 5, null]) {
       await client.call('reject', reason, { failFast: true }).catch(() => {});
       await page
