@@ -26,6 +26,8 @@ class Relay {
   refused = 0;
   /** Bytes in a turn of 10 ms, for a slow line. */
   #rate = Number.POSITIVE_INFINITY;
+  /** How long bytes are under way, in ms. */
+  #delay = 0;
 
   /** @param {string} endpoint of tcp or ipc */
   constructor(endpoint) {
@@ -80,6 +82,7 @@ class Relay {
   }
 
   #pass(from, to, bytes) {
+    if (this.#delay > 0) return void setTimeout(() => to.write(bytes), this.#delay);
     to.write(bytes);
     if (this.#rate === Number.POSITIVE_INFINITY) return;
     from.pause();
@@ -140,6 +143,11 @@ class Relay {
   /** @param {number} rate bytes in 10 ms */
   slow(rate) {
     this.#rate = rate;
+  }
+
+  /** @param {number} delay of every byte, in ms; not to be combined with a slow line */
+  far(delay) {
+    this.#delay = delay;
   }
 
   /** New connections are good ones; stalled ones go on; dead ones stay dead, their ends have to notice. */

@@ -3,11 +3,21 @@
 const assert = require('node:assert/strict');
 const { once } = require('node:events');
 const { describe, test } = require('node:test');
+const { curveKeyPair } = require('../..');
 const { Relay } = require('../chaos/relay');
 const { peersFor, start } = require('../support/peers');
 const { deferred, until } = require('../support/events');
 
 const SERVICE = 'service';
+const keys = curveKeyPair();
+/** The options of the broker, and of its peers. */
+const MECHANISMS = {
+  NULL: [{}, {}],
+  CURVE: [
+    { curveServer: true, curveSecretKey: keys.secretKey },
+    { curveServerKey: keys.publicKey, curveSecretKey: curveKeyPair().secretKey },
+  ],
+};
 
 /** A broker, and relays of the ways to it. */
 async function scene(t, conf = {}, transport = 'tcp') {
@@ -142,24 +152,49 @@ describe('a worker that does not come back is lost after the time that it may ne
   }
 });
 
-test('a connection that is reset at the broker alone loses nothing', async (t) => {
-  const link = { heartbeat: 500, liveness: 3 };
-  const { forWorker, forClient } = await scene(t, { ...link, reconnectGrace: 500 });
-  const begun = [];
-  const worker = forWorker.peers.worker((n, reply) => begun.push(reply), { ...link, concurrency: -1 });
-  const client = forClient.peers.client({ ...link, timeout: -1 });
-  await start(worker, client);
-  const asked = [1, 2, 3].map((n) => client.call(SERVICE, n));
-  await until(() => begun.length === asked.length, 'begun', 10_000);
-  const back = [worker, client].map((peer) => once(peer, 'connect'));
-  forWorker.relay.strand();
-  forClient.relay.strand();
-  await Promise.all(back);
-  begun.forEach((reply, n) => {
-    reply.end(n);
+for (const mechanism of Object.keys(MECHANISMS)) {
+  const [ofBroker, ofPeers] = MECHANISMS[mechanism];
+
+  test(`a connection that is reset at the broker alone loses nothing, ${mechanism}`, async (t) => {
+    const link = { heartbeat: 500, liveness: 3 };
+    const { forWorker, forClient } = await scene(t, { ...link, ...ofBroker, reconnectGrace: 500 });
+    const begun = [];
+    const conf = { ...link, ...ofPeers };
+    const worker = forWorker.peers.worker((n, reply) => begun.push(reply), { ...conf, concurrency: -1 });
+    const client = forClient.peers.client({ ...conf, timeout: -1 });
+    await start(worker, client);
+    const asked = [1, 2, 3].map((n) => client.call(SERVICE, n));
+    await until(() => begun.length === asked.length, 'begun', 10_000);
+    // While all clients of its requests are away, a worker is not given up.
+    for (const relays of [[forWorker], [forWorker, forClient]]) {
+      const back = (relays.length > 1 ? [worker, client] : [worker]).map((peer) => once(peer, 'connect'));
+      for (const { relay } of relays) relay.strand();
+      await Promise.all(back);
+    }
+    begun.forEach((reply, n) => {
+      reply.end(n);
+    });
+    assert.deepEqual(await Promise.all(asked), [0, 1, 2]);
   });
-  assert.deepEqual(await Promise.all(asked), [0, 1, 2]);
-});
+
+  test(`a peer whose connection takes several round trips of 140 ms has more time to return, ${mechanism}`, async (t) => {
+    const { forWorker, forClient } = await scene(t, { ...ofBroker, reconnectGrace: 300 });
+    for (const { relay } of [forWorker, forClient]) relay.far(70);
+    const begun = deferred();
+    // The first attempt follows after a tenth.
+    const conf = { ...ofPeers, reconnect: 9000 };
+    const worker = forWorker.peers.worker((_, reply) => begun.resolve(reply), conf);
+    const client = forClient.peers.client({ ...conf, timeout: -1 });
+    await start(worker, client);
+    const asked = client.call(SERVICE, 1);
+    const reply = await begun.promise;
+    const back = once(worker, 'connect');
+    forWorker.relay.finish();
+    await back;
+    reply.end(1);
+    assert.equal(await asked, 1);
+  });
+}
 
 test('a broker that stops in order hands over: what runs, what waits, and what is under way', async (t) => {
   const peers = peersFor(t, 'tcp');

@@ -90,7 +90,7 @@ fn compile(recording: &Recording, flags: &[String], target: &Target, out: &Path)
                 is_counted = true;
                 text.push_str(&kinds::include(&counting));
                 text.push_str(&kinds::include(file));
-                text.push_str("#undef push_msg\n#undef tcp_read\n");
+                text.push_str("#undef push_msg\n#undef tcp_read\n#undef tcp_write\n");
             }
             _ => text.push_str(&kinds::include(file)),
         }

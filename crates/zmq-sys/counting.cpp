@@ -1,5 +1,5 @@
-//  Counts what a connection sends. libzmq keeps the parts of a message until the last one has arrived, and limits the
-//  size of each part only. This file precedes libzmq's `stream_engine_base.cpp` in the unit, whose calls of two functions
+//  Counts what comes over a connection, what the system has taken for it, and whether it was reset. libzmq keeps the parts of a message until the last one has arrived, and limits the
+//  size of each part only. This file precedes libzmq's `stream_engine_base.cpp` in the unit, whose calls of three functions
 //  it redirects by macros; libzmq's own files stay unchanged.
 
 //  These declare the functions.
@@ -26,7 +26,13 @@ const uint64_t part_cost = 62;
 //  descriptor, and only grow.
 std::atomic<uint64_t> received[most_descriptors];
 
-//  Their value when a message was last complete. The first one is the routing id, at the end of the handshake.
+//  What was written to them; likewise.
+std::atomic<uint64_t> sent[most_descriptors];
+
+//  How many of them were reset, or given up by the system.
+std::atomic<uint32_t> resets[most_descriptors];
+
+//  The value of `received` when a message was last complete. The first one is the routing id, at the end of the handshake.
 std::atomic<uint64_t> complete[most_descriptors];
 
 //  Parts of the message that has begun, by the thread of the connection.
@@ -48,10 +54,18 @@ bool is_counted (int64_t fd_)
     return fd_ >= 0 && static_cast<uint64_t> (fd_) < most_descriptors;
 }
 
-void add (zmq::fd_t fd_, uint64_t bytes_)
+void add (std::atomic<uint64_t> &count, uint64_t bytes_)
 {
-    std::atomic<uint64_t> &count = received[static_cast<size_t> (fd_)];
     count.store (count.load (std::memory_order_relaxed) + bytes_, std::memory_order_release);
+}
+
+//  Notes the failure of a call. Before a broken pipe, the other side has closed the connection.
+void note_failure (zmq::fd_t fd_)
+{
+    if (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR || errno == EPIPE)
+        return;
+    std::atomic<uint32_t> &count = resets[static_cast<size_t> (fd_)];
+    count.store (count.load (std::memory_order_relaxed) + 1, std::memory_order_release);
 }
 }
 
@@ -74,7 +88,7 @@ static msg_t *zmq_sys_passed (fd_t fd_, msg_t *msg_)
         count.store (0, std::memory_order_relaxed);
         return msg_;
     }
-    add (fd_, part_cost);
+    add (received[at], part_cost);
     const uint32_t now = count.load (std::memory_order_relaxed) + 1;
     count.store (now, std::memory_order_relaxed);
     if (now == most_parts) {
@@ -100,8 +114,20 @@ static int zmq_sys_read (fd_t fd_, void *data_, size_t size_)
     }
     const int read = tcp_read (fd_, data_, size_);
     if (read > 0)
-        add (fd_, static_cast<uint64_t> (read));
+        add (received[static_cast<size_t> (fd_)], static_cast<uint64_t> (read));
+    else if (read < 0)
+        note_failure (fd_);
     return read;
+}
+
+static int zmq_sys_write (fd_t fd_, const void *data_, size_t size_)
+{
+    const int written = tcp_write (fd_, data_, size_);
+    if (written > 0 && is_counted (fd_))
+        add (sent[static_cast<size_t> (fd_)], static_cast<uint64_t> (written));
+    else if (written < 0 && is_counted (fd_))
+        note_failure (fd_);
+    return written;
 }
 }
 
@@ -113,7 +139,23 @@ extern "C" uint64_t zmq_sys_received (int64_t fd_)
     return received[static_cast<size_t> (fd_)].load (std::memory_order_relaxed);
 }
 
-//  What of it belongs to a message that is not complete, and to the handshake before the first one.
+//  The number of bytes that the system has taken for the connections with this descriptor.
+extern "C" uint64_t zmq_sys_sent (int64_t fd_)
+{
+    if (!is_counted (fd_))
+        return 0;
+    return sent[static_cast<size_t> (fd_)].load (std::memory_order_relaxed);
+}
+
+//  The number of connections with this descriptor that were reset, or given up by the system. One may count twice.
+extern "C" uint32_t zmq_sys_resets (int64_t fd_)
+{
+    if (!is_counted (fd_))
+        return 0;
+    return resets[static_cast<size_t> (fd_)].load (std::memory_order_acquire);
+}
+
+//  What of the received bytes belongs to a message that is not complete, and to the handshake before the first one.
 extern "C" uint64_t zmq_sys_unfinished (int64_t fd_)
 {
     if (!is_counted (fd_))
@@ -136,3 +178,4 @@ extern "C" int zmq_sys_was_cut (int64_t fd_)
 //  Until the end of that file.
 #define push_msg(message) push_msg (zmq_sys_passed (_s, message))
 #define tcp_read zmq_sys_read
+#define tcp_write zmq_sys_write

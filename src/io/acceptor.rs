@@ -134,6 +134,24 @@ impl Acceptor {
         }
     }
 
+    /// A number that changes when the peer takes bytes, as long as nothing more is sent to it.
+    pub(super) fn taken(&self, peer: &[u8]) -> u64 {
+        match self {
+            Acceptor::Libzmq(libzmq) => libzmq.taken(peer),
+            #[cfg(unix)]
+            Acceptor::Streams(streams) => streams.taken(peer),
+        }
+    }
+
+    /// Whether the connection of this peer, which has ended, was reset, if its last message does not say so.
+    pub(super) fn was_reset(&mut self, peer: &[u8]) -> bool {
+        match self {
+            Acceptor::Libzmq(libzmq) => libzmq.connections.was_reset(peer),
+            #[cfg(unix)]
+            Acceptor::Streams(_) => false,
+        }
+    }
+
     /// The number of connections.
     pub(super) fn connections(&self) -> usize {
         match self {
@@ -231,6 +249,16 @@ impl Acceptor {
             Acceptor::Libzmq(_) => None,
             #[cfg(unix)]
             Acceptor::Streams(streams) => streams.take_unfinished(),
+        }
+    }
+
+    /// The peers of which more of a message that is not complete has arrived, which may be listed several times.
+    #[inline]
+    pub(super) fn take_receiving(&mut self) -> Option<Vec<RoutingId>> {
+        match self {
+            Acceptor::Libzmq(libzmq) => libzmq.connections.take_receiving(),
+            #[cfg(unix)]
+            Acceptor::Streams(streams) => streams.take_receiving(),
         }
     }
 

@@ -80,8 +80,8 @@ pub(super) struct Connection {
     freed: Arc<Notify>,
     /// The last report to the machine about congestion.
     congested: bool,
-    /// The bytes of the incomplete message at the last look.
-    unfinished: usize,
+    /// See [`Transport::unfinished`], at the last look.
+    unfinished: u64,
 }
 
 /// A connection is congested when more than this number of sent bytes were not accepted by the system.

@@ -22,7 +22,8 @@ use super::monitor::Monitor;
 use crate::proto::Time;
 use crate::proto::broker::RoutingId;
 pub(super) use counts::Counts;
-use descriptor::{DescriptorCopy, Fd};
+use descriptor::DescriptorCopy;
+pub(super) use descriptor::{Fd, received, unfinished};
 pub use endless::UnfinishedLimits;
 use endless::{Endless, Owner};
 #[cfg(unix)]
@@ -34,7 +35,7 @@ pub(super) use quiet::{Patience, Quiet};
 pub(super) use shortage::{Shortage, is_out_of_descriptors};
 pub(super) use speakers::PeerFacts;
 use std::cell::Cell;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 /// Interval between checks while connections are in a handshake or silent.
@@ -43,7 +44,7 @@ pub(super) const LOOK: Duration = Duration::from_millis(100);
 /// Interval between checks of connections with incomplete messages.
 const UNFINISHED_CHECK_INTERVAL: Duration = Duration::from_millis(20);
 
-/// Interval between checks otherwise, on systems where received bytes are counted.
+/// The longest interval between checks otherwise, on systems where received bytes are counted.
 const CALM_CHECK_INTERVAL: Duration = Duration::from_millis(500);
 
 /// How often a busy driver takes reports.
@@ -54,6 +55,9 @@ pub(super) const MAX_CHECKED: usize = 512;
 
 /// Why a connection ends whose message has more frames than permitted.
 pub(super) const TOO_MANY_FRAMES: &str = "too many frames of a message";
+
+/// The maximum number of peers whose connections were reset and whose last messages have not been received.
+const MAX_RESET: usize = 65_536;
 
 /// A handshake that takes longer makes room for others.
 const SLOW: Duration = Duration::from_secs(1);
@@ -83,6 +87,11 @@ pub(super) struct Connections {
     endless: Endless,
     /// The connections whose bytes are still to be checked in this round.
     round: Vec<Fd>,
+    /// The peers of which more of a message that is not complete has arrived, and whether there were any at the last check.
+    receiving: Vec<RoutingId>,
+    receives: bool,
+    /// The peers whose connections were reset, and of which messages may be left.
+    reset: HashSet<RoutingId>,
     notices: Vec<ConnectionNotice>,
     /// The peers whose connections have ended, until they are drained.
     ended: Vec<RoutingId>,
@@ -120,6 +129,9 @@ impl Connections {
             asked: Time::ZERO,
             looked: Time::ZERO,
             looked_at_unfinished: Time::ZERO,
+            receiving: Vec::new(),
+            receives: false,
+            reset: HashSet::new(),
             notices: Vec::new(),
             ended: Vec::new(),
         })
@@ -145,10 +157,11 @@ impl Connections {
     pub(super) fn next_deadline(&self) -> Option<Time> {
         let soon = !self.quiet.is_empty() || !self.given_up.is_empty() || self.shortage.is_there();
         // Of very many, those that are not checked now have their turn soon.
-        let soon = soon || !self.round.is_empty();
+        let soon = soon || !self.round.is_empty() || self.receives;
         let ever = cfg!(unix) && !self.open.is_empty();
-        let all =
-            (soon || ever).then(|| self.looked + if soon { LOOK } else { CALM_CHECK_INTERVAL });
+        // Several times in the time in which a peer may be silent, because a part of a message is a sign of life.
+        let calm = (self.limits.patience / 3).min(CALM_CHECK_INTERVAL);
+        let all = (soon || ever).then(|| self.looked + if soon { LOOK } else { calm.max(LOOK) });
         let unfinished = self
             .endless
             .watches()

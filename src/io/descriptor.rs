@@ -22,6 +22,31 @@ impl Descriptor {
     }
 }
 
+/// The number of bytes that the system has taken for the connection with this descriptor, and the other side has not
+/// acknowledged; 0 where it is not known. The descriptor may have been closed.
+pub(in crate::io) fn in_transit(fd: i64) -> u64 {
+    let Ok(fd) = RawFd::try_from(fd) else {
+        return 0;
+    };
+    let mut bytes: libc::c_int = 0;
+    // SAFETY: the system refuses what is no socket, and writes one int otherwise.
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    let rc = unsafe { libc::ioctl(fd, libc::TIOCOUTQ, &raw mut bytes) };
+    // SAFETY: as above.
+    #[cfg(target_vendor = "apple")]
+    let rc = unsafe {
+        let mut size = size_of_val(&bytes) as libc::socklen_t;
+        let value = (&raw mut bytes).cast();
+        libc::getsockopt(fd, libc::SOL_SOCKET, libc::SO_NWRITE, value, &raw mut size)
+    };
+    #[cfg(not(any(target_os = "linux", target_os = "android", target_vendor = "apple")))]
+    let rc = fd.min(0);
+    match rc {
+        0 => u64::try_from(bytes).unwrap_or(0),
+        _ => 0,
+    }
+}
+
 impl AsRawFd for Descriptor {
     fn as_raw_fd(&self) -> RawFd {
         match self {

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 /// The kind of the reports.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Watch {
-    /// Of a connecting socket: the connection is ready, or an attempt or a handshake has failed.
+    /// Of a connecting socket: the connection is made, or ready, or an attempt or a handshake has failed.
     Connecting,
     /// Of a bound socket: its connections from beginning to end.
     Connections,
@@ -19,7 +19,8 @@ impl Watch {
     fn events(self) -> u64 {
         let events = match self {
             Watch::Connecting => {
-                zmq_sys::ZMQ_EVENT_HANDSHAKE_SUCCEEDED
+                zmq_sys::ZMQ_EVENT_CONNECTED
+                    | zmq_sys::ZMQ_EVENT_HANDSHAKE_SUCCEEDED
                     | zmq_sys::ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL
                     | zmq_sys::ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL
                     | zmq_sys::ZMQ_EVENT_HANDSHAKE_FAILED_AUTH

@@ -198,8 +198,8 @@ impl Outbound {
                     Sent::Full => {
                         peer.waiting.push_front(frames);
                         // A large message is taken in many parts.
-                        let in_flight = acceptor.in_flight(id);
-                        if std::mem::replace(&mut peer.in_flight, in_flight) != in_flight {
+                        let taken = acceptor.taken(id);
+                        if std::mem::replace(&mut peer.taken, taken) != taken {
                             peer.progress = now;
                         }
                         if !peer.overflowed && now.since(peer.progress) >= patience {

@@ -149,6 +149,7 @@ pub fn start(
                     received: 0,
                     deadline_gate: DeadlineGate::default(),
                     wakes_at: None,
+                    arrived: None,
                     leaves_at: None,
                     exit: None,
                 };
@@ -264,6 +265,8 @@ struct Driver {
     deadline_gate: DeadlineGate,
     /// When the application is woken for the ends of requests that it was not woken for yet.
     wakes_at: Option<Time>,
+    /// How long the connection of the present message had existed when its first message arrived, and this is it.
+    arrived: Option<Duration>,
     /// Set when the driver has to stop: the end of the time for running requests, if it is limited.
     leaves_at: Option<Option<Time>>,
     /// See [`Command::Exit`].

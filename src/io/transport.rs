@@ -7,6 +7,7 @@ mod shared;
 pub(super) use shared::{Seat, Shared};
 
 use super::Message;
+use super::connections::{Fd, received, unfinished};
 use super::error::Error;
 use super::inbound::Inbound;
 use super::monitor::Monitor;
@@ -30,6 +31,8 @@ pub(super) struct Dealer {
     /// Reports of the connection attempts, until the socket is connected. `None` over inproc, which
     /// has no reports.
     pub(super) connecting: Option<Monitor>,
+    /// The descriptor of the latest connection, which may have ended.
+    pub(super) descriptor: Option<Fd>,
     /// Whether an inproc address is not bound yet, so that the socket is not connected.
     pub(super) is_unbound: bool,
     /// Whether the socket was used since the last look at its events. libzmq may have read its
@@ -42,6 +45,7 @@ impl Dealer {
         Dealer {
             socket,
             connecting,
+            descriptor: None,
             is_unbound,
             unsure: true,
         }
@@ -54,6 +58,14 @@ impl Dealer {
         }
         if !was_up {
             self.socket.abandon();
+        }
+    }
+
+    /// See [`Transport::unfinished`].
+    fn unfinished(&self) -> u64 {
+        match self.descriptor {
+            Some(fd) if unfinished(fd) > 0 => received(fd),
+            _ => 0,
         }
     }
 
@@ -142,12 +154,12 @@ impl Transport {
         }
     }
 
-    /// The bytes that are there of a message that is not complete, as far as this is known.
-    pub(super) fn unfinished(&self) -> usize {
+    /// A number that changes when more of a message that is not complete arrives, as far as this is known; otherwise 0.
+    pub(super) fn unfinished(&self) -> u64 {
         match self {
-            Transport::Libzmq(_) => 0,
+            Transport::Libzmq(dealer) => dealer.unfinished(),
             #[cfg(unix)]
-            Transport::Stream(stream) => stream.unfinished(),
+            Transport::Stream(stream) => stream.unfinished() as u64,
             Transport::Seat(seat) => seat.unfinished(),
         }
     }

@@ -63,7 +63,15 @@ unsafe extern "C" {
     /// It belongs to the number of the descriptor, and only grows. Not a function of libzmq, but of this crate.
     #[cfg(unix)]
     pub fn zmq_sys_received(descriptor: i64) -> u64;
-    /// What of it belongs to a message that is not complete, and to the handshake before the first message. Not a function
+    /// The number of bytes that the system has taken for the connections with this descriptor; likewise. Not a function of
+    /// libzmq, but of this crate.
+    #[cfg(unix)]
+    pub fn zmq_sys_sent(descriptor: i64) -> u64;
+    /// The number of connections with this descriptor that were reset, or given up by the system; likewise. One may count
+    /// twice. Not a function of libzmq, but of this crate.
+    #[cfg(unix)]
+    pub fn zmq_sys_resets(descriptor: i64) -> u32;
+    /// What of the received bytes belongs to a message that is not complete, and to the handshake before the first message. Not a function
     /// of libzmq, but of this crate.
     #[cfg(unix)]
     pub fn zmq_sys_unfinished(descriptor: i64) -> u64;

@@ -139,6 +139,11 @@ impl Libzmq {
         self.lent.get(peer).map_or(0, |lent| lent.bytes())
     }
 
+    pub(super) fn taken(&self, peer: &[u8]) -> u64 {
+        let arrived = self.connections.arrived_at(peer);
+        arrived.unwrap_or_else(|| self.in_flight(peer) as u64)
+    }
+
     pub(super) fn heard(&mut self, inbound: &Inbound) -> Option<PeerFacts> {
         self.connections.heard(inbound.from(), || {
             let fd = inbound.property(DESCRIPTOR).and_then(|fd| fd.parse().ok());

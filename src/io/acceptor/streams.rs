@@ -75,6 +75,10 @@ pub(in crate::io) struct Streams {
     notices: Vec<ConnectionNotice>,
     /// What has changed of messages that are not complete.
     unfinished: Vec<Unfinished>,
+    /// The peers of which more of a message that is not complete has arrived.
+    receiving: Vec<RoutingId>,
+    /// The connections whose events wait for many bytes of a large message.
+    slumbering: VecDeque<usize>,
     ended: Vec<RoutingId>,
 }
 
@@ -138,6 +142,8 @@ impl Streams {
             looked: Time::ZERO,
             notices: Vec::new(),
             unfinished: Vec::new(),
+            receiving: Vec::new(),
+            slumbering: VecDeque::new(),
             ended: Vec::new(),
         };
         Ok((streams, endpoints))
@@ -208,6 +214,11 @@ impl Streams {
     #[inline]
     pub(super) fn take_unfinished(&mut self) -> Option<Vec<Unfinished>> {
         (!self.unfinished.is_empty()).then(|| std::mem::take(&mut self.unfinished))
+    }
+
+    #[inline]
+    pub(super) fn take_receiving(&mut self) -> Option<Vec<RoutingId>> {
+        (!self.receiving.is_empty()).then(|| std::mem::take(&mut self.receiving))
     }
 
     pub(super) fn drain_notices(&mut self) -> std::vec::Drain<'_, ConnectionNotice> {

@@ -3,6 +3,7 @@
 use super::Connection;
 use crate::io::Error;
 use crate::io::connection::Endpoint;
+use crate::io::connections::Fd;
 use crate::io::monitor::{Monitor, Watch};
 use crate::io::security::{ClientSecurity, HandshakeFailure};
 use crate::io::socket::Socket;
@@ -165,6 +166,10 @@ impl Connection {
                 return None;
             };
             let report = dealer.connecting.as_ref().and_then(Monitor::next)?;
+            if report.event == zmq_sys::ZMQ_EVENT_CONNECTED {
+                dealer.descriptor = Some(report.value as Fd);
+                continue;
+            }
             if report.event == zmq_sys::ZMQ_EVENT_CONNECT_RETRIED {
                 self.addresses.failed(&dealer.socket);
                 if !self.is_patient && self.addresses.searches_for_long() {

@@ -56,6 +56,7 @@ impl Connections {
             return;
         }
         if self.round.is_empty() {
+            self.receives = false;
             self.round.extend(self.open.keys());
         }
         let rest = self.round.len().saturating_sub(MAX_COUNTED);
@@ -72,8 +73,18 @@ impl Connections {
     }
 
     fn look_at_bytes_of(&mut self, fd: Fd) {
-        if let Some(entry) = self.open.get(&fd) {
-            self.endless.look(fd, entry.unfinished(fd), self.open.len());
+        let open = self.open.len();
+        let Some(entry) = self.open.get_mut(&fd) else {
+            return;
+        };
+        let unfinished = entry.unfinished(fd);
+        if unfinished > 0 {
+            self.receives = true;
+            let received = entry.received(fd);
+            if std::mem::replace(&mut entry.seen, received) != received {
+                self.receiving.extend(entry.peer.clone());
+            }
         }
+        self.endless.look(fd, unfinished, open);
     }
 }

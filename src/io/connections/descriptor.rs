@@ -12,11 +12,11 @@ pub(super) use unix::{DescriptorCopy, Reserve};
 pub(super) use elsewhere::{DescriptorCopy, Reserve};
 
 /// The number of a descriptor, as libzmq reports it.
-pub(super) type Fd = i64;
+pub(in crate::io) type Fd = i64;
 
 /// The number of bytes that libzmq has read from the connections with this descriptor so far, on systems where it is
 /// counted. The parts of messages cost more than their bytes there.
-pub(super) fn received(fd: Fd) -> u64 {
+pub(in crate::io) fn received(fd: Fd) -> u64 {
     // SAFETY: any number may be asked for.
     #[cfg(unix)]
     return unsafe { zmq_sys::zmq_sys_received(fd) };
@@ -24,8 +24,28 @@ pub(super) fn received(fd: Fd) -> u64 {
     return 0;
 }
 
-/// The part of these bytes that belongs to a message which is not complete.
-pub(super) fn unfinished(fd: Fd) -> u64 {
+/// The number of bytes that have reached the other side of the connections with this descriptor so far, on systems where
+/// it is known. It may be too high for a moment.
+pub(in crate::io) fn arrived(fd: Fd) -> u64 {
+    // SAFETY: any number may be asked for.
+    #[cfg(unix)]
+    return unsafe { zmq_sys::zmq_sys_sent(fd) }
+        .saturating_sub(crate::io::descriptor::in_transit(fd));
+    #[cfg(not(unix))]
+    return 0;
+}
+
+/// A number that grows when a connection with this descriptor is reset, or given up by the system, where this is known.
+pub(super) fn resets(fd: Fd) -> u32 {
+    // SAFETY: any number may be asked for.
+    #[cfg(unix)]
+    return unsafe { zmq_sys::zmq_sys_resets(fd) };
+    #[cfg(not(unix))]
+    return 0;
+}
+
+/// The part of the received bytes that belongs to a message which is not complete.
+pub(in crate::io) fn unfinished(fd: Fd) -> u64 {
     // SAFETY: any number may be asked for.
     #[cfg(unix)]
     return unsafe { zmq_sys::zmq_sys_unfinished(fd) };

@@ -1,6 +1,6 @@
 //! One connection of a broker.
 
-use super::descriptor::{Fd, received, unfinished};
+use super::descriptor::{Fd, received, resets, unfinished};
 use super::endless::Owner;
 use crate::proto::Time;
 use crate::proto::broker::RoutingId;
@@ -25,6 +25,12 @@ pub(super) struct Connection {
     pub(super) since: Time,
     /// The bytes that were received with its descriptor before it existed.
     pub(super) before: u64,
+    /// The resets of connections with its descriptor before it existed.
+    pub(super) resets: u32,
+    /// Whether the messages of its peer are over, and the driver knows how it ended.
+    pub(super) is_over: bool,
+    /// The bytes received over it when a message was last found incomplete.
+    pub(super) seen: u64,
     pub(super) stage: Stage,
     pub(super) user: Option<Box<str>>,
     /// The peer, once a message of it has come.
@@ -50,6 +56,12 @@ impl Connection {
             true => unfinished(fd).min(self.received(fd)),
             false => 0,
         }
+    }
+
+    /// Whether it was reset or timed out, which the process at the other side may not have noticed. One of ipc is reset
+    /// by the end of the process.
+    pub(super) fn was_reset(&self, fd: Fd) -> bool {
+        !self.is_ipc() && resets(fd) != self.resets
     }
 
     /// Whose incomplete messages have a maximum together.

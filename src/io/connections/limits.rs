@@ -16,6 +16,8 @@ pub struct ConnectionLimits {
     pub of_user: usize,
     /// How long a connection may be silent after its handshake.
     pub silence: Option<Duration>,
+    /// How long a peer may be silent between its messages.
+    pub patience: Duration,
     /// Maximum size of a message in bytes.
     pub message: u64,
     /// Maximum sizes of incomplete messages together, in bytes.

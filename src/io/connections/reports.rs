@@ -1,8 +1,8 @@
 //! libzmq's reports about the connections: their beginnings, handshakes and ends.
 
-use super::descriptor::{received, was_cut};
+use super::descriptor::{received, resets, was_cut};
 use super::entry::{Connection, Stage, address_of};
-use super::{ConnectionNotice, Connections, Fd, TOO_MANY_FRAMES, is_out_of_descriptors};
+use super::{ConnectionNotice, Connections, Fd, MAX_RESET, TOO_MANY_FRAMES, is_out_of_descriptors};
 use crate::io::monitor::Report;
 use crate::io::security::HandshakeFailure;
 use crate::proto::Time;
@@ -57,6 +57,9 @@ impl Connections {
             remote,
             since: now,
             before: received(fd),
+            resets: resets(fd),
+            is_over: false,
+            seen: 0,
             stage: Stage::Handshake,
             user: None,
             peer: None,
@@ -103,6 +106,9 @@ impl Connections {
             && self.speakers.get(peer).is_some_and(|(of, _)| *of == fd)
         {
             self.speakers.remove(peer);
+            if entry.was_reset(fd) && !entry.is_over && self.reset.len() < MAX_RESET {
+                self.reset.insert(peer.clone());
+            }
             self.ended.push(peer.clone());
         }
     }

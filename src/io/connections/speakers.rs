@@ -1,8 +1,9 @@
 //! The connections of the peers that have sent a message.
 
 use super::Connections;
-use super::descriptor::Fd;
+use super::descriptor::{Fd, arrived};
 use super::entry::{Stage, address_of};
+use crate::proto::Time;
 use crate::proto::broker::RoutingId;
 
 /// Facts about the connection of a message that were not known.
@@ -10,8 +11,9 @@ pub(in crate::io) struct PeerFacts {
     pub(in crate::io) peer: RoutingId,
     /// With the port; over ipc there is none.
     pub(in crate::io) address: Option<String>,
-    /// It is the first message of the connection.
+    /// It is the first message of the connection, which began at this time.
     pub(in crate::io) is_first: bool,
+    pub(in crate::io) since: Time,
 }
 
 impl Connections {
@@ -37,6 +39,31 @@ impl Connections {
     /// Whether the connection of this peer is known.
     pub(in crate::io) fn knows(&self, peer: &[u8]) -> bool {
         self.speakers.contains_key(peer)
+    }
+
+    /// The peers of which more of a message that is not complete has arrived.
+    #[inline]
+    pub(in crate::io) fn take_receiving(&mut self) -> Option<Vec<RoutingId>> {
+        (!self.receiving.is_empty()).then(|| std::mem::take(&mut self.receiving))
+    }
+
+    /// Whether the connection of this peer, whose last message was received, was reset, as far as it is known.
+    pub(in crate::io) fn was_reset(&mut self, peer: &[u8]) -> bool {
+        if self.reset.remove(peer) {
+            return true;
+        }
+        let Some(fd) = self.connection_of(peer) else {
+            return false;
+        };
+        self.open.get_mut(&fd).is_some_and(|entry| {
+            entry.is_over = true;
+            entry.was_reset(fd)
+        })
+    }
+
+    /// How many bytes have reached this peer; `None` over inproc.
+    pub(in crate::io) fn arrived_at(&self, peer: &[u8]) -> Option<u64> {
+        self.connection_of(peer).map(arrived)
     }
 
     /// The peers whose connections have ended.
@@ -73,7 +100,10 @@ impl Connections {
             return None;
         }
         entry.stage = Stage::Speaking;
-        let address = entry.remote.strip_prefix("tcp://").map(str::to_owned);
+        let (address, since) = (
+            entry.remote.strip_prefix("tcp://").map(str::to_owned),
+            entry.since,
+        );
         self.patience.heard(address_of(&entry.remote));
         entry.peer = Some(id.clone());
         if let Some(user) = user.filter(|_| entry.user.is_none()) {
@@ -86,6 +116,7 @@ impl Connections {
             peer: id,
             address,
             is_first,
+            since,
         })
     }
 

@@ -37,8 +37,8 @@ pub(in crate::io) enum Kind {
 pub(super) struct Peer {
     /// When the peer last took a waiting message, or a part of one.
     pub(super) progress: Time,
-    /// The bytes that the acceptor had for it at the last look.
-    pub(super) in_flight: usize,
+    /// See [`Acceptor::taken`](crate::io::acceptor::Acceptor::taken), at the last look.
+    pub(super) taken: u64,
     pub(super) waiting: VecDeque<Vec<Message>>,
     /// The cost of the waiting messages.
     pub(super) bytes: usize,
@@ -52,7 +52,7 @@ impl Peer {
     pub(super) fn new() -> Self {
         Peer {
             progress: clock::now(),
-            in_flight: 0,
+            taken: 0,
             waiting: VecDeque::new(),
             bytes: 0,
             overflowed: false,

@@ -150,8 +150,7 @@ impl Driver {
         }
     }
 
-    /// Charges what is there of large messages that are not complete, and reports that their senders are not silent. If
-    /// the machine refuses the charge, the connection ends.
+    /// Charges what is there of large messages that are not complete. If the machine refuses it, the connection ends.
     #[cold]
     pub(super) fn charge_unfinished(&mut self, now: Time, changes: Vec<Unfinished>) {
         for Unfinished { connection, bytes } in changes {
@@ -176,14 +175,20 @@ impl Driver {
                 continue;
             }
             let peers = self.names.peers(&connection);
-            for peer in &peers {
-                // A large message may take longer than its sender may be silent.
-                self.machine.handle_heard(now, peer);
-            }
             if !(self.machine).handle_unfinished(now, &payer, bytes, &peers) {
                 self.machine.handle_unfinished(now, &payer, 0, &[]);
                 self.payers.remove(&connection);
                 self.acceptor.refuse(&connection);
+            }
+        }
+    }
+
+    /// Tells the machine which peers are not silent: a large message may take longer than its sender may be silent.
+    #[cold]
+    pub(super) fn report_receiving(&mut self, now: Time, connections: &[RoutingId]) {
+        for connection in connections {
+            for peer in self.names.peers(connection) {
+                self.machine.handle_heard(now, &peer);
             }
         }
     }

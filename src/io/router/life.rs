@@ -192,6 +192,9 @@ impl Driver {
         self.acceptor.update(now);
         (self.machine).note_connections(self.acceptor.connections());
         let drained = self.receive(now);
+        if let Some(receiving) = self.acceptor.take_receiving() {
+            self.report_receiving(now, &receiving);
+        }
         let deadline = self.machine.next_deadline();
         if self.deadline_gate.is_due(now, deadline, drained) {
             self.report_waiting(now);

@@ -89,6 +89,7 @@ impl Driver {
         // case.
         let is_hello = is_hello(&self.frames);
         if is_hello {
+            self.arrived = None;
             self.acceptor.catch_up(now);
         }
         if self.acceptor.listens() {
@@ -102,9 +103,10 @@ impl Driver {
             if let [first, how @ ..] = &self.frames[..]
                 && **first == self.gone
             {
-                let was_reset = !how.is_empty();
+                let is_told = !how.is_empty();
                 self.frames.clear();
                 let connection: RoutingId = self.inbound.from().into();
+                let was_reset = is_told || self.acceptor.was_reset(&connection);
                 return self.connection_ended(now, &connection, was_reset);
             }
             if is_hello {
@@ -127,6 +129,9 @@ impl Driver {
             }
             false => (self.machine).handle_message(now, from, &mut self.frames),
         }
+        if is_hello && let Some(took) = self.arrived.take() {
+            self.machine.note_arrival(from, took);
+        }
         if self.machine.bad_messages() != bad {
             self.hear_stranger(now);
         }
@@ -137,6 +142,10 @@ impl Driver {
         let Some(news) = self.acceptor.heard(&self.inbound) else {
             return;
         };
+        if news.is_first {
+            // Over ipc no peer is distant.
+            self.arrived = news.address.as_ref().map(|_| now.since(news.since));
+        }
         // Its routing id may be the name of another peer.
         if self.names.speaker(&news.peer) == Speaker::Nobody {
             return;

@@ -155,6 +155,11 @@ impl Input {
         usize::try_from(there).unwrap_or(usize::MAX)
     }
 
+    /// Whether an event waits for many bytes.
+    pub(in crate::io) fn slumbers(&self) -> bool {
+        self.wakes_at > 1
+    }
+
     /// Whether nothing can be found without a further event of the system.
     pub(in crate::io) fn is_idle(&self) -> bool {
         self.is_drained && !self.message.is_complete() && self.buffer.is_empty()

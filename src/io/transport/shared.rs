@@ -244,7 +244,7 @@ impl Seat {
     }
 
     /// See [`Transport::unfinished`].
-    pub(in crate::io) fn unfinished(&self) -> usize {
+    pub(in crate::io) fn unfinished(&self) -> u64 {
         let state = self.shared.state();
         state.transport.as_ref().map_or(0, Transport::unfinished)
     }

@@ -167,6 +167,7 @@ impl BrokerConf {
             of_user: limit(self.max_connections_per_user),
             silence: (self.silence_interval >= 0.0)
                 .then(|| Duration::from_millis(self.silence_interval as u64)),
+            patience: Duration::from_millis(self.heartbeat as u64).saturating_mul(self.liveness),
             message: (self.max_message_size as u64).saturating_add(FRAME_RESERVE),
             unfinished: UnfinishedLimits {
                 all: limit(self.max_held) as u64,

@@ -1,5 +1,5 @@
 //! Detached peers: extended peers whose connection ended without a goodbye. A peer may live and return within the
-//! grace time, which is longer after a reset or silence; until then nothing of it is given up.
+//! grace time, which is longer after a reset or silence, and for a distant peer; until then nothing of it is given up.
 //!
 //! | peer   | while it is detached                                    | when it returns                         |
 //! |--------|---------------------------------------------------------|-----------------------------------------|
@@ -41,6 +41,7 @@ impl<F: Frame> Context<F> {
         if grace.is_zero() || !may_return(hello) {
             return None;
         }
+        let grace = grace + beats.distance();
         let mut absence = Absence {
             since: self.now,
             until: self.now + grace + self.config.delay(why, hello),
@@ -110,12 +111,12 @@ impl<F: Frame> Context<F> {
     /// Reattaches a worker that has returned on a new connection.
     pub(super) fn reattach_worker(&mut self, claims: &mut Claims, key: WorkerKey, hello: Hello) {
         let now = self.now;
-        let beats = Heartbeats::new(now, self.config.heartbeat);
-        let until = now + self.config.reconnect_grace;
+        let (interval, grace) = (self.config.heartbeat, self.config.reconnect_grace);
         claims.drop_all(self, key);
         if let Some(worker) = self.workers.get_mut(key) {
             worker.hello = Some(hello.without_about());
             worker.absence = None;
+            let until = now + grace + worker.beats.distance();
             worker.unclaimed = Some(Unclaimed {
                 requests: worker.running.iter().collect(),
                 not_started: HashSet::new(),
@@ -127,7 +128,7 @@ impl<F: Frame> Context<F> {
             worker.congested = false;
             worker.handed = 0;
             worker.pace = Default::default();
-            worker.beats = beats;
+            worker.beats = worker.beats.of_return(now, interval);
         }
         self.line_up(key);
         self.arm_worker(key);
@@ -166,7 +167,7 @@ impl<F: Frame> Context<F> {
         key: ClientKey,
         hello: Hello,
     ) {
-        let beats = Heartbeats::new(self.now, self.config.heartbeat);
+        let (now, interval) = (self.now, self.config.heartbeat);
         if let Some(client) = self.clients.get_mut(key) {
             client.hello = Some(hello.without_about());
             client.absence = None;
@@ -176,7 +177,7 @@ impl<F: Frame> Context<F> {
             client.has_resumed = false;
             client.did_not_release = false;
             client.congested = false;
-            client.beats = beats;
+            client.beats = client.beats.of_return(now, interval);
         }
         self.clients.begin_return(key);
         logs.lose(key);

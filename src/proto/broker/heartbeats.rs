@@ -9,7 +9,18 @@ pub(super) struct Heartbeats {
     heard: Time,
     /// When the next heartbeat to it is due.
     next: Time,
+    /// How much longer the peer may take to return than others, in ms.
+    distance: u16,
 }
+
+/// A connection that takes longer from its beginning to the hello is that of a distant peer.
+const NEAR: Duration = Duration::from_millis(50);
+
+/// How many attempts to return a distant peer may make: its connection may break again before it is heard.
+const ATTEMPTS: u32 = 16;
+
+/// The most that the distance counts.
+const MAX_DISTANCE: Duration = Duration::from_secs(10);
 
 impl Heartbeats {
     /// The heartbeats of a peer that has just been heard.
@@ -17,6 +28,15 @@ impl Heartbeats {
         Heartbeats {
             heard: now,
             next: now + interval,
+            distance: 0,
+        }
+    }
+
+    /// The heartbeats of the peer after its return on a new connection.
+    pub(super) fn of_return(self, now: Time, interval: Duration) -> Self {
+        Heartbeats {
+            distance: self.distance,
+            ..Heartbeats::new(now, interval)
         }
     }
 
@@ -24,6 +44,17 @@ impl Heartbeats {
     #[inline]
     pub(super) fn heard(&mut self, now: Time) {
         self.heard = now;
+    }
+
+    /// Its connection had existed for this time when its hello arrived: a few round trips.
+    pub(super) fn note_arrival(&mut self, took: Duration) {
+        let distance = took.saturating_sub(NEAR).saturating_mul(ATTEMPTS);
+        self.distance = distance.min(MAX_DISTANCE).as_millis() as u16;
+    }
+
+    /// How much longer the peer may take to return than others.
+    pub(super) fn distance(&self) -> Duration {
+        Duration::from_millis(self.distance.into())
     }
 
     /// How long the peer has been silent.
@@ -74,6 +105,19 @@ mod tests {
         assert_eq!(beats.silent_at(PATIENCE), begin + INTERVAL + PATIENCE);
         assert_eq!(beats.silence(begin + 2 * INTERVAL), INTERVAL);
         assert_eq!(beats.next(), begin + INTERVAL);
+    }
+
+    #[test]
+    fn a_peer_that_takes_long_to_be_heard_has_more_time_to_return() {
+        let mut beats = Heartbeats::new(Time::ZERO, INTERVAL);
+        let mut distance = |ms| {
+            beats.note_arrival(Duration::from_millis(ms));
+            beats.distance().as_millis()
+        };
+        assert_eq!(
+            [0, 50, 51, 385, 9000].map(&mut distance),
+            [0, 0, 16, 5360, 10_000]
+        );
     }
 
     #[test]

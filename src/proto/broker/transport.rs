@@ -8,6 +8,7 @@ use crate::proto::Time;
 use crate::proto::code::Code;
 use crate::wire::omdp::ToWorker;
 use crate::wire::{Frame, Hello};
+use std::time::Duration;
 
 /// Bytes that may wait for a peer although a limit is reached that other peers may have filled.
 const FREE_OF_SHARED_LIMITS: usize = 1024 * 1024;
@@ -22,6 +23,20 @@ impl<F: Frame> Broker<F> {
     #[inline]
     pub fn note_connections(&mut self, connections: usize) {
         self.cx.accounts.note_connections(connections);
+    }
+
+    /// Records how long the connection of a peer had existed when its hello arrived.
+    #[cold]
+    pub fn note_arrival(&mut self, peer: &[u8], took: Duration) {
+        if let Some(key) = self.cx.workers.find(peer)
+            && let Some(worker) = self.cx.workers.get_mut(key)
+        {
+            worker.beats.note_arrival(took);
+        } else if let Some(key) = self.cx.clients.find(peer)
+            && let Some(client) = self.cx.clients.get_mut(key)
+        {
+            client.beats.note_arrival(took);
+        }
     }
 
     /// Handles the first message on a connection with this name. If a worker has the name, the transport has taken it

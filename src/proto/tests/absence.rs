@@ -339,6 +339,34 @@ fn a_peer_whose_connection_was_reset_is_given_up_when_it_would_have_noticed() {
     assert_eq!(net[b].machine.load(), [0, 1, 0, 1]);
 }
 
+/// Its hello arrives a few round trips after the beginning of a connection, which may break again before.
+#[test]
+fn a_distant_peer_has_more_time_to_return() {
+    let (mut net, b, w, c) = cast(Some(1));
+    net.serve(w, |_| Job::endless());
+    net.act(b, |broker, _| {
+        broker.machine.note_arrival(b"W1", ms(300));
+        broker.machine.note_arrival(b"C2", ms(200));
+    });
+    let r = ask(&mut net, c, "1");
+    net.run(secs(1));
+    net.power_off(w);
+    net.act(b, |broker, now| broker.machine.handle_gone(now, b"W1"));
+    // 16 times what exceeds 50 ms.
+    net.run(ms(4900));
+    assert_eq!(net.seen(c, r).end, None);
+    net.run(ms(200));
+    assert_eq!(net.end(c, r), failed("W_LOST"));
+    ask(&mut net, c, "2");
+    net.run(secs(1));
+    net.power_off(c);
+    net.act(b, |broker, now| broker.machine.handle_gone(now, b"C2"));
+    net.run(ms(3300));
+    assert_eq!(net[b].machine.load()[0], 1);
+    net.run(ms(200));
+    assert_eq!(net[b].machine.load()[0], 0);
+}
+
 /// As the end of such a connection by a close.
 #[test]
 fn a_client_without_requests_whose_connection_was_reset_is_not_reported() {

@@ -121,6 +121,7 @@ impl Streams {
             peer,
             address: connection.address.as_deref().map(str::to_owned),
             is_first: true,
+            since: connection.since,
         });
     }
 }

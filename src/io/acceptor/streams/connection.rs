@@ -33,6 +33,10 @@ pub(super) struct Connection {
     pub(super) id: Option<RoutingId>,
     /// The size of its unfinished message, as it was last reported.
     pub(super) unfinished: usize,
+    /// Its actual size at the last look.
+    pub(super) seen: usize,
+    /// Whether it is among those whose events wait for many bytes.
+    pub(super) is_slumbering: bool,
     /// Whether a message has come.
     pub(super) speaks: bool,
     /// Whether it waits for its turn to be read.
@@ -121,6 +125,8 @@ impl Connection {
             since,
             id: None,
             unfinished: 0,
+            seen: 0,
+            is_slumbering: false,
             speaks: false,
             is_queued: false,
             is_paused: false,

@@ -23,6 +23,7 @@ impl Streams {
         let is_due = !self.quiet.is_empty()
             || !self.given_up.is_empty()
             || !self.expiring.is_empty()
+            || !self.slumbering.is_empty()
             || self.shortage.is_there();
         is_due.then(|| self.looked + LOOK)
     }
@@ -32,6 +33,7 @@ impl Streams {
             self.remove(index);
         }
         self.end_expired();
+        self.wake_slumbering();
         if self.shortage.is_there() {
             self.shortage.look(self.now);
             for listener in &mut self.listeners {
@@ -54,6 +56,29 @@ impl Streams {
             if self.patience.of(host).is_some_and(|most| age >= most) {
                 self.patience.was_exceeded(host);
                 self.end(index, "silent for too long");
+            }
+        }
+    }
+
+    /// Reads some of the connections whose events wait for many bytes: over a slow link they arrive after the time in
+    /// which the peer counts as silent.
+    fn wake_slumbering(&mut self) {
+        for _ in 0..self.slumbering.len().min(MAX_CHECKED) {
+            let Some(index) = self.slumbering.pop_front() else {
+                return;
+            };
+            let Some(connection) = self.connections.get_mut(index) else {
+                continue;
+            };
+            connection.is_slumbering = connection.input.slumbers();
+            if !connection.is_slumbering {
+                continue;
+            }
+            self.slumbering.push_back(index);
+            if !connection.is_queued && !connection.is_paused {
+                connection.input.wake();
+                connection.is_queued = true;
+                self.queue.push_back(index);
             }
         }
     }
@@ -128,6 +153,9 @@ impl Streams {
         self.given_up.remove(index);
         if connection.is_expiring {
             self.expiring.retain(|&of| of != index);
+        }
+        if connection.is_slumbering {
+            self.slumbering.retain(|&of| of != index);
         }
         if !connection.host().is_empty() {
             self.of_address.remove(connection.host());

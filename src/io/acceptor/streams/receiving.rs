@@ -83,7 +83,8 @@ impl Streams {
         }
     }
 
-    /// Reports what there is of a large message that is not complete, so that it is charged to its sender.
+    /// Reports what there is of a large message that is not complete, so that it is charged to its sender, who is not
+    /// silent.
     fn report_unfinished(&mut self, index: usize) {
         let open = self.connections.len();
         let Some(connection) = self.connections.get_mut(index) else {
@@ -92,6 +93,13 @@ impl Streams {
         let bytes = connection.input.unfinished();
         if bytes == connection.unfinished {
             return;
+        }
+        if bytes > 0 && std::mem::replace(&mut connection.seen, bytes) != bytes {
+            self.receiving.extend(connection.id.clone());
+            if connection.input.slumbers() && !connection.is_slumbering {
+                connection.is_slumbering = true;
+                self.slumbering.push_back(index);
+            }
         }
         let bytes = match (bytes as u64) < self.limits.unfinished.least(open) {
             true => 0,

@@ -2,9 +2,11 @@
 
 use super::Streams;
 use super::connection::Connection;
+use crate::io::descriptor::in_transit;
 use crate::io::socket::{LINGER, Sent};
 use crate::io::{Message, clock};
 use std::io::Read;
+use std::os::fd::AsRawFd;
 use tokio::time::sleep_until;
 
 /// The maximum number of accepted bytes of a peer that are not written, except for one message.
@@ -88,6 +90,17 @@ impl Streams {
             .get(peer)
             .and_then(|at| self.connections.get(*at));
         connection.map_or(0, |connection| connection.output.len())
+    }
+
+    pub(in crate::io::acceptor) fn taken(&self, peer: &[u8]) -> u64 {
+        let connection = self
+            .by_id
+            .get(peer)
+            .and_then(|at| self.connections.get(*at));
+        connection.map_or(0, |connection| {
+            let unacknowledged = in_transit(connection.descriptor.as_raw_fd().into());
+            unacknowledged + connection.output.len() as u64
+        })
     }
 
     /// Closes the listeners, writes the unsent messages, for a limited time, and closes the connections.

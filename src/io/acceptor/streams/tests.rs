@@ -50,6 +50,7 @@ impl Side {
                 of_address: 1000,
                 of_user: 1000,
                 silence: None,
+                patience: Duration::from_secs(7),
                 message: MAX,
                 unfinished: UnfinishedLimits {
                     all: u64::MAX,
