@@ -1,7 +1,7 @@
-//! Sets the addon's link options; `crates/zmq-sys` builds libzmq.
+//! The macros of napi write the types of the addon while they are expanded. The napi CLI sets this variable when it lacks
+//! them; then this crate is compiled again.
 
 fn main() {
     println!("cargo:rerun-if-changed=build.rs");
-    #[cfg(feature = "node")]
-    napi_build::setup();
+    println!("cargo:rerun-if-env-changed=NAPI_FORCE_BUILD_ZMQ_OMDP");
 }

@@ -8,6 +8,8 @@ const { hostPlatform, platforms, root } = require('./platforms.js');
 const { tool } = require('./run.js');
 
 const SOURCES = ['Cargo.toml', 'Cargo.lock', 'build.rs', '.cargo', 'src', 'crates'];
+/** The crate that is nothing but the library, see its Cargo.toml. */
+const CRATE = 'zmq-omdp-addon';
 const NOTE = path.join(root, 'target', 'built.json');
 
 /** A digest of all sources of the binary. */
@@ -76,8 +78,10 @@ function build(profile, more = [], { quiet = false } = {}) {
   const platform = platformOf(target < 0 ? undefined : more[target + 1]);
   const binary = path.join(root, platform.file);
   const release = profile === 'release' ? ['--release'] : [];
-  const files = ['--platform', '--no-js', '--dts', 'native.d.ts', '--no-const-enum'];
-  tool('@napi-rs/cli', 'napi', ['build', ...files, ...release, ...more], quiet ? {} : { stdio: 'inherit' });
+  const files = ['--output-dir', root, '--platform', '--no-js', '--dts', 'native.d.ts', '--no-const-enum'];
+  tool('@napi-rs/cli', 'napi', ['build', '--package', CRATE, ...files, ...release, ...more], {
+    ...(!quiet && { stdio: 'inherit' }),
+  });
 
   const { mtimeMs, size } = fs.statSync(binary);
   fs.writeFileSync(NOTE, JSON.stringify({ profile, digest: before, mtimeMs, size }));
@@ -89,4 +93,4 @@ function build(profile, more = [], { quiet = false } = {}) {
  * @typedef {{ profile: 'release' | 'debug', digest: string, mtimeMs: number, size: number }} Note
  */
 
-module.exports = { build, built, binaryPath, readNote };
+module.exports = { CRATE, build, built, binaryPath, readNote };

@@ -1,8 +1,9 @@
 'use strict';
 // `npm run build:all`: the binaries of all platforms with Linux, built on one of them, optimised, stripped, checked
 // and packed, into dist/; `-- linux-arm64-gnu darwin-arm64` names some, also of those of macOS and Windows, which no
-// machine of theirs has tested. Prints one table. What it takes is installed outside of the repository (see cross.js);
-// OMDP_CACHE names another place.
+// machine of theirs has tested. `--quick` builds them in a third of the time, hardly optimised and not packed, to see
+// whether they run (`npm run test:platforms -- --quick`). Prints one table. What it takes is installed outside of the
+// repository (see cross.js); OMDP_CACHE names another place.
 const fs = require('node:fs');
 const path = require('node:path');
 const { CACHE, crossBuild, whyNot } = require('./cross.js');
@@ -11,8 +12,10 @@ const { DIST, packPackage, packPlatform } = require('./pack.js');
 const { platforms, root } = require('./platforms.js');
 const { seconds } = require('./run.js');
 
-/** Where the binaries lie, apart from the one that is being worked with. */
-const BINARIES = path.join(root, 'target', 'platforms');
+/** Where the binaries lie, apart from the one that is being worked with. @param {boolean} quick */
+function binariesOf(quick) {
+  return path.join(root, 'target', quick ? 'quick-platforms' : 'platforms');
+}
 
 /** @param {string[]} names */
 function chosen(names) {
@@ -40,6 +43,11 @@ function groupsOf(all) {
   return [...groups.values()];
 }
 
+/** @param {number} bytes */
+function megabytes(bytes) {
+  return `${(bytes / 1e6).toFixed(2)} MB`;
+}
+
 /** @param {string[][]} rows */
 function table(rows) {
   const widths = rows[0].map((_, column) => Math.max(...rows.map((row) => row[column].length)));
@@ -52,24 +60,31 @@ function main() {
     console.error(`Binaries of other platforms cannot be built here: ${why}.`);
     process.exit(1);
   }
-  fs.mkdirSync(BINARIES, { recursive: true });
+  const names = process.argv.slice(2);
+  const quick = names.includes('--quick');
+  const folder = binariesOf(quick);
+  fs.mkdirSync(folder, { recursive: true });
   fs.mkdirSync(DIST, { recursive: true });
   const rows = [['platform', 'size', 'packed', 'runs from', 'shows', 'needs', 'built in']];
   const faults = [];
-  const all = chosen(process.argv.slice(2));
+  const all = chosen(names.filter((name) => name !== '--quick'));
   for (const group of groupsOf(all)) {
     const start = performance.now();
-    const libraries = crossBuild(group);
+    const libraries = crossBuild(group, quick ? 'quick' : 'release');
     const took = seconds(start);
     for (const [index, platform] of group.entries()) {
-      const file = path.join(BINARIES, platform.file);
+      const file = path.join(folder, platform.file);
       fs.copyFileSync(libraries[index], file);
-      const { binary, size, faults: found } = faultsOf(file, platform, { published: true });
-      const packed = packPlatform(platform, BINARIES);
+      const {
+        binary,
+        size,
+        faults: found,
+      } = faultsOf(file, platform, { published: true, optimised: !quick });
+      const packed = quick ? 'not packed' : megabytes(packPlatform(platform, folder));
       rows.push([
         platform.suffix,
-        `${(size / 1e6).toFixed(2)} MB`,
-        `${(packed / 1e6).toFixed(2)} MB`,
+        megabytes(size),
+        packed,
         binary.lowest,
         `${binary.exported.length} symbols`,
         binary.needed.map((name) => path.basename(name)).join(' '),
@@ -79,15 +94,15 @@ function main() {
     }
     console.log(`… ${group.map(({ suffix }) => suffix).join(', ')} (${took})`);
   }
-  packPackage();
+  if (!quick) packPackage();
   console.log(table(rows));
   for (const fault of faults) console.error(`✗ ${fault}`);
   if (faults.length > 0) process.exit(1);
   console.log(
-    `✓ ${rows.length - 1} binaries in ${path.relative(root, BINARIES)}, packed in dist (tools: ${CACHE})`,
+    `✓ ${rows.length - 1} binaries in ${path.relative(root, folder)}${quick ? '' : ', packed in dist'} (tools: ${CACHE})`,
   );
 }
 
 if (require.main === module) main();
 
-module.exports = { BINARIES };
+module.exports = { binariesOf };

@@ -6,6 +6,7 @@ const { spawnSync } = require('node:child_process');
 const fs = require('node:fs');
 const os = require('node:os');
 const path = require('node:path');
+const { CRATE } = require('./addon.js');
 const { appleLinker } = require('./apple.js');
 const { compile: compileSodium, digest } = require('./libsodium.js');
 const { root } = require('./platforms.js');
@@ -59,15 +60,15 @@ function rustTarget(triple) {
  */
 function targetOf({ os, libc, triple }) {
   const cpu = triple.split('-')[0];
-  const file = 'libzmq_omdp.so';
+  const file = 'libzmq_omdp_addon.so';
   if (libc === 'glibc')
     return { rust: triple, cargo: `${triple}.${GLIBC}`, zig: `${cpu}-linux-gnu.${GLIBC}`, file };
   if (libc === 'musl') return { rust: triple, cargo: triple, zig: `${cpu}-linux-musl`, file };
   if (os === 'darwin')
-    return { rust: triple, cargo: triple, zig: `${cpu}-macos.${MACOS}`, file: 'libzmq_omdp.dylib' };
+    return { rust: triple, cargo: triple, zig: `${cpu}-macos.${MACOS}`, file: 'libzmq_omdp_addon.dylib' };
   // With MinGW's libraries: Microsoft's are not free to copy. Node-API is the same for both.
   const rust = `${cpu}-pc-windows-gnu`;
-  return { rust, cargo: rust, zig: `${cpu}-windows-gnu`, file: 'zmq_omdp.dll' };
+  return { rust, cargo: rust, zig: `${cpu}-windows-gnu`, file: 'zmq_omdp_addon.dll' };
 }
 
 /**
@@ -107,8 +108,9 @@ function sodiumCrate() {
  * Builds the library for platforms of one system, in one run, so that the processors share its parts; the optimisation
  * across crates has but one thread. @returns {string[]} where the libraries lie
  * @param {import('./platforms.js').Platform[]} platforms
+ * @param {'release' | 'quick'} profile of Cargo.toml
  */
-function crossBuild(platforms) {
+function crossBuild(platforms, profile) {
   const zig = zigEnvironment();
   const targetDir = path.join(CACHE, 'target');
   const targets = platforms.map((platform) => ({ ...targetOf(platform), platform }));
@@ -138,12 +140,12 @@ function crossBuild(platforms) {
     // Not what cargo of this machine is told of its own compiler and linker.
     CARGO_ENCODED_RUSTFLAGS: flags.join('\x1f'),
   };
-  const how = ['--release', '--lib', '--locked', '--target-dir', targetDir];
+  const how = ['--package', CRATE, '--profile', profile, '--lib', '--locked', '--target-dir', targetDir];
   const names = targets.flatMap(({ cargo }) => ['--target', cargo]);
   run(path.join(pythonTools(), 'cargo-zigbuild'), ['zigbuild', ...how, ...names], { env, progress: true });
   // zig leaves it where it is asked for its version.
   fs.rmSync(path.join(root, 'crates', 'zmq-sys', 'a.o'), { force: true });
-  return targets.map(({ rust, file }) => path.join(targetDir, rust, 'release', file));
+  return targets.map(({ rust, file }) => path.join(targetDir, rust, profile, file));
 }
 
 /**

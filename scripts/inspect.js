@@ -12,6 +12,8 @@ const LINKED = /^(crypto_|sodium_|randombytes|zmq_|_Z)/;
 // CentOS 7 has 2.17; Debian 10 and RHEL 8 have 2.28.
 const HIGHEST_GLIBC = '2.28';
 const LARGEST = 4 * 1024 * 1024;
+/** Only a binary that was not optimised across crates has this text: see `mark` in crates/zmq-sys. */
+const APART = 'zmq-omdp was optimised crate by crate';
 
 /**
  * @typedef {{ os: string, cpu: string, needed: string[], exported: string[], stripped: boolean, lowest:
@@ -59,9 +61,10 @@ function compare(a, b) {
  * The faults of a binary of a platform.
  * @param {string} file
  * @param {import('./platforms.js').Platform} platform
- * @param {{ published?: boolean }} [options] published: whether it has to run on older systems than this one
+ * @param {{ published?: boolean, optimised?: boolean }} [options] published: whether it has to run on older systems than
+ * this one; optimised: whether it has to be small and fast
  */
-function faultsOf(file, platform, { published = false } = {}) {
+function faultsOf(file, platform, { published = false, optimised = true } = {}) {
   const binary = inspect(file);
   const { size } = fs.statSync(file);
   const faults = [];
@@ -81,6 +84,8 @@ function faultsOf(file, platform, { published = false } = {}) {
   if (!binary.stripped) faults.push('is not stripped');
   // macOS on arm64 runs nothing that is not signed, by whomever.
   if (binary.os === 'darwin' && binary.cpu === 'arm64' && !binary.signed) faults.push('is not signed');
+  if (!optimised) return { binary, size, faults };
+  if (fs.readFileSync(file).includes(APART)) faults.push('was not optimised across crates');
   if (size > LARGEST) faults.push(`has ${size} bytes, and ${LARGEST} is the most`);
   return { binary, size, faults };
 }

@@ -1,18 +1,21 @@
 'use strict';
 // `npm run test:platforms`: the binaries of `npm run build:all`, run on this Linux machine with a Node.js of their
 // platform (see foreign.js). `-- linux-arm64-gnu` names platforms; `--smoke` sends a request there and back and leaves it
-// at that; files of tests can be named too (`client/client.test.js`).
+// at that; `--quick` takes the binaries of `npm run build:all -- --quick`; files of tests can be named too
+// (`client/client.test.js`).
 const { spawnSync } = require('node:child_process');
 const fs = require('node:fs');
 const path = require('node:path');
 const { stripVTControlCharacters } = require('node:util');
-const { BINARIES } = require('./build-all.js');
+const { binariesOf } = require('./build-all.js');
 const { foreignNode } = require('./foreign.js');
 const { testFiles } = require('./js-tests.js');
 const { hostPlatform, platforms, root } = require('./platforms.js');
 const { seconds } = require('./run.js');
 
 const RUNNABLE = platforms().filter(({ os, cpu }) => os === 'linux' || (os === 'win32' && cpu === 'x64'));
+const QUICK = process.argv.includes('--quick');
+const BINARIES = binariesOf(QUICK);
 const SMOKE_LIMIT = 120_000;
 const SUITE_LIMIT = 3_600_000;
 const FILE_LIMIT = 300_000;
@@ -40,7 +43,9 @@ talk();
 function test(platform, files) {
   const binary = path.join(BINARIES, platform.file);
   if (!fs.existsSync(binary))
-    return { result: `there is no binary: npm run build:all -- ${platform.suffix}` };
+    return {
+      result: `there is no binary: npm run build:all -- ${QUICK ? '--quick ' : ''}${platform.suffix}`,
+    };
   const { command, more } = foreignNode(platform);
   const [program, ...before] = command;
   const env = { ...process.env, ...more, ZMQ_OMDP_BINARY: binary };
@@ -100,7 +105,7 @@ function oneByOne(node, files) {
 }
 
 function main() {
-  const args = process.argv.slice(2);
+  const args = process.argv.slice(2).filter((arg) => arg !== '--quick');
   const smoke = args.includes('--smoke');
   const named = RUNNABLE.filter(({ suffix }) => args.includes(suffix));
   const files = args.filter((arg) => arg.endsWith('.test.js'));

@@ -33,7 +33,7 @@ use std::time::Duration;
 #[napi]
 pub fn library_version() -> String {
     let (major, minor, patch) = zmq::version();
-    format!("{major}.{minor}.{patch}")
+    format!("{major}.{minor}.{patch}{}", zmq_sys::mark(false))
 }
 
 /// Whether libzmq was built with a capability (`curve`, `ipc`, `draft`, …).
