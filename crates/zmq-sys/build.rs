@@ -91,6 +91,7 @@ fn compile(recording: &Recording, flags: &[String], target: &Target, out: &Path)
                 text.push_str(&kinds::include(&counting));
                 text.push_str(&kinds::include(file));
                 text.push_str("#undef push_msg\n#undef tcp_read\n#undef tcp_write\n");
+                text.push_str("#undef unblock_socket\n#undef rm_fd\n");
             }
             _ => text.push_str(&kinds::include(file)),
         }

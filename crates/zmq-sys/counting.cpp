@@ -1,181 +1,386 @@
-//  Counts what comes over a connection, what the system has taken for it, and whether it was reset. libzmq keeps the parts of a message until the last one has arrived, and limits the
-//  size of each part only. This file precedes libzmq's `stream_engine_base.cpp` in the unit, whose calls of three functions
-//  it redirects by macros; libzmq's own files stay unchanged.
+//  Counts what comes over a connection, what the system has taken for it, and whether it was reset, and bounds what
+//  libzmq keeps of it. libzmq keeps the parts of a message until the last one has arrived, and limits the size of each
+//  part only. This file precedes libzmq's `stream_engine_base.cpp` in the unit, whose calls of some functions it redirects
+//  by macros; libzmq's own files stay unchanged.
 
 //  These declare the functions.
 #include "precompiled.hpp"
 #include "macros.hpp"
+#include "ip.hpp"
 #include "msg.hpp"
+#include "options.hpp"
+#include "poller.hpp"
 #include "session_base.hpp"
 #include "stream_engine_base.hpp"
 #include "tcp.hpp"
 
 #if !defined ZMQ_HAVE_WINDOWS
 #include <sys/socket.h>
+#include <time.h>
 #endif
 
 namespace
 {
-//  Connections with higher descriptors are not counted.
-const size_t most_descriptors = 65536;
-
 //  What a part costs beyond its two bytes on the wire.
 const uint64_t part_cost = 62;
-
-//  Written by the threads of libzmq, each of its own connections, and read by others. They belong to the number of a
-//  descriptor, and only grow.
-std::atomic<uint64_t> received[most_descriptors];
-
-//  What was written to them; likewise.
-std::atomic<uint64_t> sent[most_descriptors];
-
-//  How many of them were reset, or given up by the system.
-std::atomic<uint32_t> resets[most_descriptors];
-
-//  The value of `received` when a message was last complete. The first one is the routing id, at the end of the handshake.
-std::atomic<uint64_t> complete[most_descriptors];
-
-//  Parts of the message that has begun, by the thread of the connection.
-std::atomic<uint32_t> parts[most_descriptors];
-
-//  Whether a connection with this descriptor was shut down here, until somebody asks.
-std::atomic<bool> cut[most_descriptors];
-
-//  The same, until it is read again: what the system has received does not count any more.
-std::atomic<bool> ends[most_descriptors];
 
 //  The maximum number of parts of a message. More than a millisecond would pass until they are received. The part with
 //  which libzmq finds its queue full is passed, and counted, twice.
 const uint32_t most_parts = 16384 + 8;
 
-//  Whether a connection with this descriptor is counted. No descriptor is negative.
-bool is_counted (int64_t fd_)
+//  The maximum number of bytes before the end of the handshake.
+const uint64_t most_of_handshake = 65536;
+
+//  How much is read at once near a limit.
+const uint64_t most_at_once = 65536;
+
+//  So much of an incomplete message is always read, or less if there are very many connections.
+const uint64_t least_of_message = 1024;
+const uint64_t most_of_small = 65536;
+
+//  Why a connection was ended here.
+enum
 {
-    return fd_ >= 0 && static_cast<uint64_t> (fd_) < most_descriptors;
+    too_many_parts = 1,
+    too_long_handshake = 2
+};
+
+//  The counts of a connection. They belong to the number of its descriptor, and begin again with each connection. The
+//  thread of the connection writes those that are not explained.
+struct counts_t
+{
+    //  Bytes, and the cost of parts.
+    std::atomic<uint64_t> received;
+    //  Its value when a message was last complete. The first one is the routing id, at the end of the handshake.
+    std::atomic<uint64_t> complete;
+    //  What the system has taken for the connection.
+    std::atomic<uint64_t> sent;
+    //  What may be incomplete although all connections have too much. The broker writes it.
+    std::atomic<uint64_t> allowed;
+    //  How many connections with this descriptor were reset, or given up by the system. It only grows, so that it tells of
+    //  the end of an earlier connection too.
+    std::atomic<uint32_t> resets;
+    //  Parts of the message that has begun.
+    std::atomic<uint32_t> parts;
+    //  Why it was ended here, until the broker asks.
+    std::atomic<int> cut;
+    //  Whether it ends when it is read again: what the system has received does not count any more. The broker writes it
+    //  too.
+    std::atomic<bool> ends;
+    //  Whether bytes wait that must not be read yet.
+    std::atomic<bool> waits;
+    //  Whether it is one of a ROUTER.
+    std::atomic<bool> is_pooled;
+};
+
+//  The counts of descriptors, by parts that exist as soon as one of their descriptors does.
+const size_t table_size = 4096;
+const size_t most_tables = 4096;
+std::atomic<counts_t *> tables[most_tables];
+
+//  The incomplete messages at all ROUTERs together, their connections, and the size of the messages up to which all
+//  connections are read.
+std::atomic<uint64_t> pool;
+std::atomic<uint64_t> pooled;
+std::atomic<uint64_t> room;
+
+//  The counts of this descriptor. NULL if it never was that of a connection.
+counts_t *counts_of (int64_t fd_)
+{
+    const uint64_t table = static_cast<uint64_t> (fd_) / table_size;
+    if (fd_ < 0 || table >= most_tables)
+        return NULL;
+    counts_t *counts = tables[table].load (std::memory_order_acquire);
+    return counts ? &counts[static_cast<size_t> (fd_) % table_size] : NULL;
 }
 
-void add (std::atomic<uint64_t> &count, uint64_t bytes_)
+void make_table (int64_t fd_)
 {
-    count.store (count.load (std::memory_order_relaxed) + bytes_, std::memory_order_release);
+    const uint64_t table = static_cast<uint64_t> (fd_) / table_size;
+    if (fd_ < 0 || table >= most_tables || counts_of (fd_))
+        return;
+    counts_t *counts = new (std::nothrow) counts_t[table_size]();
+    counts_t *none = NULL;
+    if (counts && !tables[table].compare_exchange_strong (none, counts))
+        delete[] counts;
+}
+
+uint64_t unfinished (const counts_t &counts_)
+{
+    //  In this order, because messages may become complete between the two: too few are harmless, too many are not.
+    const uint64_t now = counts_.received.load (std::memory_order_acquire);
+    const uint64_t before = counts_.complete.load (std::memory_order_relaxed);
+    return now > before ? now - before : 0;
+}
+
+void add (counts_t &counts_, uint64_t bytes_)
+{
+    counts_.received.store (counts_.received.load (std::memory_order_relaxed) + bytes_, std::memory_order_release);
+    if (counts_.is_pooled.load (std::memory_order_relaxed))
+        pool.fetch_add (bytes_, std::memory_order_relaxed);
+}
+
+void finish (counts_t &counts_)
+{
+    if (counts_.is_pooled.load (std::memory_order_relaxed))
+        pool.fetch_sub (unfinished (counts_), std::memory_order_relaxed);
+    counts_.complete.store (counts_.received.load (std::memory_order_relaxed), std::memory_order_relaxed);
+    counts_.parts.store (0, std::memory_order_relaxed);
+}
+
+//  How much of an incomplete message is read whatever others send.
+uint64_t small_size ()
+{
+    const uint64_t count = pooled.load (std::memory_order_relaxed);
+    const uint64_t share = room.load (std::memory_order_relaxed) / 4 / (count ? count : 1);
+    return share < least_of_message ? least_of_message : share > most_of_small ? most_of_small : share;
+}
+
+//  How much may be read now.
+uint64_t readable (const counts_t &counts_)
+{
+    const uint64_t most = room.load (std::memory_order_relaxed);
+    const uint64_t all = pool.load (std::memory_order_relaxed);
+    //  Nobody has set it.
+    if (most == 0)
+        return ~static_cast<uint64_t> (0);
+    if (all < most)
+        return all + most_at_once > most ? most_at_once : most - all;
+    const uint64_t mine = unfinished (counts_);
+    const uint64_t allowed = counts_.allowed.load (std::memory_order_relaxed);
+    if (mine < allowed)
+        return allowed - mine;
+    return mine < small_size () ? most_at_once : 0;
+}
+
+//  The system reports a connection with unread bytes again at once. A rest leaves the processor to those that work on the
+//  bytes.
+void rest ()
+{
+#if !defined ZMQ_HAVE_WINDOWS
+    static thread_local timespec last;
+    timespec now;
+    clock_gettime (CLOCK_MONOTONIC, &now);
+    const int64_t since = (now.tv_sec - last.tv_sec) * 1000000000LL + now.tv_nsec - last.tv_nsec;
+    if (since < 1000000)
+        return;
+    const timespec time = {0, 500000};
+    nanosleep (&time, NULL);
+    clock_gettime (CLOCK_MONOTONIC, &last);
+#endif
+}
+
+void shut_down (zmq::fd_t fd_)
+{
+#if defined ZMQ_HAVE_WINDOWS
+    shutdown (fd_, SD_BOTH);
+#else
+    shutdown (fd_, SHUT_RDWR);
+#endif
 }
 
 //  Notes the failure of a call. Before a broken pipe, the other side has closed the connection.
-void note_failure (zmq::fd_t fd_)
+void note_failure (counts_t &counts_)
 {
     if (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR || errno == EPIPE)
         return;
-    std::atomic<uint32_t> &count = resets[static_cast<size_t> (fd_)];
-    count.store (count.load (std::memory_order_relaxed) + 1, std::memory_order_release);
+    counts_.resets.store (counts_.resets.load (std::memory_order_relaxed) + 1, std::memory_order_release);
 }
 }
 
 namespace zmq
 {
+//  Begins to count a new connection.
+static fd_t zmq_sys_begins (fd_t fd_, int type_)
+{
+    make_table (fd_);
+    counts_t *counts = counts_of (fd_);
+    if (!counts)
+        return fd_;
+#if defined ZMQ_HAVE_WINDOWS
+    //  The broker does not look at the counts there.
+    const bool is_pooled = false;
+#else
+    const bool is_pooled = type_ == ZMQ_ROUTER;
+#endif
+    counts->received.store (0, std::memory_order_relaxed);
+    counts->complete.store (0, std::memory_order_relaxed);
+    counts->sent.store (0, std::memory_order_relaxed);
+    counts->allowed.store (0, std::memory_order_relaxed);
+    counts->parts.store (0, std::memory_order_relaxed);
+    counts->cut.store (0, std::memory_order_relaxed);
+    counts->ends.store (false, std::memory_order_relaxed);
+    counts->waits.store (false, std::memory_order_relaxed);
+    counts->is_pooled.store (is_pooled, std::memory_order_relaxed);
+    if (is_pooled)
+        pooled.fetch_add (1, std::memory_order_relaxed);
+    return fd_;
+}
+
+//  Handles that a connection is not read any more. It may be told twice.
+static poller_t::handle_t zmq_sys_left (fd_t fd_, poller_t::handle_t handle_)
+{
+    counts_t *counts = counts_of (fd_);
+    if (counts && counts->is_pooled.load (std::memory_order_relaxed)) {
+        finish (*counts);
+        counts->is_pooled.store (false, std::memory_order_relaxed);
+        pooled.fetch_sub (1, std::memory_order_relaxed);
+    }
+    return handle_;
+}
+
 //  Counts a message that the connection is about to pass to its socket. A connection whose message has too many parts
 //  is shut down: libzmq reads its end, and drops the parts.
 static msg_t *zmq_sys_passed (fd_t fd_, msg_t *msg_)
 {
-    if (!is_counted (fd_))
+    counts_t *counts = counts_of (fd_);
+    if (!counts)
         return msg_;
-    const size_t at = static_cast<size_t> (fd_);
-    std::atomic<uint32_t> &count = parts[at];
     //  A command may stand between the parts of a message. Otherwise it is whole, as the PING of an idle peer.
     const bool is_command = msg_->flags () & msg_t::command;
-    if (is_command && count.load (std::memory_order_relaxed) > 0)
+    if (is_command && counts->parts.load (std::memory_order_relaxed) > 0)
         return msg_;
     if (is_command || !(msg_->flags () & msg_t::more)) {
-        complete[at].store (received[at].load (std::memory_order_relaxed), std::memory_order_relaxed);
-        count.store (0, std::memory_order_relaxed);
+        finish (*counts);
         return msg_;
     }
-    add (received[at], part_cost);
-    const uint32_t now = count.load (std::memory_order_relaxed) + 1;
-    count.store (now, std::memory_order_relaxed);
+    add (*counts, part_cost);
+    const uint32_t now = counts->parts.load (std::memory_order_relaxed) + 1;
+    counts->parts.store (now, std::memory_order_relaxed);
     if (now == most_parts) {
-        cut[at].store (true, std::memory_order_relaxed);
-        ends[at].store (true, std::memory_order_relaxed);
-#if defined ZMQ_HAVE_WINDOWS
-        shutdown (fd_, SD_BOTH);
-#else
-        shutdown (fd_, SHUT_RDWR);
-#endif
+        counts->cut.store (too_many_parts, std::memory_order_relaxed);
+        counts->ends.store (true, std::memory_order_relaxed);
+        shut_down (fd_);
     }
     return msg_;
 }
 
 static int zmq_sys_read (fd_t fd_, void *data_, size_t size_)
 {
-    if (!is_counted (fd_))
+    counts_t *counts = counts_of (fd_);
+    if (!counts)
+#if defined ZMQ_HAVE_WINDOWS
         return tcp_read (fd_, data_, size_);
-    std::atomic<bool> &is_over = ends[static_cast<size_t> (fd_)];
-    if (is_over.load (std::memory_order_relaxed)) {
-        is_over.store (false, std::memory_order_relaxed);
+#else
+        //  A connection that cannot be counted ends.
         return 0;
+#endif
+    if (counts->ends.load (std::memory_order_relaxed))
+        return 0;
+    if (counts->is_pooled.load (std::memory_order_relaxed)) {
+        const uint64_t most = readable (*counts);
+        if (most == 0) {
+            counts->waits.store (true, std::memory_order_relaxed);
+            rest ();
+            errno = EAGAIN;
+            return -1;
+        }
+        counts->waits.store (false, std::memory_order_relaxed);
+        if (size_ > most)
+            size_ = static_cast<size_t> (most);
     }
     const int read = tcp_read (fd_, data_, size_);
-    if (read > 0)
-        add (received[static_cast<size_t> (fd_)], static_cast<uint64_t> (read));
-    else if (read < 0)
-        note_failure (fd_);
+    if (read < 0)
+        note_failure (*counts);
+    if (read <= 0)
+        return read;
+    add (*counts, static_cast<uint64_t> (read));
+    if (counts->complete.load (std::memory_order_relaxed) == 0 && counts->is_pooled.load (std::memory_order_relaxed)
+        && counts->received.load (std::memory_order_relaxed) > most_of_handshake) {
+        counts->cut.store (too_long_handshake, std::memory_order_relaxed);
+        counts->ends.store (true, std::memory_order_relaxed);
+        return 0;
+    }
     return read;
 }
 
 static int zmq_sys_write (fd_t fd_, const void *data_, size_t size_)
 {
     const int written = tcp_write (fd_, data_, size_);
-    if (written > 0 && is_counted (fd_))
-        add (sent[static_cast<size_t> (fd_)], static_cast<uint64_t> (written));
-    else if (written < 0 && is_counted (fd_))
-        note_failure (fd_);
+    counts_t *counts = counts_of (fd_);
+    if (counts && written > 0)
+        counts->sent.store (counts->sent.load (std::memory_order_relaxed) + static_cast<uint64_t> (written),
+                            std::memory_order_release);
+    else if (counts && written < 0)
+        note_failure (*counts);
     return written;
 }
 }
 
-//  The number of bytes that the connections with this descriptor have sent, and the cost of the parts of their messages.
+//  The number of bytes that the latest connection with this descriptor has sent, and the cost of the parts of its messages.
 extern "C" uint64_t zmq_sys_received (int64_t fd_)
 {
-    if (!is_counted (fd_))
-        return 0;
-    return received[static_cast<size_t> (fd_)].load (std::memory_order_relaxed);
+    const counts_t *counts = counts_of (fd_);
+    return counts ? counts->received.load (std::memory_order_relaxed) : 0;
 }
 
-//  The number of bytes that the system has taken for the connections with this descriptor.
+//  The number of bytes that the system has taken for this connection.
 extern "C" uint64_t zmq_sys_sent (int64_t fd_)
 {
-    if (!is_counted (fd_))
-        return 0;
-    return sent[static_cast<size_t> (fd_)].load (std::memory_order_relaxed);
+    const counts_t *counts = counts_of (fd_);
+    return counts ? counts->sent.load (std::memory_order_relaxed) : 0;
 }
 
 //  The number of connections with this descriptor that were reset, or given up by the system. One may count twice.
 extern "C" uint32_t zmq_sys_resets (int64_t fd_)
 {
-    if (!is_counted (fd_))
-        return 0;
-    return resets[static_cast<size_t> (fd_)].load (std::memory_order_acquire);
+    const counts_t *counts = counts_of (fd_);
+    return counts ? counts->resets.load (std::memory_order_acquire) : 0;
 }
 
 //  What of the received bytes belongs to a message that is not complete, and to the handshake before the first one.
 extern "C" uint64_t zmq_sys_unfinished (int64_t fd_)
 {
-    if (!is_counted (fd_))
-        return 0;
-    const size_t at = static_cast<size_t> (fd_);
-    //  In this order, because messages may become complete between the two: too few are harmless, too many are not.
-    const uint64_t now = received[at].load (std::memory_order_acquire);
-    const uint64_t before = complete[at].load (std::memory_order_relaxed);
-    return now > before ? now - before : 0;
+    const counts_t *counts = counts_of (fd_);
+    return counts ? unfinished (*counts) : 0;
 }
 
-//  1 if a connection with this descriptor was shut down because of the number of its parts since the last call, otherwise 0.
+//  Why the connection with this descriptor was ended here since the last call: 0 if it was not, 1 because of the number of
+//  its parts, 2 because of the size of its handshake.
 extern "C" int zmq_sys_was_cut (int64_t fd_)
 {
-    if (!is_counted (fd_))
-        return 0;
-    return cut[static_cast<size_t> (fd_)].exchange (false, std::memory_order_relaxed);
+    counts_t *counts = counts_of (fd_);
+    return counts ? counts->cut.exchange (0, std::memory_order_relaxed) : 0;
+}
+
+//  Ends the connection with this descriptor when it is read again.
+extern "C" void zmq_sys_end (int64_t fd_)
+{
+    counts_t *counts = counts_of (fd_);
+    if (counts)
+        counts->ends.store (true, std::memory_order_relaxed);
+}
+
+//  Adds to the size of the incomplete messages at all ROUTERs up to which all connections are read.
+extern "C" void zmq_sys_add_room (int64_t bytes_)
+{
+    room.fetch_add (static_cast<uint64_t> (bytes_), std::memory_order_relaxed);
+}
+
+//  Whether these messages have more.
+extern "C" int zmq_sys_is_full (void)
+{
+    return pool.load (std::memory_order_relaxed) >= room.load (std::memory_order_relaxed);
+}
+
+//  Allows the connection with this descriptor an incomplete message of this size, even so.
+extern "C" void zmq_sys_allow (int64_t fd_, uint64_t bytes_)
+{
+    counts_t *counts = counts_of (fd_);
+    if (counts)
+        counts->allowed.store (bytes_, std::memory_order_relaxed);
+}
+
+//  1 if bytes of this connection wait because it is not allowed more, otherwise 0.
+extern "C" int zmq_sys_waits (int64_t fd_)
+{
+    const counts_t *counts = counts_of (fd_);
+    return counts && counts->waits.load (std::memory_order_relaxed) ? 1 : 0;
 }
 
 //  Until the end of that file.
 #define push_msg(message) push_msg (zmq_sys_passed (_s, message))
 #define tcp_read zmq_sys_read
 #define tcp_write zmq_sys_write
+#define unblock_socket(fd) unblock_socket (zmq_sys_begins (fd, _options.type))
+#define rm_fd(handle) rm_fd (zmq_sys_left (_s, handle))

@@ -22,10 +22,10 @@ use super::monitor::Monitor;
 use crate::proto::Time;
 use crate::proto::broker::RoutingId;
 pub(super) use counts::Counts;
-use descriptor::DescriptorCopy;
+use descriptor::{DescriptorCopy, Room, end_reading};
 pub(super) use descriptor::{Fd, received, unfinished};
+use endless::Endless;
 pub use endless::UnfinishedLimits;
-use endless::{Endless, Owner};
 #[cfg(unix)]
 pub(super) use entry::host_of;
 use entry::{Connection, Stage};
@@ -85,6 +85,8 @@ pub(super) struct Connections {
     looked: Time,
     looked_at_unfinished: Time,
     endless: Endless,
+    /// What incomplete messages may have before [`Endless`] decides.
+    _room: Room,
     /// The connections whose bytes are still to be checked in this round.
     round: Vec<Fd>,
     /// The peers of which more of a message that is not complete has arrived, and whether there were any at the last check.
@@ -112,6 +114,7 @@ impl Connections {
         Ok(Connections {
             patience: Patience::new(limits.silence, limits.names_are_held),
             endless: Endless::new(limits.message, limits.unfinished),
+            _room: Room::new(limits.unfinished.room()),
             round: Vec::new(),
             limits,
             monitor,
@@ -189,14 +192,16 @@ impl Connections {
                 break;
             }
         }
-        if self.next_deadline().is_some_and(|at| at <= now) {
+        let is_due = self.next_deadline().is_some_and(|at| at <= now);
+        // Before the regular check, because those that wait wait for this one.
+        let interval = UNFINISHED_CHECK_INTERVAL;
+        if is_due || (Room::is_used_up() && self.looked_at_unfinished + interval <= now) {
             if self.looked + LOOK <= now {
                 self.looked = now;
                 self.look(now);
             }
             self.looked_at_unfinished = now;
-            self.look_at_unfinished();
-            self.end_exceeding();
+            self.look_at_unfinished(now);
         }
     }
 
@@ -209,15 +214,6 @@ impl Connections {
     /// Whether [`heard`](Self::heard) has to be called for messages.
     pub(super) fn listens(&self) -> bool {
         !self.quiet.is_empty()
-    }
-
-    /// Ends the connections whose incomplete messages are too large, alone or together.
-    fn end_exceeding(&mut self) {
-        let open = &self.open;
-        let owner = |fd| open.get(&fd).map_or(Owner::Unknown, Connection::owner);
-        for (fd, reason) in self.endless.take_exceeding(owner) {
-            self.end(fd, reason);
-        }
     }
 
     fn end(&mut self, fd: Fd, reason: &'static str) {
@@ -236,6 +232,8 @@ impl Connections {
         };
         entry.stage = Stage::Ended;
         self.quiet.remove(entry.since, fd);
-        self.copy.end(fd, &entry.remote);
+        if self.copy.end(fd, &entry.remote) {
+            end_reading(fd);
+        }
     }
 }

@@ -120,11 +120,16 @@ fn kinds_of_sockets() {
     }
 }
 
+/// The counts belong to the process, so tests of them run one after the other.
+#[cfg(unix)]
+static COUNTS: std::sync::Mutex<()> = std::sync::Mutex::new(());
+
 /// The PINGs of a peer that says nothing else are no message without an end.
 #[cfg(unix)]
 #[test]
 fn a_command_is_complete() {
     use std::time::{Duration, Instant};
+    let _alone = COUNTS.lock();
     // SAFETY: a fresh context and sockets, used and terminated on this thread. The option is an int.
     unsafe {
         let context = zmq_ctx_new();
@@ -149,6 +154,53 @@ fn a_command_is_complete() {
         let unfinished = sum(zmq_sys_unfinished);
         assert!(unfinished < 1000, "{unfinished}");
         zmq_close(dealer);
+        zmq_close(router);
+        assert_eq!(zmq_ctx_term(context), 0);
+    }
+}
+
+/// What a connection has sent does not count for the next one with the same descriptor.
+#[cfg(unix)]
+#[test]
+fn each_connection_is_counted_for_itself() {
+    let _alone = COUNTS.lock();
+    // SAFETY: a fresh context and sockets, used and terminated on this thread; the buffers have these lengths.
+    unsafe {
+        let context = zmq_ctx_new();
+        let router = zmq_socket(context, ZMQ_ROUTER as i32);
+        assert_eq!(zmq_bind(router, c"tcp://127.0.0.1:*".as_ptr()), 0);
+        let mut endpoint = [0_u8; 64];
+        let mut size = endpoint.len();
+        let (value, length) = (endpoint.as_mut_ptr().cast(), &mut size);
+        zmq_getsockopt(router, ZMQ_LAST_ENDPOINT as i32, value, length);
+        let large = vec![0_u8; 1_000_000];
+        let mut used = Vec::new();
+        for n in 0..200 {
+            let dealer = zmq_socket(context, ZMQ_DEALER as i32);
+            assert_eq!(zmq_connect(dealer, endpoint.as_ptr().cast()), 0);
+            let sent = &large[..if n < 20 { large.len() } else { 1 }];
+            zmq_send(dealer, sent.as_ptr().cast(), sent.len(), 0);
+            let mut frame = std::mem::zeroed();
+            zmq_msg_init(&mut frame);
+            zmq_msg_recv(&mut frame, router, 0);
+            zmq_msg_close(&mut frame);
+            zmq_msg_init(&mut frame);
+            assert_eq!(zmq_msg_recv(&mut frame, router, 0) as usize, sent.len());
+            let descriptor = CStr::from_ptr(zmq_msg_gets(&frame, c"__fd".as_ptr()));
+            let descriptor: i64 = descriptor.to_str().unwrap().parse().unwrap();
+            let received = zmq_sys_received(descriptor);
+            assert!((sent.len() as u64..sent.len() as u64 + 1000).contains(&received));
+            assert!(zmq_sys_unfinished(descriptor) < 1000);
+            if n >= 20 && used.contains(&descriptor) {
+                used.clear();
+            }
+            if n < 20 {
+                used.push(descriptor);
+            }
+            zmq_msg_close(&mut frame);
+            zmq_close(dealer);
+        }
+        assert!(used.is_empty(), "no descriptor was used again");
         zmq_close(router);
         assert_eq!(zmq_ctx_term(context), 0);
     }

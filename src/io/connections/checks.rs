@@ -1,12 +1,10 @@
 //! Regular checks of the connections, which end those that are silent or send too much.
 
-use super::descriptor::Fd;
-use super::entry::Stage;
+use super::descriptor::{Fd, Room, allow, received, unfinished, waits};
+use super::endless::Owner;
+use super::entry::{Connection, Stage};
 use super::{Connections, MAX_CHECKED};
 use crate::proto::Time;
-
-/// The maximum number of bytes that a connection receives before the end of its handshake.
-const MAX_HANDSHAKE_BYTES: u64 = 65_536;
 
 /// The maximum number of connections that are checked for incomplete messages at once.
 pub(super) const MAX_COUNTED: usize = 2048;
@@ -17,7 +15,7 @@ impl Connections {
         for fd in self.given_up.check() {
             self.end_quietly(fd);
         }
-        self.look_at_bytes();
+        self.look_at_bytes(now);
         self.shortage.look(now);
         let mut ended = Vec::new();
         for (since, fd) in self.quiet.next(MAX_CHECKED) {
@@ -26,9 +24,6 @@ impl Connections {
             };
             let age = now.since(since);
             match entry.stage {
-                Stage::Handshake if !entry.is_ipc() && entry.received(fd) > MAX_HANDSHAKE_BYTES => {
-                    ended.push((fd, "too many bytes before the handshake"));
-                }
                 Stage::Silent
                     if self
                         .patience
@@ -51,7 +46,7 @@ impl Connections {
     }
 
     /// Checks some of the connections for incomplete messages.
-    fn look_at_bytes(&mut self) {
+    pub(super) fn look_at_bytes(&mut self, now: Time) {
         if !cfg!(unix) {
             return;
         }
@@ -61,30 +56,47 @@ impl Connections {
         }
         let rest = self.round.len().saturating_sub(MAX_COUNTED);
         for fd in self.round.split_off(rest) {
-            self.look_at_bytes_of(fd);
+            self.look_at_bytes_of(now, fd);
         }
     }
 
-    /// Checks the connections with incomplete messages.
-    pub(super) fn look_at_unfinished(&mut self) {
+    /// Checks the connections with incomplete messages, and all connections if these have so much that some wait.
+    pub(super) fn look_at_unfinished(&mut self, now: Time) {
+        if Room::is_used_up() {
+            self.look_at_bytes(now);
+        }
         for fd in self.endless.watched() {
-            self.look_at_bytes_of(fd);
+            self.look_at_bytes_of(now, fd);
+        }
+        let open = &self.open;
+        let owner = |fd| open.get(&fd).map_or(Owner::Unknown, Connection::owner);
+        let decisions = self.endless.decide(now, owner);
+        for (fd, bytes) in decisions.allowed {
+            allow(fd, bytes);
+        }
+        for (fd, reason) in decisions.ended {
+            self.end(fd, reason);
         }
     }
 
-    fn look_at_bytes_of(&mut self, fd: Fd) {
+    fn look_at_bytes_of(&mut self, now: Time, fd: Fd) {
         let open = self.open.len();
         let Some(entry) = self.open.get_mut(&fd) else {
             return;
         };
-        let unfinished = entry.unfinished(fd);
+        if entry.stage == Stage::Ended {
+            self.endless.forget(fd);
+            return;
+        }
+        let (unfinished, waits) = (unfinished(fd), waits(fd));
         if unfinished > 0 {
             self.receives = true;
-            let received = entry.received(fd);
-            if std::mem::replace(&mut entry.seen, received) != received {
+            let received = received(fd);
+            // One that is not read is not silent.
+            if std::mem::replace(&mut entry.seen, received) != received || waits {
                 self.receiving.extend(entry.peer.clone());
             }
         }
-        self.endless.look(fd, unfinished, open);
+        self.endless.look(now, fd, (unfinished, waits), open);
     }
 }

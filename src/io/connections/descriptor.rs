@@ -14,7 +14,7 @@ pub(super) use elsewhere::{DescriptorCopy, Reserve};
 /// The number of a descriptor, as libzmq reports it.
 pub(in crate::io) type Fd = i64;
 
-/// The number of bytes that libzmq has read from the connections with this descriptor so far, on systems where it is
+/// The number of bytes that libzmq has read from the latest connection with this descriptor, on systems where it is
 /// counted. The parts of messages cost more than their bytes there.
 pub(in crate::io) fn received(fd: Fd) -> u64 {
     // SAFETY: any number may be asked for.
@@ -24,8 +24,8 @@ pub(in crate::io) fn received(fd: Fd) -> u64 {
     return 0;
 }
 
-/// The number of bytes that have reached the other side of the connections with this descriptor so far, on systems where
-/// it is known. It may be too high for a moment.
+/// The number of bytes that have reached the other side of this connection, on systems where it is known. It may be too
+/// high for a moment.
 pub(in crate::io) fn arrived(fd: Fd) -> u64 {
     // SAFETY: any number may be asked for.
     #[cfg(unix)]
@@ -53,14 +53,87 @@ pub(in crate::io) fn unfinished(fd: Fd) -> u64 {
     return 0;
 }
 
-/// Whether libzmq's part of the addon has ended a connection with this descriptor since the last call, because a message
-/// had too many frames.
-pub(super) fn was_cut(fd: Fd) -> bool {
+/// Why libzmq's part of the addon has ended a connection with this descriptor since the last call, if it has.
+pub(super) fn was_cut(fd: Fd) -> Option<&'static str> {
     // SAFETY: any number may be asked for.
     #[cfg(unix)]
-    return unsafe { zmq_sys::zmq_sys_was_cut(fd) != 0 };
+    let why = unsafe { zmq_sys::zmq_sys_was_cut(fd) };
     #[cfg(not(unix))]
-    return false;
+    let why = fd * 0;
+    match why {
+        0 => None,
+        1 => Some(super::TOO_MANY_FRAMES),
+        _ => Some("too many bytes before the handshake"),
+    }
+}
+
+/// Allows a connection an incomplete message of this size although all together have too much.
+pub(super) fn allow(fd: Fd, bytes: u64) {
+    // SAFETY: any number may be named.
+    #[cfg(unix)]
+    unsafe {
+        zmq_sys::zmq_sys_allow(fd, bytes);
+    }
+    #[cfg(not(unix))]
+    let _ = (fd, bytes);
+}
+
+/// Whether bytes of this connection wait because it is not allowed more.
+pub(super) fn waits(fd: Fd) -> bool {
+    // SAFETY: any number may be asked for.
+    #[cfg(unix)]
+    return unsafe { zmq_sys::zmq_sys_waits(fd) != 0 };
+    #[cfg(not(unix))]
+    return fd < 0;
+}
+
+/// Has libzmq end this connection when it reads it again, whatever waits.
+pub(super) fn end_reading(fd: Fd) {
+    // SAFETY: any number may be named.
+    #[cfg(unix)]
+    unsafe {
+        zmq_sys::zmq_sys_end(fd);
+    }
+    #[cfg(not(unix))]
+    let _ = fd;
+}
+
+/// The size of incomplete messages up to which libzmq reads all connections. It belongs to the process, which rarely has
+/// more than one broker with libzmq.
+#[derive(Debug)]
+pub(super) struct Room(i64);
+
+impl Room {
+    pub(super) fn new(bytes: u64) -> Self {
+        let room = Room(bytes.clamp(1, 1 << 50) as i64);
+        room.add(room.0);
+        room
+    }
+
+    fn add(&self, bytes: i64) {
+        // SAFETY: the sum remains that of all that exist.
+        #[cfg(unix)]
+        unsafe {
+            zmq_sys::zmq_sys_add_room(bytes);
+        }
+        #[cfg(not(unix))]
+        let _ = bytes;
+    }
+
+    /// Whether incomplete messages have this size.
+    pub(super) fn is_used_up() -> bool {
+        // SAFETY: it reads two numbers.
+        #[cfg(unix)]
+        return unsafe { zmq_sys::zmq_sys_is_full() != 0 };
+        #[cfg(not(unix))]
+        return false;
+    }
+}
+
+impl Drop for Room {
+    fn drop(&mut self) {
+        self.add(-self.0);
+    }
 }
 
 #[cfg(unix)]

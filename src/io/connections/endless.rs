@@ -1,13 +1,20 @@
-//! Detects messages without an end.
+//! Bounds incomplete messages.
 //!
 //! libzmq keeps the frames of a message until the last one has arrived, and limits the size of each
 //! frame only. What each connection has sent of a message that is not complete is therefore checked at
-//! intervals, and a connection that has sent more than the maximum of a message is ended. If all such
-//! connections together, or those of one owner, exceed a maximum, those that have sent most are ended,
-//! of the owner with most.
+//! intervals, and a connection that has sent more than the maximum of a message is ended. While all such
+//! messages together have little, every connection is read. Beyond that, only those are read that are
+//! allowed more here, of each owner and in total within its maximum. One message of each owner, and one of all, may
+//! exceed it, so that each message becomes complete in the end. A connection whose message hardly
+//! grows is ended when others wait for it.
+
+mod allowances;
 
 use super::Fd;
-use std::collections::{BTreeMap, HashMap};
+use crate::proto::Time;
+use allowances::Allowances;
+use std::collections::HashMap;
+use std::time::Duration;
 
 /// Smaller incomplete messages do not count, and acceptors without libzmq do not report them. With many connections it is less.
 const SMALL: u64 = 64 << 10;
@@ -17,7 +24,7 @@ const SMALLEST: u64 = 1 << 10;
 const UNCOUNTED: u64 = 8;
 
 /// Whose connections have a maximum together.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) enum Owner {
     User(Box<str>),
     Address(Box<str>),
@@ -37,11 +44,74 @@ pub struct UnfinishedLimits {
 }
 
 impl UnfinishedLimits {
+    /// The least of these limits.
+    fn least_limit(&self) -> u64 {
+        self.all.min(self.of_user).min(self.of_address)
+    }
+
+    /// What all may have together while every connection is read.
+    pub(super) fn room(&self) -> u64 {
+        self.least_limit() / 2
+    }
+
+    fn of(&self, owner: &Owner) -> u64 {
+        match owner {
+            Owner::User(_) | Owner::Unknown => self.of_user,
+            Owner::Address(_) => self.of_address,
+        }
+    }
+
     /// The size from which an incomplete message counts, if this number of connections is open.
     pub(in crate::io) fn least(&self, open: usize) -> u64 {
         let open = u64::try_from(open).unwrap_or(u64::MAX).max(1);
         (self.all / UNCOUNTED / open).clamp(SMALLEST, SMALL)
     }
+}
+
+/// An incomplete message.
+#[derive(Debug, Clone, Copy)]
+struct Message {
+    /// What has arrived at the last check.
+    size: u64,
+    /// What may arrive even if all together have too much.
+    allowed: u64,
+    /// Whether bytes wait because it is not allowed more.
+    waits: bool,
+    /// Its size when it had last grown by [`PROGRESS`] or waited, and when that was.
+    mark: u64,
+    since: Time,
+}
+
+impl Message {
+    /// What it has, or may have.
+    fn committed(&self) -> u64 {
+        self.size.max(self.allowed)
+    }
+
+    fn note(&mut self, now: Time, size: u64, waits: bool) {
+        (self.size, self.waits) = (size, waits);
+        if waits || size < self.mark || size >= self.mark + PROGRESS {
+            (self.mark, self.since) = (size, now);
+        }
+    }
+
+    /// Whether it hardly grows, which is not for want of permission.
+    fn is_stalled(&self, now: Time) -> bool {
+        !self.waits && now.since(self.since) >= PATIENCE
+    }
+}
+
+/// What has to arrive of a message within [`PATIENCE`] while others wait for it.
+const PROGRESS: u64 = 16 << 10;
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// What a check has decided.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Decisions {
+    /// The connections to be ended, each with the reason.
+    pub(super) ended: Vec<(Fd, &'static str)>,
+    /// What is allowed to connections from now on.
+    pub(super) allowed: Vec<(Fd, u64)>,
 }
 
 #[derive(Debug)]
@@ -50,10 +120,11 @@ pub(super) struct Endless {
     most: u64,
     /// The maxima of several connections.
     together: UnfinishedLimits,
-    /// The connections whose incomplete messages count, with their sizes at the last check.
-    sizes: HashMap<Fd, u64>,
-    /// Whether a size has grown since the last [`take_exceeding`](Self::take_exceeding).
-    have_grown: bool,
+    /// The connections whose incomplete messages count.
+    messages: HashMap<Fd, Message>,
+    allowances: Allowances,
+    /// The connections whose messages are complete, and which were allowed more.
+    done: Vec<Fd>,
 }
 
 impl Endless {
@@ -61,202 +132,68 @@ impl Endless {
         Endless {
             most: message,
             together,
-            sizes: HashMap::new(),
-            have_grown: false,
+            messages: HashMap::new(),
+            allowances: Allowances::default(),
+            done: Vec::new(),
         }
     }
 
     /// Whether there are connections to be checked again soon.
     pub(super) fn watches(&self) -> bool {
-        !self.sizes.is_empty()
+        !self.messages.is_empty()
     }
 
     /// The connections to be checked again soon.
     pub(super) fn watched(&self) -> Vec<Fd> {
-        self.sizes.keys().copied().collect()
+        self.messages.keys().copied().collect()
     }
 
-    /// Reports the size of the incomplete message of this connection, which is one of `open`.
-    pub(super) fn look(&mut self, fd: Fd, size: u64, open: usize) {
-        if size < self.together.least(open) {
-            self.sizes.remove(&fd);
+    /// Reports the size of the incomplete message of this connection, which is one of `open`, and whether more of it waits
+    /// for permission.
+    pub(super) fn look(&mut self, now: Time, fd: Fd, (size, waits): (u64, bool), open: usize) {
+        if size < self.together.least(open) && !waits {
+            self.forget(fd);
             return;
         }
-        let before = self.sizes.insert(fd, size);
-        self.have_grown |= before.is_none_or(|before| size > before);
+        let message = self.messages.entry(fd).or_insert(Message {
+            size,
+            allowed: 0,
+            waits,
+            mark: size,
+            since: now,
+        });
+        message.note(now, size, waits);
     }
 
-    /// Removes and returns the connections that exceed a limit, each with the reason.
-    pub(super) fn take_exceeding(
-        &mut self,
-        owner: impl Fn(Fd) -> Owner,
-    ) -> Vec<(Fd, &'static str)> {
-        if !std::mem::take(&mut self.have_grown) {
-            return Vec::new();
+    /// Decides which connections end, and which may send more.
+    pub(super) fn decide(&mut self, now: Time, owner: impl Fn(Fd) -> Owner) -> Decisions {
+        let done = self.done.drain(..).map(|fd| (fd, 0)).collect();
+        let mut decisions = Decisions {
+            ended: Vec::new(),
+            allowed: done,
+        };
+        let sizes = self.messages.iter();
+        let endless = sizes.filter(|(_, message)| message.size > self.most);
+        (decisions.ended).extend(endless.map(|(&fd, _)| (fd, "a message without an end")));
+        for (fd, _) in &decisions.ended {
+            self.messages.remove(fd);
         }
-        let sizes = self.sizes.iter();
-        let endless = sizes.filter(|&(_, &size)| size > self.most);
-        let mut ended: Vec<(Fd, &'static str)> = endless
-            .map(|(&fd, _)| (fd, "a message without an end"))
-            .collect();
-        for (fd, _) in &ended {
-            self.sizes.remove(fd);
-        }
-        for fd in self.too_much_together(owner) {
-            self.sizes.remove(&fd);
-            ended.push((fd, "too much of incomplete messages"));
-        }
-        ended
-    }
-
-    /// The connections that have to end because several have received too much together.
-    fn too_much_together(&self, owner: impl Fn(Fd) -> Owner) -> Vec<Fd> {
-        let UnfinishedLimits {
-            all: most,
-            of_user,
-            of_address,
-        } = self.together;
-        let least = most.min(of_user).min(of_address);
-        let sum: u64 = self.sizes.values().sum();
-        if sum <= least {
-            return Vec::new();
-        }
-        let mut owners: BTreeMap<Owner, (u64, Vec<(u64, Fd)>)> = BTreeMap::new();
-        for (&fd, &size) in &self.sizes {
-            let (sum, of_owner) = owners.entry(owner(fd)).or_default();
-            *sum += size;
-            of_owner.push((size, fd));
-        }
-        let mut all = sum;
-        let mut ended = Vec::new();
-        for (owner, (sum, of_owner)) in &mut owners {
-            of_owner.sort_unstable();
-            let most = match owner {
-                Owner::User(_) => of_user,
-                Owner::Address(_) => of_address,
-                Owner::Unknown => u64::MAX,
-            };
-            while *sum > most
-                && let Some((bytes, fd)) = of_owner.pop()
-            {
-                (*sum, all) = (*sum - bytes, all - bytes);
-                ended.push(fd);
-            }
-        }
-        while all > most
-            && let Some((sum, of_owner)) = owners.values_mut().max_by_key(|(sum, _)| *sum)
-            && let Some((bytes, fd)) = of_owner.pop()
-        {
-            (*sum, all) = (*sum - bytes, all - bytes);
-            ended.push(fd);
-        }
-        ended
+        self.allowances.decide(
+            now,
+            &self.together,
+            &mut self.messages,
+            owner,
+            &mut decisions,
+        );
+        decisions
     }
 
     pub(super) fn forget(&mut self, fd: Fd) {
-        self.sizes.remove(&fd);
+        if (self.messages.remove(&fd)).is_some_and(|message| message.allowed > 0) {
+            self.done.push(fd);
+        }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const MESSAGE: u64 = 10 << 20;
-
-    fn endless() -> Endless {
-        let together = UnfinishedLimits {
-            all: 3 * MESSAGE,
-            of_user: u64::MAX,
-            of_address: u64::MAX,
-        };
-        Endless::new(MESSAGE, together)
-    }
-
-    /// Of connections of one owner.
-    fn ended(endless: &mut Endless) -> Vec<Fd> {
-        let ended = endless.take_exceeding(|_| Owner::Unknown);
-        ended.into_iter().map(|(fd, _)| fd).collect()
-    }
-
-    #[test]
-    fn a_message_that_is_too_large_ends_and_one_that_becomes_complete_does_not() {
-        let mut endless = endless();
-        endless.look(7, SMALL - 1, 1);
-        assert!(!endless.watches());
-        for fd in [7, 8] {
-            endless.look(fd, MESSAGE, 1);
-        }
-        assert!(endless.watches() && ended(&mut endless).is_empty());
-        endless.look(7, MESSAGE + 1, 1);
-        endless.look(8, 0, 1);
-        assert_eq!(ended(&mut endless), [7]);
-        assert!(!endless.watches());
-    }
-
-    #[test]
-    fn of_many_that_exceed_the_limit_together_the_one_with_most_ends() {
-        let mut endless = endless();
-        let mut all_ended = Vec::new();
-        for n in 1..=10 {
-            for fd in (1..=5)
-                .filter(|fd| !all_ended.contains(fd))
-                .collect::<Vec<Fd>>()
-            {
-                endless.look(fd, n * MESSAGE / 10 - 10 + fd as u64, 1);
-            }
-            all_ended.extend(ended(&mut endless));
-        }
-        assert_eq!(all_ended, [5, 4]);
-    }
-
-    #[test]
-    fn the_more_connections_the_smaller_are_those_that_count() {
-        let (mut endless, open) = (endless(), 1000);
-        let small = 3 * MESSAGE / UNCOUNTED / open;
-        for fd in 0..1000 {
-            endless.look(fd, small - 1, open as usize);
-        }
-        assert!(!endless.watches());
-        for fd in 0..1000 {
-            endless.look(fd, MESSAGE / 100, open as usize);
-        }
-        assert_eq!(1000 - ended(&mut endless).len(), 300);
-        assert_eq!(endless.watched().len(), 300);
-    }
-
-    #[test]
-    fn of_an_owner_with_too_much_or_with_most_connections_end() {
-        let together = UnfinishedLimits {
-            all: 4 * MESSAGE,
-            of_user: 2 * MESSAGE,
-            of_address: 3 * MESSAGE,
-        };
-        let owner = |fd: Fd| match fd {
-            0..10 => Owner::User("many".into()),
-            10 => Owner::User("one".into()),
-            _ => Owner::Address("a".into()),
-        };
-        let mut endless = Endless::new(MESSAGE, together);
-        for fd in 0..10 {
-            endless.look(fd, MESSAGE / 4 + fd as u64, 1);
-        }
-        for fd in 10..12 {
-            endless.look(fd, MESSAGE - 100, 1);
-        }
-        let ended = endless.take_exceeding(owner);
-        let fds: Vec<Fd> = ended.iter().map(|(fd, _)| *fd).collect();
-        // The largest of this user, and no other.
-        assert_eq!(fds, [9, 8, 7]);
-        assert!(
-            ended
-                .iter()
-                .all(|(_, why)| *why == "too much of incomplete messages")
-        );
-        endless.look(12, MESSAGE - 50, 1);
-        let ended = endless.take_exceeding(owner);
-        let fds: Vec<Fd> = ended.iter().map(|(fd, _)| *fd).collect();
-        // Now all have too much, and the address has most.
-        assert_eq!(fds, [12]);
-    }
-}
+mod tests;

@@ -1,6 +1,6 @@
 //! One connection of a broker.
 
-use super::descriptor::{Fd, received, resets, unfinished};
+use super::descriptor::{Fd, resets};
 use super::endless::Owner;
 use crate::proto::Time;
 use crate::proto::broker::RoutingId;
@@ -23,8 +23,6 @@ pub(super) struct Connection {
     /// The endpoint of the other side, as libzmq states it.
     pub(super) remote: String,
     pub(super) since: Time,
-    /// The bytes that were received with its descriptor before it existed.
-    pub(super) before: u64,
     /// The resets of connections with its descriptor before it existed.
     pub(super) resets: u32,
     /// Whether the messages of its peer are over, and the driver knows how it ended.
@@ -38,30 +36,10 @@ pub(super) struct Connection {
 }
 
 impl Connection {
-    /// The bytes received over it, on systems where they are counted.
-    pub(super) fn received(&self, fd: Fd) -> u64 {
-        received(fd).saturating_sub(self.before)
-    }
-
-    /// What it has sent of a message that is not complete, on systems where it is counted.
-    pub(super) fn unfinished(&self, fd: Fd) -> u64 {
-        let is_counted = match self.stage {
-            Stage::Silent | Stage::Speaking => true,
-            // Over ipc the end of the handshake is known with the first message.
-            Stage::Handshake => self.is_ipc(),
-            Stage::Ended => false,
-        };
-        match is_counted {
-            // An earlier connection with the same descriptor may have left some.
-            true => unfinished(fd).min(self.received(fd)),
-            false => 0,
-        }
-    }
-
     /// Whether it was reset or timed out, which the process at the other side may not have noticed. One of ipc is reset
     /// by the end of the process.
     pub(super) fn was_reset(&self, fd: Fd) -> bool {
-        !self.is_ipc() && resets(fd) != self.resets
+        !self.address().is_empty() && resets(fd) != self.resets
     }
 
     /// Whose incomplete messages have a maximum together.
@@ -71,10 +49,6 @@ impl Connection {
             (None, "") => Owner::Unknown,
             (None, address) => Owner::Address(network_of(address).into()),
         }
-    }
-
-    pub(super) fn is_ipc(&self) -> bool {
-        self.address().is_empty()
     }
 
     /// The address without the port.

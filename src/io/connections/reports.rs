@@ -1,8 +1,8 @@
 //! libzmq's reports about the connections: their beginnings, handshakes and ends.
 
-use super::descriptor::{received, resets, was_cut};
+use super::descriptor::{resets, was_cut};
 use super::entry::{Connection, Stage, address_of};
-use super::{ConnectionNotice, Connections, Fd, MAX_RESET, TOO_MANY_FRAMES, is_out_of_descriptors};
+use super::{ConnectionNotice, Connections, Fd, MAX_RESET, is_out_of_descriptors};
 use crate::io::monitor::Report;
 use crate::io::security::HandshakeFailure;
 use crate::proto::Time;
@@ -30,7 +30,12 @@ impl Connections {
             }
             _ => {
                 if let Some(failure) = HandshakeFailure::from_event(event, value as u32) {
-                    let ended = self.by_remote.get(&remote).and_then(|fd| self.open.get(fd));
+                    let fd = self.by_remote.get(&remote).copied();
+                    // libzmq reports the end of the handshake first.
+                    if let Some((fd, reason)) = fd.and_then(|fd| Some((fd, was_cut(fd)?))) {
+                        self.end(fd, reason);
+                    }
+                    let ended = fd.and_then(|fd| self.open.get(&fd));
                     // An end that was caused here was reported before.
                     if ended.is_none_or(|entry| entry.stage != Stage::Ended) {
                         self.notices.push(ConnectionNotice::Failed {
@@ -56,7 +61,6 @@ impl Connections {
         let connection = Connection {
             remote,
             since: now,
-            before: received(fd),
             resets: resets(fd),
             is_over: false,
             seen: 0,
@@ -86,10 +90,10 @@ impl Connections {
         let Some(entry) = self.open.remove(&fd) else {
             return;
         };
-        if was_cut(fd) {
+        if let Some(reason) = was_cut(fd) {
             self.notices.push(ConnectionNotice::Ended {
                 address: entry.address().into(),
-                reason: TOO_MANY_FRAMES,
+                reason,
             });
         }
         self.endless.forget(fd);

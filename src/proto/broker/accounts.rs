@@ -25,6 +25,9 @@ pub(super) const REQUEST: usize = 384;
 /// The part of the limit in total that may be free for all peers together, of each kind.
 const FREE_PART: usize = 8;
 
+/// What a peer may have at most although others have used up a limit that they share with it.
+const SHARE: usize = 256 * 1024;
+
 /// The charge for a registered peer, a claim, or a message that waits for an authorization, in addition to its bytes.
 pub(super) const ENTRY: usize = 512;
 
@@ -109,9 +112,57 @@ impl Accounts {
         }
     }
 
-    /// Charges an account. Charges nothing if a limit would be exceeded.
+    /// Charges an account. Charges nothing if a limit would be exceeded. Of the limits of an address and of all, a peer
+    /// has a share that others cannot use up.
     pub(super) fn charge(&mut self, key: AccountKey, bytes: usize) -> Result<(), OverLimit> {
+        match self.try_to_charge(key, bytes) {
+            Err(over) if !self.is_in_share(key, bytes, over.scope) => Err(over),
+            Err(_) => {
+                self.add(key, bytes);
+                Ok(())
+            }
+            Ok(()) => Ok(()),
+        }
+    }
+
+    /// Whether a peer has little enough for a charge beyond a limit that strangers share.
+    fn is_in_share(&self, key: AccountKey, bytes: usize, scope: Scope) -> bool {
+        let account = &self.slab[key.0];
+        let wanted = account.held.saturating_add(bytes);
+        if matches!(scope, Scope::Peer | Scope::User) || wanted > SHARE {
+            return false;
+        }
+        // After a refusal because of all, the other limits are still to be checked.
+        if let Some(user) = account.user
+            && self.users.slab[user].held.saturating_add(bytes) > self.limits.user
+        {
+            return false;
+        }
+        let of_address = account.address.map(|key| self.addresses.slab[key].accounts);
+        // Many accounts of one user or address take nothing from those of others.
+        let of_group = match account.user {
+            Some(key) => self.users.slab[key].accounts,
+            None => of_address.unwrap_or(self.slab.len()),
+        };
+        let groups = self.users.slab.len() + self.addresses.slab.len() + 1;
+        wanted <= self.limits.total / FREE_PART / groups / of_group
+            && of_address.is_none_or(|peers| wanted <= self.limits.address / FREE_PART / peers)
+    }
+
+    fn add(&mut self, key: AccountKey, bytes: usize) {
         let account = &mut self.slab[key.0];
+        account.held += bytes;
+        self.total += bytes;
+        if let Some(user) = account.user {
+            self.users.slab[user].held += bytes;
+        }
+        if let Some(address) = account.address {
+            self.addresses.slab[address].held += bytes;
+        }
+    }
+
+    fn try_to_charge(&mut self, key: AccountKey, bytes: usize) -> Result<(), OverLimit> {
+        let account = &self.slab[key.0];
         let check = |scope, held: usize| {
             let limit = self.limits.of(scope);
             match held.saturating_add(bytes) <= limit {
@@ -121,19 +172,13 @@ impl Accounts {
         };
         check(Scope::Peer, account.held)?;
         check(Scope::Total, self.total)?;
-        let mut user = account.user.map(|key| &mut self.users.slab[key]);
-        let mut address = account.address.map(|key| &mut self.addresses.slab[key]);
-        if let Some(user) = &user {
-            check(Scope::User, user.held)?;
+        if let Some(key) = account.user {
+            check(Scope::User, self.users.slab[key].held)?;
         }
-        if let Some(address) = &address {
-            check(Scope::Address, address.held)?;
+        if let Some(key) = account.address {
+            check(Scope::Address, self.addresses.slab[key].held)?;
         }
-        for group in [&mut user, &mut address].into_iter().flatten() {
-            group.held += bytes;
-        }
-        account.held += bytes;
-        self.total += bytes;
+        self.add(key, bytes);
         Ok(())
     }
 
@@ -285,6 +330,43 @@ mod tests {
             accounts.close(key, bytes);
         }
         assert!(accounts.addresses.names.is_empty() && accounts.users.names.is_empty());
+    }
+
+    #[test]
+    fn a_peer_with_little_has_a_share_that_strangers_cannot_use_up() {
+        let mut accounts = Accounts::new(HeldLimits {
+            user: 4000,
+            address: 10_000,
+            total: 16_000,
+            ..HeldLimits::NONE
+        });
+        let many: Vec<_> = (0..8)
+            .map(|n| accounts.open(&id(&n.to_string()), None, Some("10.0.0.1")))
+            .collect();
+        assert_eq!(accounts.charge(many[0], 10_000), Ok(()));
+        // Of two groups, and one for those that have neither user nor address, by 8 peers.
+        assert_eq!(accounts.charge(many[1], 125), Ok(()));
+        let scope = |charged: Result<(), OverLimit>| charged.map_err(|over| over.scope);
+        let beyond = accounts.charge(many[1], 1);
+        assert_eq!(scope(beyond), Err(Scope::Address));
+        let one = accounts.open(&id("one"), Some("u"), Some("10.0.0.2"));
+        let other = accounts.open(&id("other"), Some("u"), None);
+        let local = accounts.open(&id("local"), None, None);
+        assert_eq!(accounts.charge(local, 5_875), Ok(()));
+        assert_eq!(accounts.charge(one, 250), Ok(()));
+        assert_eq!(scope(accounts.charge(one, 1)), Err(Scope::Total));
+        accounts.release(local, 4_000);
+        accounts.release(one, 50);
+        assert_eq!(accounts.charge(other, 3_800), Ok(()));
+        assert_eq!(accounts.charge(local, 0), Ok(()));
+        assert_eq!(accounts.total(), 16_000);
+        // The limit of its user holds even so.
+        assert_eq!(scope(accounts.charge(one, 1)), Err(Scope::Total));
+        let mut charges = vec![(many[0], 10_000), (many[1], 125)];
+        charges.extend([(one, 200), (other, 3_800), (local, 1_875)]);
+        let mut holders = many.clone();
+        holders.extend([one, other, local]);
+        accounts.audit(&charges, &holders);
     }
 
     #[test]

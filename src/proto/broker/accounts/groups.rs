@@ -8,7 +8,7 @@ use slab::Slab;
 pub(super) struct Group {
     name: Box<str>,
     /// Number of accounts in the group.
-    accounts: usize,
+    pub(super) accounts: usize,
     pub(super) held: usize,
 }
 
