@@ -27,7 +27,8 @@ function digest() {
 function filesUnder(name) {
   if (!fs.existsSync(name)) return [];
   if (fs.statSync(name).isFile()) return [name];
-  const names = fs.readdirSync(name).filter((entry) => entry !== 'target');
+  // zig leaves an object file for a while, see cross.js.
+  const names = fs.readdirSync(name).filter((entry) => entry !== 'target' && !entry.endsWith('.o'));
   return names.sort().flatMap((entry) => filesUnder(path.join(name, entry)));
 }
 

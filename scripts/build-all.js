@@ -12,6 +12,8 @@ const { DIST, packPackage, packPlatform } = require('./pack.js');
 const { platforms, root } = require('./platforms.js');
 const { seconds } = require('./run.js');
 
+const NOT_AVAILABLE = 77;
+
 /** Where the binaries lie, apart from the one that is being worked with. @param {boolean} quick */
 function binariesOf(quick) {
   return path.join(root, 'target', quick ? 'quick-platforms' : 'platforms');
@@ -58,7 +60,7 @@ function main() {
   const why = whyNot();
   if (why) {
     console.error(`Binaries of other platforms cannot be built here: ${why}.`);
-    process.exit(1);
+    process.exit(NOT_AVAILABLE);
   }
   const names = process.argv.slice(2);
   const quick = names.includes('--quick');
@@ -70,7 +72,7 @@ function main() {
   const all = chosen(names.filter((name) => name !== '--quick'));
   for (const group of groupsOf(all)) {
     const start = performance.now();
-    const libraries = crossBuild(group, quick ? 'quick' : 'release');
+    const libraries = crossBuild(group, { quick });
     const took = seconds(start);
     for (const [index, platform] of group.entries()) {
       const file = path.join(folder, platform.file);

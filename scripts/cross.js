@@ -21,6 +21,14 @@ const MACOS = '11.0';
 /** Where all of it is kept, and what is built with it. */
 const CACHE = process.env.OMDP_CACHE ?? path.join(cacheHome(), 'zmq-omdp');
 
+const PUBLISHED = { targetDir: path.join(CACHE, 'target'), how: ['--release'], folder: 'release' };
+// Hardly optimised, and beside the debug build of this machine, whose macros and build scripts it uses.
+const QUICK = {
+  targetDir: path.join(root, 'target'),
+  how: ['--config=profile.dev.opt-level=1', '--config=profile.dev.package.zmq-omdp.opt-level=0'],
+  folder: 'debug',
+};
+
 function cacheHome() {
   return process.env.XDG_CACHE_HOME || path.join(os.homedir(), '.cache');
 }
@@ -108,11 +116,11 @@ function sodiumCrate() {
  * Builds the library for platforms of one system, in one run, so that the processors share its parts; the optimisation
  * across crates has but one thread. @returns {string[]} where the libraries lie
  * @param {import('./platforms.js').Platform[]} platforms
- * @param {'release' | 'quick'} profile of Cargo.toml
+ * @param {{ quick: boolean }} options
  */
-function crossBuild(platforms, profile) {
+function crossBuild(platforms, { quick }) {
   const zig = zigEnvironment();
-  const targetDir = path.join(CACHE, 'target');
+  const { targetDir, how, folder } = quick ? QUICK : PUBLISHED;
   const targets = platforms.map((platform) => ({ ...targetOf(platform), platform }));
   /** @type {Record<string, string>} */
   const each = {};
@@ -140,12 +148,12 @@ function crossBuild(platforms, profile) {
     // Not what cargo of this machine is told of its own compiler and linker.
     CARGO_ENCODED_RUSTFLAGS: flags.join('\x1f'),
   };
-  const how = ['--package', CRATE, '--profile', profile, '--lib', '--locked', '--target-dir', targetDir];
+  const what = ['--package', CRATE, '--lib', '--locked', '--target-dir', targetDir, ...how];
   const names = targets.flatMap(({ cargo }) => ['--target', cargo]);
-  run(path.join(pythonTools(), 'cargo-zigbuild'), ['zigbuild', ...how, ...names], { env, progress: true });
+  run(path.join(pythonTools(), 'cargo-zigbuild'), ['zigbuild', ...what, ...names], { env, progress: true });
   // zig leaves it where it is asked for its version.
   fs.rmSync(path.join(root, 'crates', 'zmq-sys', 'a.o'), { force: true });
-  return targets.map(({ rust, file }) => path.join(targetDir, rust, profile, file));
+  return targets.map(({ rust, file }) => path.join(targetDir, rust, folder, file));
 }
 
 /**

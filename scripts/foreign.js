@@ -5,6 +5,7 @@
 // For musl Node comes from PyPI's wheels of it, as npm has none; and musl from Debian 13, since Debian 12's is too old
 // for them. Each binary gets the path of its loader, so that it starts like any other and no chroot is needed: tests
 // start it again by `process.execPath`.
+const { spawnSync } = require('node:child_process');
 const fs = require('node:fs');
 const path = require('node:path');
 const { CACHE, pythonTools, zigEnvironment } = require('./cross.js');
@@ -26,10 +27,10 @@ const RUST_CPUS = { x64: 'x86_64', arm64: 'aarch64' };
 function foreignNode(platform) {
   if (platform.suffix === hostPlatform()?.suffix) return { command: [process.execPath], more: {} };
   if (platform.os === 'win32') return windowsNode(platform);
-  if (platform.cpu === 'arm64' && process.arch !== 'arm64') emulate();
-  if (platform.libc !== 'musl') return { command: [glibcNode(platform)], more: {} };
+  const emulator = platform.cpu === 'arm64' && process.arch !== 'arm64' ? emulate() : [];
+  if (platform.libc !== 'musl') return { command: [...emulator, glibcNode(platform)], more: {} };
   const preload = path.join(__dirname, 'tools', 'alpine.js');
-  return { command: [muslNode(platform)], more: { NODE_OPTIONS: `--require=${preload}` } };
+  return { command: [...emulator, muslNode(platform)], more: { NODE_OPTIONS: `--require=${preload}` } };
 }
 
 /** The programs and files of Debian's packages. @param {string[]} packages @param {string[]} programs */
@@ -43,15 +44,19 @@ function debian(packages, programs) {
   run('apt-get', ['install', ...how, ...packages], { env });
 }
 
-/** Has the kernel start programs for arm64 through qemu. */
+/**
+ * Has the kernel start programs for arm64 through qemu. @returns {string[]} the emulator, where the kernel may not be told,
+ * as in a container: then programs run that start no others
+ */
 function emulate() {
-  debian(
-    ['qemu-user-static', 'binfmt-support'],
-    ['/usr/bin/qemu-aarch64-static', '/usr/sbin/update-binfmts'],
-  );
+  const emulator = '/usr/bin/qemu-aarch64-static';
+  debian(['qemu-user-static', 'binfmt-support'], [emulator, '/usr/sbin/update-binfmts']);
   const kernel = '/proc/sys/fs/binfmt_misc';
-  if (!fs.existsSync(path.join(kernel, 'register'))) run('mount', ['-t', 'binfmt_misc', 'none', kernel]);
-  if (!fs.existsSync(path.join(kernel, 'qemu-aarch64'))) run('update-binfmts', ['--enable', 'qemu-aarch64']);
+  const known = () => fs.existsSync(path.join(kernel, 'qemu-aarch64'));
+  if (!fs.existsSync(path.join(kernel, 'register')))
+    spawnSync('mount', ['-t', 'binfmt_misc', 'none', kernel], { stdio: 'ignore' });
+  if (!known()) spawnSync('update-binfmts', ['--enable', 'qemu-aarch64'], { stdio: 'ignore' });
+  return known() ? [] : [emulator];
 }
 
 /** @param {import('./platforms.js').Platform} platform */

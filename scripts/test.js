@@ -13,11 +13,14 @@ const { runJsTests } = require('./js-tests.js');
 const { root } = require('./platforms.js');
 const { run, tool, seconds } = require('./run.js');
 
-const only = process.argv.slice(2);
+const [first, ...rest] = process.argv.slice(2);
+// `npm test -- tsc clippy` runs the steps whose names contain one of the words, `npm test -- --without node` the others.
+const without = first === '--without';
+const words = without ? rest : process.argv.slice(2);
 
 /** @param {string} name @param {() => string | void} work */
 function step(name, work) {
-  if (only.length > 0 && !only.some((part) => name.includes(part))) return;
+  if (words.length > 0 && words.some((word) => name.includes(word)) === without) return;
   const start = performance.now();
   if (process.stdout.isTTY) console.log(`… ${name}`);
   const closing = work();
