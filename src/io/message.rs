@@ -46,6 +46,15 @@ impl Message {
         place
     }
 
+    /// The bytes of a large frame as memory that nothing else refers to, so that its owner may write to it. Returns the
+    /// frame if it is small, or if others may share its bytes.
+    pub fn into_own(self) -> Result<OwnBytes, Message> {
+        match self.0 {
+            Bytes::Many(raw) if !raw.is_shared() => Ok(OwnBytes(raw)),
+            bytes => Err(Message(bytes)),
+        }
+    }
+
     /// A frame with the same bytes, for which `in_flight` counts `cost` until the last reference is
     /// released.
     pub(super) fn lent(self, in_flight: &Arc<BytesInFlight>, cost: usize) -> Message {
@@ -54,6 +63,22 @@ impl Message {
             _ => Raw::from(&self[..]),
         };
         Message(Bytes::Many(Box::new(raw.lent(in_flight, cost))))
+    }
+}
+
+/// The memory of a large frame, which belongs to its owner alone.
+pub struct OwnBytes(Box<Raw>);
+
+impl OwnBytes {
+    /// The memory, which stays in its place until this is dropped.
+    pub fn as_mut_ptr(&mut self) -> *mut u8 {
+        self.0.as_mut_ptr()
+    }
+
+    /// The size of the memory.
+    #[expect(clippy::len_without_is_empty, reason = "it is large")]
+    pub fn len(&self) -> usize {
+        self.0.len()
     }
 }
 
@@ -125,6 +150,31 @@ impl fmt::Debug for Message {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use tokio::sync::Notify;
+
+    #[test]
+    fn only_memory_that_nothing_else_refers_to_becomes_own() {
+        let bytes = vec![7; 100_000];
+        let frame = || Message::from(bytes.clone());
+        let mut own = frame().into_own().ok().unwrap();
+        assert_eq!(own.len(), bytes.len());
+        // SAFETY: the memory is larger, and its own.
+        unsafe { own.as_mut_ptr().write(8) };
+        assert!(Message::from(&bytes[..]).into_own().is_ok());
+        assert!(Message::from(&bytes[..COPIED]).into_own().is_err());
+
+        let first = frame();
+        let second = first.clone();
+        assert!(first.into_own().is_err());
+        // Its sharer is gone, but libzmq does not tell.
+        assert_eq!(second.into_own().err().unwrap()[..], bytes[..]);
+
+        let in_flight = BytesInFlight::new(0, Arc::new(Notify::new()));
+        let shared = frame();
+        let lent = shared.clone().lent(&in_flight, 1);
+        assert!(lent.into_own().is_err());
+        assert_eq!(shared[..], bytes[..]);
+    }
 
     #[test]
     fn keeps_bytes_of_every_size() {

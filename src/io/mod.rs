@@ -70,7 +70,7 @@ pub use clock::now;
 pub use connections::{ConnectionLimits, ConnectionNotice, UnfinishedLimits};
 pub use context::quiesce;
 pub use error::Error;
-pub use message::Message;
+pub use message::{Message, OwnBytes};
 #[cfg(test)]
 pub use notice_queue::Offer;
 pub use notice_queue::{NoticeQueue, Taken};

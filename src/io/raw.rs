@@ -2,7 +2,7 @@
 
 use super::bytes_in_flight::BytesInFlight;
 use std::cell::UnsafeCell;
-use std::ffi::{CStr, c_void};
+use std::ffi::{CStr, c_int, c_void};
 use std::ops::Deref;
 use std::ptr;
 use std::slice;
@@ -70,9 +70,26 @@ impl Raw {
             let rc = zmq_sys::zmq_msg_init_data(&mut raw, data, len, Some(end_loan), loan.cast());
             assert_eq!(rc, 0, "out of memory for a message");
         }
-        Raw {
+        let lent = Raw {
             raw: UnsafeCell::new(raw),
-        }
+        };
+        // The message in the box may share its bytes with others, which libzmq does not know. A clone makes it count
+        // these as shared.
+        drop(lent.clone());
+        lent
+    }
+
+    /// Whether other messages may refer to the same bytes. Once they are shared, the answer stays true.
+    pub(super) fn is_shared(&self) -> bool {
+        // SAFETY: the message is initialised, and the property exists.
+        unsafe { zmq_sys::zmq_msg_get(self.raw.get(), zmq_sys::ZMQ_SHARED as c_int) != 0 }
+    }
+
+    /// The bytes of a message that is not [shared](Self::is_shared). They stay at their place as long as the message,
+    /// which must not be read while they are written.
+    pub(super) fn as_mut_ptr(&mut self) -> *mut u8 {
+        // SAFETY: the message is initialised.
+        unsafe { zmq_sys::zmq_msg_data(self.raw.get()).cast() }
     }
 
     /// Whether another frame of the same received message follows.

@@ -1,5 +1,6 @@
 //! Writes batches for JavaScript: notices become records, one string and some blobs.
 
+use super::buffers;
 use super::crossing::{DRAIN_FIELDS, DRAIN_HEADER, Flag, Kind, LeftShift};
 use super::long;
 use crate::io::{Message, Taken};
@@ -251,14 +252,14 @@ impl Text {
 }
 
 /// The blobs of the last drained batch as Buffers and strings; `None` for a blob that JavaScript
-/// cannot hold. If they may be `kept`, the strings may refer to the received bytes.
+/// cannot hold. If they may be `kept`, they may refer to the received bytes.
 pub(super) fn values<'env>(
     env: &'env Env,
     blobs: &mut Vec<Blob>,
     kept: bool,
 ) -> Vec<Option<Value<'env>>> {
     let value = |blob| match blob {
-        Blob::Bytes(bytes) => BufferSlice::copy_from(env, &bytes[..]).map(Either::A),
+        Blob::Bytes(bytes) => buffers::buffer(env, bytes, kept).map(Either::A),
         Blob::Verbatim(json, kind) => long::to_string(env, json, kind, kept).map(Either::B),
         Blob::Text(text) => long::text(env, &text).map(Either::B),
     };

@@ -7,6 +7,7 @@
 mod batch_reader;
 mod batch_writer;
 mod broker;
+mod buffers;
 mod client;
 mod connection;
 mod core;

@@ -16,9 +16,9 @@ use tokio::sync::mpsc::UnboundedSender;
 /// that two threads should share.
 const MAX_DIRECT_COMMANDS: usize = 4;
 
-/// The maximum number of bytes that the application's thread copies to the system. The driver's
-/// thread copies more of them while the application goes on.
-const MAX_DIRECT_BYTES: usize = 64 * 1024;
+/// The maximum number of bytes that the application's thread copies to the system, which takes it some tenths of a
+/// millisecond: a message of 1 MiB. The driver's thread copies more of them while the application goes on.
+const MAX_DIRECT_BYTES: usize = 1024 * 1024 + 64 * 1024;
 
 /// Takes commands for a driver. Dropping it stops the driver immediately.
 pub struct Inbox<M: DynamicBrokers<Frame = Message>> {

@@ -1,0 +1,189 @@
+'use strict';
+// Large Buffers are the memory that they were received in. What their owner writes to them is seen by nobody else.
+const assert = require('node:assert/strict');
+const { describe, test } = require('node:test');
+const { TRANSPORTS } = require('../support/endpoints');
+const { runChild } = require('../support/child');
+const { record } = require('../support/events');
+const { SERVICE, echo, peersFor, start } = require('../support/peers');
+
+const KB = 1024;
+const MB = KB * KB;
+
+/** Around the size from which on they are. */
+const SIZES = [64 * KB - 1, 64 * KB, 64 * KB + 1, MB];
+
+/** No two of them are the same. */
+function bytes(size, seed) {
+  return Buffer.alloc(size, `${seed}/${size} `);
+}
+
+const same = (got, sent) => assert.ok(got.equals(sent), `${got.subarray(0, 20)} is not ${sent.subarray(0, 20)}`);
+
+/** A handler that writes to what it got before and after it replies with it. */
+function scribble(data, reply) {
+  data[0] += 1;
+  reply.write(data);
+  data.fill(255);
+  reply.end(data);
+  data.fill(254);
+}
+
+for (const transport of TRANSPORTS) {
+  describe(`over ${transport}`, () => {
+    test('who writes to them changes only their own', async (t) => {
+      const { client } = await peersFor(t, transport).trio(scribble, { worker: { concurrency: 4 } });
+      for (const size of SIZES) {
+        const sent = bytes(size, 0);
+        const expected = Buffer.from(sent);
+        expected[0] += 1;
+        const rounds = Array.from({ length: 12 }, async () => {
+          const parts = [];
+          for await (const part of client.requestStream(SERVICE, sent)) {
+            parts.push(Buffer.from(part));
+            part.fill(1);
+          }
+          assert.equal(parts.length, 2);
+          same(parts[0], expected);
+          same(parts[1], Buffer.alloc(size, 255));
+        });
+        await Promise.all(rounds);
+        same(sent, bytes(size, 0));
+      }
+    });
+
+    test('another worker gets a rejected request as it was sent', async (t) => {
+      const peers = peersFor(t, transport);
+      await start(peers.broker());
+      let rejected = 0;
+      const reject = (data, reply) => {
+        data.fill(0);
+        rejected += 1;
+        reply.reject();
+      };
+      const client = peers.client();
+      await start(peers.worker(reject), client);
+      const sent = bytes(MB, 1);
+      const call = client.call(SERVICE, sent, { retry: 2 });
+      while (rejected === 0) await new Promise(setImmediate);
+      await start(peers.worker(echo));
+      same(await call, sent);
+    });
+
+    test('all workers get what was sent to all of them', async (t) => {
+      const peers = peersFor(t, transport);
+      const got = [];
+      const keep = (data, reply) => {
+        got.push(Buffer.from(data));
+        data.fill(0);
+        reply.end();
+      };
+      await start(peers.broker());
+      const client = peers.client();
+      await start(peers.worker(keep), peers.worker(keep), client);
+      const sent = bytes(MB, 2);
+      for await (const _ of client.callAll(SERVICE, sent)) continue;
+      assert.equal(got.length, 2);
+      for (const each of got) same(each, sent);
+    });
+
+    test('a broker counts none that its peers have received and keep', async (t) => {
+      const { worker, client } = await peersFor(t, transport).trio(null, {
+        broker: { maxPeerBytes: 4 * MB },
+      });
+      const kept = [];
+      worker.on('request', (data, reply) => {
+        kept.push(data);
+        reply.end(data);
+      });
+      const lost = [record(worker, ['disconnect']), record(client, ['disconnect'])];
+      for (let i = 0; i < 16; i += 1) kept.push(await client.call(SERVICE, bytes(MB, i)));
+      for (let i = 0; i < 16; i += 1) {
+        same(kept[2 * i], bytes(MB, i));
+        same(kept[2 * i + 1], bytes(MB, i));
+      }
+      assert.deepEqual(lost, [[], []]);
+    });
+  });
+}
+
+test('one is copied to another thread, but not moved to it; a copy of it is', async (t) => {
+  const { client } = await peersFor(t, 'tcp').trio();
+  const sent = bytes(64 * KB, 3);
+  const got = await client.call(SERVICE, sent);
+  same(Buffer.from(structuredClone(got)), sent);
+  try {
+    // Node.js 20 copies it.
+    same(Buffer.from(structuredClone(got, { transfer: [got.buffer] })), sent);
+  } catch (error) {
+    assert.equal(error.name, 'DataCloneError');
+  }
+  same(got, sent);
+  const copy = Buffer.from(got);
+  const moved = structuredClone(copy, { transfer: [copy.buffer] });
+  assert.equal(copy.length, 0);
+  same(Buffer.from(moved.buffer), sent);
+  const shorter = await client.call(SERVICE, sent.subarray(1));
+  structuredClone(shorter, { transfer: [shorter.buffer] });
+  assert.equal(shorter.length, 0);
+});
+
+/** Runs in the child: a worker and a client that send Buffers there and back; tells what they took at most. */
+async function program({ omdp, say, endpoint, service, rounds, kept }) {
+  const worker = new omdp.Worker(endpoint, service);
+  worker.on('request', (data, reply) => reply.end(data));
+  const client = new omdp.Client(endpoint);
+  await Promise.all([worker.start(), client.start()]);
+  const sent = Buffer.alloc(2 ** 20, 'xyz');
+  const held = [];
+  let most = 0;
+  for (let i = 0; i < rounds; i += 1) {
+    const got = await client.call(service, sent);
+    if (!got.equals(sent)) throw new Error('not what was sent');
+    if (held.length < kept) held.push(got);
+    most = Math.max(most, process.memoryUsage().rss);
+  }
+  global.gc?.();
+  if (held.some((got) => !got.equals(sent))) throw new Error('not what was received');
+  say('most', most);
+  // With Buffers in hand, and in the middle of a request.
+  client.call(service, sent);
+  process.exit(0);
+}
+
+test('those that nobody holds are let go, and those that somebody does stay', async (t) => {
+  const peers = peersFor(t, 'tcp');
+  await start(peers.broker());
+  const args = { endpoint: peers.endpoint, service: SERVICE, rounds: 400, kept: 20 };
+  const child = runChild(t, program, args, { nodeArgs: ['--expose-gc'] });
+  const { value } = await child.said('most');
+  assert.ok(value < 350 * MB, `${value / MB} MB of 800`);
+  assert.equal((await child.ended).code, 0);
+});
+
+test('a thread may end with some in its hands', async (t) => {
+  const peers = peersFor(t, 'tcp');
+  await start(peers.broker(), peers.worker(echo));
+  const inThread = `async ({ omdp, service, endpoint, how }) => {
+    const client = new omdp.Client(endpoint);
+    await client.start();
+    globalThis.held = [];
+    for (let i = 0; i < 8; i += 1) held.push(await client.call(service, Buffer.alloc(2 ** 20)));
+    if (how === 'exit') process.exit(0);
+    require('node:worker_threads').parentPort.postMessage('held');
+    setInterval(() => {}, 1000);
+  }`;
+  const outer = async ({ say, endpoint, service, inThread }) => {
+    const { Worker } = require('node:worker_threads');
+    for (const how of ['exit', 'terminate']) {
+      const code = `(${inThread})({ omdp: require(${JSON.stringify(process.cwd())}), ...require('node:worker_threads').workerData })`;
+      const thread = new Worker(code, { eval: true, workerData: { endpoint, service, how } });
+      thread.on('message', () => thread.terminate());
+      await require('node:events').once(thread, 'exit');
+    }
+    say('done');
+  };
+  const child = runChild(t, outer, { endpoint: peers.endpoint, service: SERVICE, inThread });
+  await child.said('done');
+  assert.equal((await child.ended).code, 0);
+});

@@ -1,0 +1,62 @@
+//! Received bytes as Buffers: small ones are copied, large ones are the memory in which they arrived.
+
+use super::external::{self, LARGE_BYTES};
+use crate::io::{Message, OwnBytes};
+use napi::bindgen_prelude::*;
+use napi::{Env, sys};
+use std::ffi::c_void;
+use std::ptr;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Whether this runtime has refused external memory, as Electron does.
+static IS_REFUSED: AtomicBool = AtomicBool::new(false);
+
+/// Makes a Buffer of a received frame. If it may be `kept`, the Buffer may be the frame's memory, provided that nothing
+/// else refers to it: JavaScript may write to it.
+pub(super) fn buffer<'env>(
+    env: &'env Env,
+    bytes: Message,
+    kept: bool,
+) -> Result<BufferSlice<'env>> {
+    if !kept || bytes.len() < LARGE_BYTES || IS_REFUSED.load(Ordering::Relaxed) {
+        return BufferSlice::copy_from(env, &bytes[..]);
+    }
+    match bytes.into_own() {
+        Ok(own) => external(env, own),
+        Err(shared) => BufferSlice::copy_from(env, &shared[..]),
+    }
+}
+
+fn external<'env>(env: &'env Env, own: OwnBytes) -> Result<BufferSlice<'env>> {
+    let mut own = Box::new(own);
+    let (memory, len) = (own.as_mut_ptr(), own.len());
+    let own = Box::into_raw(own);
+    let mut value = ptr::null_mut();
+    // SAFETY: the memory belongs to `own` alone, and stays in its place until `release` is called once, or until here
+    // if no Buffer is made.
+    unsafe {
+        let status = sys::napi_create_external_buffer(
+            env.raw(),
+            len,
+            memory.cast(),
+            Some(release),
+            own.cast(),
+            &mut value,
+        );
+        if status != sys::Status::napi_ok {
+            let own = Box::from_raw(own);
+            if status == sys::Status::napi_no_external_buffers_allowed {
+                IS_REFUSED.store(true, Ordering::Relaxed);
+            }
+            return BufferSlice::copy_from(env, std::slice::from_raw_parts(memory, own.len()));
+        }
+        external::made(env, len);
+        BufferSlice::from_napi_value(env.raw(), value)
+    }
+}
+
+/// Called when JavaScript has no reference to the memory any more.
+unsafe extern "C" fn release(_env: sys::napi_env, _memory: *mut c_void, own: *mut c_void) {
+    // SAFETY: this is the box that `external` has released.
+    drop(unsafe { Box::from_raw(own.cast::<OwnBytes>()) });
+}
