@@ -1277,7 +1277,7 @@ export interface Reply<TPartial = any, TFinal = any> extends Writable {
   write(partial: TPartial, callback?: (error: Error | null | undefined) => void): boolean;
   write(
     partial: TPartial,
-    encoding: BufferEncoding | null | undefined,
+    encoding: BufferEncoding | PartOptions | null | undefined,
     callback?: (error: Error | null | undefined) => void,
   ): boolean;
 
@@ -1287,7 +1287,7 @@ export interface Reply<TPartial = any, TFinal = any> extends Writable {
   /** Sends the final, `null` if none is given, and ends the reply. */
   end(callback?: () => void): this;
   end(final: TFinal, callback?: () => void): this;
-  end(final: TFinal, encoding: BufferEncoding | null | undefined, callback?: () => void): this;
+  end(final: TFinal, encoding: BufferEncoding | PartOptions | null | undefined, callback?: () => void): this;
   /** Permits streams to be piped into the reply, whatever its types: `pipe()` ends it without a value. */
   end(final: never, encoding?: never, callback?: () => void): this;
 
@@ -1421,6 +1421,22 @@ export interface RequestOptions {
    * @defaultValue false
    */
   failFast?: boolean | null;
+  /**
+   * Whether the memory of the data, or of the parts of a stream, is given away instead of being copied, if they are
+   * bytes that have an `ArrayBuffer` of their own. It is detached, as by `structuredClone()` with `transfer`.
+   * @defaultValue false
+   */
+  transfer?: boolean | null;
+}
+
+/** Options of a part of a reply. */
+export interface PartOptions {
+  /**
+   * Whether the memory of the part is given away instead of being copied, if it is bytes that have an `ArrayBuffer` of
+   * their own. It is detached, as by `structuredClone()` with `transfer`.
+   * @defaultValue false
+   */
+  transfer?: boolean | null;
 }
 
 /**

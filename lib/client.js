@@ -9,6 +9,7 @@ const { given } = require('./describe');
 const { DescribedOptions } = require('./described-options');
 const directory = require('./directory');
 const { checkBrokers } = require('./endpoints');
+const { give } = require('./given');
 const { checkCallback, checkConf, shownConf } = require('./options');
 const { OptionsReader } = require('./request-options');
 const { Requests } = require('./requests');
@@ -186,9 +187,13 @@ class Client extends ConnectingPeer {
    * @param {RequestOptions} options
    */
   #sendBody(service, data, options) {
-    const body = encode(data, this.#takeStream);
-    if (body instanceof Source) return this.#sendStream(service, body, options);
+    let body = encode(data, this.#takeStream);
+    if (body instanceof Source) {
+      if (options.transfer) body.giveParts();
+      return this.#sendStream(service, body, options);
+    }
     within(body, this.#maxMessageSize);
+    if (options.transfer) body = give(body);
     if (isRequestTraced()) return this.#sendTraced(service, body, options);
     return this.#requests.send(service, body, options);
   }

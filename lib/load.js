@@ -23,7 +23,7 @@ const PACKAGE = 'zmq-omdp';
  * @property {(endpoints: string[]) => void} [setEndpoints] of a worker or client: its brokers from now on
  * @property {() => void} ref
  * @property {() => void} unref
- * @property {(records: Float64Array, count: number, text: string, blobs: (Uint8Array | string)[] | undefined) => void} [submit]
+ * @property {(records: Float64Array, count: number, text: string, blobs: (Uint8Array | string | ArrayBuffer)[] | undefined) => void} [submit]
  */
 
 /** @returns {typeof import('../native')} */

@@ -2,13 +2,14 @@
 
 const { performance } = require('node:perf_hooks');
 const { closed, opened } = require('./exit');
+const { Given } = require('./given');
 const { Flag, SUBMIT_FIELDS: FIELDS } = require('./load');
 const { LongString } = require('./values');
 
 /** @import { Core } from './load' */
 /** @import { Body } from './values' */
 
-/** Bytes, or a string that becomes JSON. @typedef {Uint8Array | string} Blob */
+/** Bytes, a string that becomes JSON, or bytes that were given away. @typedef {Uint8Array | string | ArrayBuffer} Blob */
 
 const BLOB = Flag.Blob;
 const SAME = Flag.Same;
@@ -223,7 +224,7 @@ class Outbox {
    * @param {number} c
    * @param {number} d
    * @param {string} text
-   * @param {Uint8Array | LongString | undefined} blob
+   * @param {Uint8Array | Given | LongString | undefined} blob
    */
   #append(op, id, a, b, c, d, text, blob) {
     // First, because it throws beyond V8's longest string; the state must not have changed then.
@@ -243,7 +244,7 @@ class Outbox {
     if (blob !== undefined) {
       this.#bulk += blob.length;
       this.#lent = blob instanceof Uint8Array;
-      const content = blob instanceof LongString ? blob.text : blob;
+      const content = contentOf(blob);
       if (this.#blobs === undefined) this.#blobs = [content];
       else this.#blobs.push(content);
     }
@@ -287,6 +288,12 @@ class Outbox {
     grown.set(this.#records);
     this.#records = grown;
   }
+}
+
+/** @param {Uint8Array | Given | LongString} blob @returns {Blob} */
+function contentOf(blob) {
+  if (blob instanceof LongString) return blob.text;
+  return blob instanceof Given ? blob.buffer : blob;
 }
 
 exports.Outbox = Outbox;

@@ -3,12 +3,15 @@
 const { performance } = require('node:perf_hooks');
 const { OmdpError, errorValue } = require('./errors');
 const { WINDOW, cost } = require('./flow');
+const { give } = require('./given');
 const { LazyWritable, build, built, construct, withListener } = require('./lazy');
+const { checksOf, unknownOption } = require('./options');
 const { DESTROYED } = require('./own-error-values');
 const { parse } = require('./schema');
 const { within } = require('./size');
 const { encode, owned } = require('./values');
 
+/** @import { Check } from './checks' */
 /** @import { ServiceSchema } from './schema' */
 /** @import { Scope } from './scope' */
 /** @typedef {import('./values').Body} Body */
@@ -26,6 +29,9 @@ const { encode, owned } = require('./values');
  * @property {(id: number) => void} heartbeat
  * @property {(id: number, error: unknown) => void} threw its handler has failed
  */
+
+const CHECKS = checksOf('reply');
+const checkTransfer = /** @type {Check} */ (CHECKS.get('transfer'));
 
 /** @type {(reply: Reply, code: string) => void} */
 let cancel;
@@ -171,11 +177,11 @@ class Reply extends LazyWritable {
   write(chunk, encoding, callback) {
     const { schemas } = this.#delivery;
     if (schemas !== undefined) this.#parse(schemas, 'partial', chunk);
-    const body = this.#encode(chunk);
+    const body = this.#take(chunk, encoding);
     this.#begun = true;
     const done = typeof encoding === 'function' ? encoding : callback;
     if (this.#abandoned) return this.#refuse(done);
-    if (this.#ended || !this.#passes()) return super.write(owned(body), encoding, callback);
+    if (this.#ended || !this.#passes()) return super.write(owned(body), encodingIn(encoding), callback);
     this.#partial(body);
     if (typeof done === 'function') process.nextTick(done, null);
     // Otherwise a loop that writes slowly would never wait for 'drain', and would not end.
@@ -194,7 +200,7 @@ class Reply extends LazyWritable {
     const given = typeof chunk === 'function' ? undefined : chunk;
     const { schemas } = this.#delivery;
     if (schemas !== undefined) this.#parse(schemas, 'reply', given);
-    const body = typeof chunk === 'function' ? 'null' : this.#encode(chunk);
+    const body = typeof chunk === 'function' ? 'null' : this.#take(chunk, encoding);
     this.#ended = true;
     if (this[built] || done !== undefined) {
       this.#final = owned(body);
@@ -208,6 +214,14 @@ class Reply extends LazyWritable {
   /** @param {Map<string, ServiceSchema>} schemas @param {'partial' | 'reply'} part @param {any} value */
   #parse(schemas, part, value) {
     parse(schemas.get(this.#service), part, this.#service, value ?? null);
+  }
+
+  /** @param {any} value @param {unknown} options or an encoding, which has no meaning here @returns {Body} */
+  #take(value, options) {
+    if (typeof options !== 'object' || options === null) return this.#encode(value);
+    const transfer = isTransferred(options);
+    const body = this.#encode(value);
+    return transfer ? give(body) : body;
   }
 
   /** @param {any} value @returns {Body} */
@@ -426,6 +440,18 @@ class Reply extends LazyWritable {
     this.#waiting = undefined;
     done(error);
   }
+}
+
+/** @param {object} options of a part @returns {boolean} */
+function isTransferred(options) {
+  for (const key of Object.keys(options)) if (!CHECKS.has(key)) throw unknownOption(key, 'reply');
+  const { transfer } = /** @type {{ transfer?: unknown }} */ (options);
+  return checkTransfer(transfer ?? false, 'option "transfer"') === true;
+}
+
+/** What a Writable is given in place of options. @param {any} encoding */
+function encodingIn(encoding) {
+  return typeof encoding === 'object' ? undefined : encoding;
 }
 
 /**

@@ -34,6 +34,7 @@ const ROUTED = 2 ** (TermsShift.Routed - TermsShift.Retry);
  * @property {AbortSignal | undefined} signal
  * @property {number} how
  * @property {number | undefined} deadline ms left
+ * @property {boolean} [transfer] whether its bytes are given away
  */
 
 /** @param {unknown} value */
@@ -43,6 +44,7 @@ const isText = (value) => typeof value === 'string' && value !== '';
 class ReadOptions {
   signal = undefined;
   deadline = undefined;
+  transfer = /** @type {boolean} */ (false);
 
   /**
    * @param {Record<string, any>} options with `workerId`, `key`, `priority` and `retry`, where true permits
@@ -69,6 +71,7 @@ class ReadOptions {
 /** Reads the options of requests; the JSON of options with only a timeout is made once. */
 class OptionsReader {
   #defaults;
+  /** @type {RequestOptions} */
   #last;
   #protocol;
 
@@ -80,7 +83,7 @@ class OptionsReader {
     this.#protocol = protocol;
     const json = protocol === 'pigato' ? jsonOf({ timeout, retry: 0 }) : JSON.stringify({ timeout });
     /** @type {RequestOptions} */
-    this.#defaults = { timeout, json, signal: undefined, how: 0, deadline: undefined };
+    this.#defaults = { timeout, json, signal: undefined, how: 0, deadline: undefined, transfer: false };
     this.#last = this.#defaults;
   }
 
@@ -94,6 +97,7 @@ class OptionsReader {
     /** @type {Record<string, unknown> | undefined} */
     let route;
     let deadline;
+    let transfer = false;
     let how = 0;
     const values = /** @type {Record<string, unknown>} */ (object(opts, 'opts'));
     for (const key of Object.keys(values)) {
@@ -111,6 +115,7 @@ class OptionsReader {
         if (typeof retry === 'number') how += retry;
         else route = { ...route, retry };
       } else if (key === 'failFast') how += checkFailFast(value);
+      else if (key === 'transfer') transfer = checkBoolean(value ?? false, 'option "transfer"') === true;
       else if (ROUTE.has(key)) {
         const checked = checkRoute(key, value);
         if (checked !== ROUTE.get(key)) route = { ...route, [key]: checked };
@@ -121,17 +126,18 @@ class OptionsReader {
       // Brokers and workers of PIGATO read `retry` there, and recognize PIGATO clients by it.
       if (this.#protocol === 'pigato') {
         const json = jsonOf({ timeout, deadline, retry: how, headers });
-        return { timeout, json, signal, how, deadline };
+        return { timeout, json, signal, how, deadline, transfer };
       }
     }
     if (route !== undefined) {
       if (route.worker !== undefined && route.key !== undefined)
         throw new TypeError('option "worker" cannot be used with option "key"');
       const json = jsonOf({ timeout, deadline, ...route, headers });
-      return { timeout, json, signal, how: how + ROUTED, deadline };
+      return { timeout, json, signal, how: how + ROUTED, deadline, transfer };
     }
     if (headers !== undefined || deadline !== undefined) {
-      return { timeout, json: jsonOf({ timeout, deadline, headers }), signal, how, deadline };
+      const json = jsonOf({ timeout, deadline, headers });
+      return { timeout, json, signal, how, deadline, transfer };
     }
     if (this.#last.timeout !== timeout) {
       this.#last = {
@@ -140,10 +146,11 @@ class OptionsReader {
         signal: undefined,
         how: 0,
         deadline: undefined,
+        transfer: false,
       };
     }
-    if (signal === undefined && how === 0) return this.#last;
-    return { timeout, json: this.#last.json, signal, how, deadline };
+    if (signal === undefined && how === 0 && !transfer) return this.#last;
+    return { timeout, json: this.#last.json, signal, how, deadline, transfer };
   }
 
   /**

@@ -2,6 +2,7 @@
 
 const { Readable, finished } = require('node:stream');
 const { cost } = require('./flow');
+const { give } = require('./given');
 const { Scope } = require('./scope');
 const { within } = require('./size');
 const { encode } = require('./values');
@@ -32,6 +33,8 @@ class Source {
   #credit = 0;
   #pulling = false;
   #over = false;
+  /** Whether the memory of its parts is given away. */
+  #gives = false;
 
   /**
    * @param {any} given
@@ -59,6 +62,11 @@ class Source {
     finished(this.#given, { writable: false }, (error) => {
       if (error) this.#fail(error);
     });
+  }
+
+  /** Gives away the memory of the parts, instead of copying them. */
+  giveParts() {
+    this.#gives = true;
   }
 
   /** Grants credit for further parts. @param {number} bytes */
@@ -108,7 +116,8 @@ class Source {
     if (value === null || value === undefined) {
       throw new TypeError(`a part of a stream must not be ${value}`);
     }
-    const body = within(encode(value), this.#max);
+    let body = within(encode(value), this.#max);
+    if (this.#gives) body = give(body);
     const bytes = cost(body);
     this.#credit -= bytes;
     this.#sink?.part(body, bytes);

@@ -3,10 +3,12 @@
 const { isAnyArrayBuffer, isSharedArrayBuffer } = require('node:util/types');
 const { describe } = require('./describe');
 
+/** @import { Given } from './given' */
+
 /**
- * An encoded value: JSON text; bytes, which the other side gets unchanged; or a long string, for which native
- * code makes the JSON.
- * @typedef {string | Uint8Array | LongString} Body
+ * An encoded value: JSON text; bytes, which the other side gets unchanged, and which their owner may have given away;
+ * or a long string, for which native code makes the JSON.
+ * @typedef {string | Uint8Array | Given | LongString} Body
  */
 
 /**

@@ -87,6 +87,7 @@ const PARTS = {
     'options of a worker': () => optionTable(ownOf('worker')),
     'options of a client': () => optionTable(ownOf('client')),
     'options of a request': () => optionTable(optionsOf('request')),
+    'options of a part': () => optionTable(optionsOf('reply')),
     'options of stop': () => optionTable(optionsOf('stop')),
     'options of security': () => securityTable(OPTIONS.filter(({ group }) => group === 'security')),
   },

@@ -18,7 +18,8 @@ function bytes(size, seed) {
   return Buffer.alloc(size, `${seed}/${size} `);
 }
 
-const same = (got, sent) => assert.ok(got.equals(sent), `${got.subarray(0, 20)} is not ${sent.subarray(0, 20)}`);
+const same = (got, sent) =>
+  assert.ok(got.equals(sent), `${got.subarray(0, 20)} is not ${sent.subarray(0, 20)}`);
 
 /** A handler that writes to what it got before and after it replies with it. */
 function scribble(data, reply) {
@@ -82,7 +83,7 @@ for (const transport of TRANSPORTS) {
       const client = peers.client();
       await start(peers.worker(keep), peers.worker(keep), client);
       const sent = bytes(MB, 2);
-      for await (const _ of client.callAll(SERVICE, sent)) continue;
+      for await (const _ of client.callAll(SERVICE, sent));
       assert.equal(got.length, 2);
       for (const each of got) same(each, sent);
     });

@@ -4,7 +4,7 @@ const { MAX_MS } = require('./option');
 
 /** @import { Option } from './option' */
 
-/** Options of a request and of `stop()`. @type {readonly Option[]} */
+/** Options of a request, of a part of a reply, and of `stop()`. @type {readonly Option[]} */
 const CALL_OPTIONS = [
   {
     name: 'timeout',
@@ -93,6 +93,15 @@ const CALL_OPTIONS = [
     type: 'boolean',
     value: false,
     help: 'end with W_NONE when no worker offers the service, instead of waiting for one',
+  },
+  {
+    name: 'transfer',
+    of: ['request', 'reply'],
+    type: 'boolean',
+    value: false,
+    help: 'give the memory of the bytes away instead of copying them',
+    more: 'Their `ArrayBuffer` is detached. See [client.md](client.md#bytes-that-are-given-away)',
+    flag: { only: 'none' },
   },
   {
     name: 'timeout',

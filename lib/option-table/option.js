@@ -1,7 +1,7 @@
 'use strict';
 // What an entry of the table of options has, and what several entries share.
 
-/** @typedef {'broker' | 'worker' | 'client' | 'request' | 'stop'} Role `request` and `stop` are options of a call */
+/** @typedef {'broker' | 'worker' | 'client' | 'request' | 'reply' | 'stop'} Role the last three are options of a call */
 
 /**
  * @typedef {object} Option

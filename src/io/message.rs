@@ -1,6 +1,7 @@
 //! One frame.
 
 use super::bytes_in_flight::BytesInFlight;
+use super::foreign::Foreign;
 use super::raw::Raw;
 use crate::wire::{Frame, SHORT, append_short, copy_short};
 use std::fmt;
@@ -24,6 +25,8 @@ enum Bytes {
     Few(u8, [u8; SHORT]),
     Some(Box<[u8]>),
     Many(Box<Raw>),
+    /// libzmq never gets these: it would keep them for as long as it likes, or pass them on within this process.
+    Foreign(Arc<Foreign>),
 }
 
 impl Message {
@@ -40,6 +43,7 @@ impl Message {
     pub(super) fn for_libzmq<'a>(&'a mut self, place: &'a mut Raw) -> &'a mut Raw {
         match &mut self.0 {
             Bytes::Many(raw) => return raw,
+            Bytes::Foreign(bytes) => *place = Raw::from(&bytes[..]),
             Bytes::Some(bytes) => *place = Raw::from(&bytes[..]),
             Bytes::Few(len, bytes) => *place = Raw::from(&bytes[..usize::from(*len)]),
         }
@@ -97,6 +101,7 @@ impl Deref for Message {
             Bytes::Few(len, bytes) => &bytes[..usize::from(*len).min(SHORT)],
             Bytes::Some(bytes) => bytes,
             Bytes::Many(raw) => raw,
+            Bytes::Foreign(bytes) => bytes,
         }
     }
 }
@@ -132,6 +137,15 @@ impl From<&[u8]> for Message {
     }
 }
 
+impl From<Foreign> for Message {
+    fn from(bytes: Foreign) -> Self {
+        match bytes.len() <= COPIED {
+            true => Message::from(&bytes[..]),
+            false => Message(Bytes::Foreign(Arc::new(bytes))),
+        }
+    }
+}
+
 impl From<Vec<u8>> for Message {
     fn from(bytes: Vec<u8>) -> Self {
         match bytes.len() <= COPIED {
@@ -151,6 +165,28 @@ impl fmt::Debug for Message {
 mod tests {
     use super::*;
     use tokio::sync::Notify;
+
+    #[test]
+    fn a_loan_ends_with_the_last_frame_that_libzmq_does_not_have() {
+        let given = vec![7; 100_000];
+        let loan = Arc::new(());
+        // SAFETY: the bytes live longer than all frames.
+        let lend = |len: usize| unsafe { Foreign::new((&given[..len]).into(), loan.clone()) };
+        assert_eq!(Message::from(lend(COPIED))[..], given[..COPIED]);
+        assert_eq!(Arc::strong_count(&loan), 1, "copied");
+
+        let mut frame = Message::from(lend(given.len()));
+        let second = frame.clone();
+        assert_eq!(second[..].as_ptr(), given.as_ptr());
+        let mut place = Raw::new();
+        frame.for_libzmq(&mut place);
+        drop(frame);
+        assert_eq!(Arc::strong_count(&loan), 2);
+        let in_flight = BytesInFlight::new(0, Arc::new(Notify::new()));
+        let lent = second.lent(&in_flight, 1);
+        assert_eq!(Arc::strong_count(&loan), 1);
+        assert_eq!((&lent[..], &place[..]), (&given[..], &given[..]));
+    }
 
     #[test]
     fn only_memory_that_nothing_else_refers_to_becomes_own() {

@@ -20,6 +20,7 @@ pub mod dealer;
 #[cfg(unix)]
 mod descriptor;
 mod error;
+mod foreign;
 mod inbound;
 mod jitter;
 mod loan;
@@ -70,6 +71,7 @@ pub use clock::now;
 pub use connections::{ConnectionLimits, ConnectionNotice, UnfinishedLimits};
 pub use context::quiesce;
 pub use error::Error;
+pub use foreign::Foreign;
 pub use message::{Message, OwnBytes};
 #[cfg(test)]
 pub use notice_queue::Offer;

@@ -1,6 +1,7 @@
 //! Reads batches from JavaScript: records, and the text and blobs to which they refer.
 
 use super::crossing::{FLAGS, Flag, SUBMIT_FIELDS};
+use super::given::{self, ArrayBuffer};
 use super::long;
 use crate::io::Message;
 use crate::wire::Body;
@@ -22,8 +23,8 @@ pub(super) struct BatchReader<'a> {
     pub(super) bytes: u64,
 }
 
-/// Data outside of the text of a batch: bytes, or a string that becomes JSON.
-pub(super) type Blob<'a> = Either<Uint8Array, JsString<'a>>;
+/// Data outside of the text of a batch: bytes, a string that becomes JSON, or bytes that were given away.
+pub(super) type Blob<'a> = Either3<Uint8Array, JsString<'a>, ArrayBuffer>;
 
 /// The parts that consecutive requests may share.
 #[derive(Clone, Copy)]
@@ -98,8 +99,9 @@ impl<'a> BatchReader<'a> {
     fn read_body(&mut self, record: &Record, len: f64) -> Result<Body<Message>> {
         if record.blob {
             return Ok(match self.blobs.next().ok_or_else(broken)? {
-                Either::A(bytes) => Body::binary(Message::from(&bytes[..])),
-                Either::B(text) => Body::json(long::to_json(&self.env, &text)?),
+                Either3::A(bytes) => Body::binary(Message::from(&bytes[..])),
+                Either3::B(text) => Body::json(long::to_json(&self.env, &text)?),
+                Either3::C(given) => Body::binary(given::message(&self.env, &given)?),
             });
         }
         Ok(Body::json(self.text(len)?))

@@ -5,6 +5,7 @@ use super::batch_writer::BatchWriter;
 use super::connection::{ConnectionConf, Expects};
 use super::core::Core;
 use super::crossing::{ClientOp, Kind, LeftShift, TermsShift};
+use super::given::ArrayBuffer;
 use super::peer::{self, Destinations, Identity};
 use super::random;
 use super::shell::{common_methods, connecting_methods};
@@ -90,7 +91,7 @@ impl ClientCore {
         records: Float64ArraySlice<'_>,
         count: u32,
         text: JsString<'_>,
-        blobs: Option<Vec<Either<Uint8Array, JsString<'_>>>>,
+        blobs: Option<Vec<Either3<Uint8Array, JsString<'_>, ArrayBuffer>>>,
     ) -> Result<()> {
         let mut batch = BatchReader::new(env, &records, count, &text, blobs)?;
         let mut commands = Vec::with_capacity(count as usize);

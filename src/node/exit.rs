@@ -1,12 +1,14 @@
 //! The end of an environment, which is the end of a process or of a worker thread: its peers end in
 //! order, so that the messages and commands that they have got are sent.
 
+use super::given::Loans;
 use crate::io::{now, quiesce};
 use crate::proto::Time;
 use napi::bindgen_prelude::*;
 use std::cell::RefCell;
 use std::convert::Infallible;
 use std::rc::{Rc, Weak};
+use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 use std::time::Duration;
 
@@ -21,25 +23,44 @@ pub(super) type Exit = dyn Fn(Time) -> Receiver<Infallible>;
 struct Drivers {
     of_peers: Vec<Weak<Exit>>,
     of_brokers: Vec<Weak<Exit>>,
+    /// The memory of the environment that they use.
+    loans: Option<Arc<Loans>>,
 }
 
 type Shared = Rc<RefCell<Drivers>>;
 
+fn shared(env: &Env) -> Result<Shared> {
+    if let Some(shared) = env.get_instance_data::<Shared>()? {
+        return Ok(shared.clone());
+    }
+    let shared = Shared::default();
+    env.set_instance_data(shared.clone(), (), |_| {})?;
+    // For a thread that is terminated, which emits no event. There is no time for what waits for a
+    // broker.
+    env.add_env_cleanup_hook(shared.clone(), |shared| {
+        let mut drivers = shared.borrow_mut();
+        drivers.end(PATIENCE, Duration::ZERO);
+        // Its memory ends with the environment.
+        if let Some(loans) = &drivers.loans {
+            loans.wait();
+        }
+    })?;
+    Ok(shared)
+}
+
+/// The memory of an environment that its drivers use.
+pub(super) fn loans(env: &Env) -> Result<Arc<Loans>> {
+    let shared = shared(env)?;
+    let mut drivers = shared.borrow_mut();
+    match &drivers.loans {
+        Some(loans) => Ok(loans.clone()),
+        None => Ok(drivers.loans.insert(Loans::new(env)?).clone()),
+    }
+}
+
 /// Registers a driver.
 pub(super) fn register(env: &Env, is_broker: bool, exit: &Rc<Exit>) -> Result<()> {
-    let shared = match env.get_instance_data::<Shared>()? {
-        Some(shared) => shared.clone(),
-        None => {
-            let shared = Shared::default();
-            env.set_instance_data(shared.clone(), (), |_| {})?;
-            // For a thread that is terminated, which emits no event. There is no time for what
-            // waits for a broker.
-            env.add_env_cleanup_hook(shared.clone(), |shared| {
-                shared.borrow_mut().end(PATIENCE, Duration::ZERO);
-            })?;
-            shared
-        }
-    };
+    let shared = shared(env)?;
     let mut drivers = shared.borrow_mut();
     let drivers = match is_broker {
         true => &mut drivers.of_brokers,

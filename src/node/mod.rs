@@ -15,6 +15,7 @@ pub mod crossing;
 mod events;
 mod exit;
 mod external;
+mod given;
 mod long;
 mod peer;
 mod security;

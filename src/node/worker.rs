@@ -8,6 +8,7 @@ use super::batch_reader::{BatchReader, broken};
 use super::connection::Expects;
 use super::core::Core;
 use super::crossing::WorkerOp;
+use super::given::ArrayBuffer;
 use super::peer::{self, Destinations, Identity};
 use super::shell::{common_methods, connecting_methods};
 use super::slots;
@@ -119,7 +120,7 @@ impl WorkerCore {
         records: Float64ArraySlice<'_>,
         count: u32,
         text: JsString<'_>,
-        blobs: Option<Vec<Either<Uint8Array, JsString<'_>>>>,
+        blobs: Option<Vec<Either3<Uint8Array, JsString<'_>, ArrayBuffer>>>,
     ) -> Result<()> {
         let mut batch = BatchReader::new(env, &records, count, &text, blobs)?;
         let mut commands = Vec::with_capacity(count as usize);
