@@ -11,7 +11,7 @@ const KB = 1024;
 const MB = KB * KB;
 
 /** Around the size from which on they are. */
-const SIZES = [64 * KB - 1, 64 * KB, 64 * KB + 1, MB];
+const SIZES = [128 * KB - 1, 128 * KB, 128 * KB + 1, MB];
 
 /** No two of them are the same. */
 function bytes(size, seed) {
@@ -110,7 +110,7 @@ for (const transport of TRANSPORTS) {
 
 test('one is copied to another thread, but not moved to it; a copy of it is', async (t) => {
   const { client } = await peersFor(t, 'tcp').trio();
-  const sent = bytes(64 * KB, 3);
+  const sent = bytes(128 * KB, 3);
   const got = await client.call(SERVICE, sent);
   same(Buffer.from(structuredClone(got)), sent);
   try {

@@ -79,7 +79,7 @@ function draw({ title, note, better, results }, x, y) {
   const lines = [text(x, y + 12, title, 'title'), text(x + PANEL.width, y + 12, note, 'note', 'end')];
   sorted.forEach((result, i) => {
     const middle = y + PANEL.title + i * ROW.height + ROW.bar / 2;
-    const own = result.case === 'ours' || result.case === 'no-spin';
+    const own = ['ours', 'no-spin', 'transfer'].includes(result.case);
     const left = x + LABEL;
     const end = left + result.max * scale;
     lines.push(

@@ -1,7 +1,7 @@
 'use strict';
 // The operations of a client in Node.js, based on the functions of each system's driver: `request(data,
 // done)`, `listen(data, done)` and `stream(parts, onPart, done)`, where `done(error, reply)` gets null for no
-// error.
+// error; and `fresh(data)` if a request must not get the data of another one.
 const { performance } = require('node:perf_hooks');
 const { quantile } = require('./stats.js');
 
@@ -76,8 +76,9 @@ function seq(client, { count, bytes, binary = false }) {
     };
     const next = () => {
       progress.sent = received + 1;
+      const given = client.fresh?.(data) ?? data;
       start = performance.now();
-      client.request(data, done);
+      client.request(given, done);
     };
     next();
   });

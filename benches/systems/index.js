@@ -12,6 +12,7 @@ const { Usage } = require('../harness/args.js');
 const systems = [
   require('./ours.js'),
   require('./no-spin.js'),
+  require('./transfer.js'),
   require('./curve.js'),
   require('./observed.js'),
   require('./subscribed.js'),

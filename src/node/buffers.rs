@@ -1,6 +1,6 @@
 //! Received bytes as Buffers: small ones are copied, large ones are the memory in which they arrived.
 
-use super::external::{self, LARGE_BYTES};
+use super::external::{self, LARGE};
 use crate::io::{Message, OwnBytes};
 use napi::bindgen_prelude::*;
 use napi::{Env, sys};
@@ -18,7 +18,7 @@ pub(super) fn buffer<'env>(
     bytes: Message,
     kept: bool,
 ) -> Result<BufferSlice<'env>> {
-    if !kept || bytes.len() < LARGE_BYTES || IS_REFUSED.load(Ordering::Relaxed) {
+    if !kept || bytes.len() < LARGE || IS_REFUSED.load(Ordering::Relaxed) {
         return BufferSlice::copy_from(env, &bytes[..]);
     }
     match bytes.into_own() {

@@ -9,11 +9,8 @@ use std::ffi::{c_char, c_void};
 use std::ops::Range;
 use std::ptr;
 
-/// For shorter strings V8 has pages at hand.
+/// For shorter strings and Buffers V8 has memory at hand, and a copy costs no more.
 pub(super) const LARGE: usize = 128 * 1024;
-
-/// Minimum size of bytes that are not copied: V8 has memory for smaller ones at hand.
-pub(super) const LARGE_BYTES: usize = 64 * 1024;
 
 /// After this number of bytes V8 is given the opportunity to release some.
 const CHECKED: usize = 4 * 1024 * 1024;
