@@ -24,6 +24,7 @@
 
 use super::body::buffer_to_json;
 use super::omdp::ReplyKind;
+use super::sizes::MAX_BODY_FRAMES;
 use super::{Body, Encoding, Frame};
 use serde::de::{Deserialize, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
@@ -55,6 +56,14 @@ impl<F: Frame> Body<F> {
             bytes: F::from(packed),
             encoding: Encoding::Frames,
         }
+    }
+
+    /// Whether it has more frames than fit into any message.
+    pub fn has_too_many_frames(&self) -> bool {
+        // Each has a length of 4 bytes.
+        self.encoding == Encoding::Frames
+            && self.bytes.len() > 4 * MAX_BODY_FRAMES
+            && unpack(&self.bytes).nth(MAX_BODY_FRAMES).is_some()
     }
 
     /// The frames for an MDP peer: at least one.

@@ -46,6 +46,9 @@ pub const MAX_CHANNELS: u16 = 255;
 /// millisecond to receive them.
 pub const MAX_FRAMES: usize = 16_384;
 
+/// Frames of a body. With what the dialects put before it, a message has at most [`MAX_FRAMES`].
+pub const MAX_BODY_FRAMES: usize = MAX_FRAMES - 16;
+
 /// How much larger than the largest body a frame may be, because it is packed, encrypted or a list.
 pub const FRAME_RESERVE: u64 = 2 << 20;
 
@@ -83,6 +86,7 @@ mod tests {
             ),
             ("hello", format!("{MAX_HELLO}")),
             ("frames of a message", format!("{MAX_FRAMES}:")),
+            ("frames of a body", format!("{MAX_BODY_FRAMES}:")),
             (
                 "description, and metadata as JSON, in a hello",
                 format!("{MAX_DESCRIPTION}, {MAX_METADATA}"),

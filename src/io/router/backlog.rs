@@ -180,6 +180,18 @@ impl Driver {
                 self.payers.remove(&connection);
                 self.acceptor.refuse(&connection);
             }
+            if let Some(payer) = self.machine.take_displaced_message() {
+                self.refuse_message_of(&payer);
+            }
+        }
+    }
+
+    /// Ends the connections whose incomplete messages are charged to this peer. Their ends are reported later.
+    fn refuse_message_of(&mut self, payer: &RoutingId) {
+        let connections = self.payers.iter().filter(|(_, of)| *of == payer);
+        let connections: Vec<RoutingId> = connections.map(|(id, _)| id.clone()).collect();
+        for connection in connections {
+            self.acceptor.refuse(&connection);
         }
     }
 

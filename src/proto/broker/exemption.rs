@@ -5,12 +5,16 @@ use super::RoutingId;
 use crate::proto::Time;
 use std::time::Duration;
 
-/// What has to arrive of the message within the patience, while another worker waits for the exemption.
+/// What has to arrive of the message within the patience, or another worker gets the exemption.
 const PROGRESS: usize = 1024 * 1024;
 
 /// Who has the exemption, if anyone. There is one in the whole broker, since its bytes are not charged.
 #[derive(Debug, Default)]
-pub(super) struct Exemption(Option<Holder>);
+pub(super) struct Exemption {
+    holder: Option<Holder>,
+    /// Who has lost it to another one. The driver is to drop the message.
+    lost: Option<RoutingId>,
+}
 
 #[derive(Debug)]
 struct Holder {
@@ -23,8 +27,8 @@ struct Holder {
 }
 
 impl Exemption {
-    /// Whether this peer has the exemption for this number of bytes. It gets the exemption if no other peer has it, and
-    /// loses it to others if the message hardly grows.
+    /// Whether this peer has the exemption for this number of bytes. It gets the exemption if no other peer has it, or the
+    /// message of the other one hardly grows.
     pub(super) fn covers(
         &mut self,
         now: Time,
@@ -32,13 +36,20 @@ impl Exemption {
         peer: &[u8],
         bytes: usize,
     ) -> bool {
-        let holder = self.0.get_or_insert_with(|| Holder {
+        let new = || Holder {
             peer: peer.into(),
             bytes,
             at: now,
             is_wanted: false,
-        });
+        };
+        let holder = self.holder.get_or_insert_with(new);
         if *holder.peer != *peer {
+            // It may send nothing any more, so it is not asked.
+            if now.since(holder.at) >= patience && self.lost.is_none() {
+                let before = std::mem::replace(holder, new());
+                self.lost = Some(before.peer);
+                return true;
+            }
             holder.is_wanted = true;
             return false;
         }
@@ -48,15 +59,23 @@ impl Exemption {
         }
         let is_kept = !holder.is_wanted || now.since(holder.at) < patience;
         if !is_kept {
-            self.0 = None;
+            self.holder = None;
         }
         is_kept
     }
 
     /// Handles that all of the peer's message is charged, or that there is none.
     pub(super) fn end(&mut self, peer: &[u8]) {
-        if self.0.as_ref().is_some_and(|holder| *holder.peer == *peer) {
-            self.0 = None;
+        if self
+            .holder
+            .as_ref()
+            .is_some_and(|holder| *holder.peer == *peer)
+        {
+            self.holder = None;
         }
+    }
+
+    pub(super) fn take_lost(&mut self) -> Option<RoutingId> {
+        self.lost.take()
     }
 }

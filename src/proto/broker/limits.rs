@@ -54,7 +54,8 @@ impl Gauge {
         is_choosy: bool,
     ) -> Option<Code> {
         let size = content.body.bytes.len() as u64;
-        if cx.config.max_message.is_some_and(|max| size > max) {
+        let is_too_large = cx.config.max_message.is_some_and(|max| size > max);
+        if is_too_large || content.body.has_too_many_frames() {
             return Some(Code::RequestTooLarge);
         }
         let entry = cx.services.get_mut(service);

@@ -118,6 +118,12 @@ impl<F: Frame> Broker<F> {
         is_kept
     }
 
+    /// The peer that was charged for an incomplete message which the driver is to discard, because another one needs its
+    /// place; see [`handle_unfinished`](Self::handle_unfinished).
+    pub fn take_displaced_message(&mut self) -> Option<RoutingId> {
+        self.exemption.take_lost()
+    }
+
     /// Whether an incomplete message may exceed a limit that other peers share, without a charge. One of a connection
     /// with a worker that has requests may.
     fn is_exempt(&mut self, payer: &[u8], bytes: usize, scope: Scope, peers: &[RoutingId]) -> bool {

@@ -83,7 +83,8 @@ impl<F: Frame> Broker<F> {
             return self.on_reject(key, request, &body);
         }
         let (mut kind, mut body) = (kind, body);
-        if kind != ReplyKind::OwnError && !self.cx.client_takes(request, &body) {
+        let is_too_large = !self.cx.client_takes(request, &body) || body.has_too_many_frames();
+        if kind != ReplyKind::OwnError && is_too_large {
             let code = Code::ReplyTooLarge;
             if !kind.is_last() {
                 return self.end(request, End::Failed(code));

@@ -431,3 +431,29 @@ fn a_client_that_cannot_be_disconnected_is_told_the_end_of_each_of_very_many_req
     assert_eq!(ended.count(), 300);
     assert_eq!(net[b].machine.load(), [1, 0, 1, 1]);
 }
+
+/// With security its connection cannot be stopped, so that what waits is charged.
+#[test]
+fn a_peer_of_which_little_waits_is_not_sent_away_because_strangers_use_up_the_total() {
+    let (mut net, b) = limited(HeldLimits {
+        total: 64 << 20,
+        ..HeldLimits::default()
+    });
+    net.run(secs(20));
+    let waits = |net: &mut Net, peer: &str, bytes: usize| {
+        net.act(b, |broker, now| {
+            broker.machine.note_connections(1000);
+            (broker.machine).handle_waiting_from(now, peer.as_bytes(), bytes)
+        })
+    };
+    for stranger in ["A", "B"] {
+        assert!(waits(&mut net, stranger, 32 << 20));
+    }
+    assert!(!waits(&mut net, "C", 32 << 20));
+    assert!(waits(&mut net, "honest", 256 * KIB));
+    assert!(!waits(&mut net, "honest", 512 * KIB));
+    for peer in ["A", "B", "C", "honest"] {
+        waits(&mut net, peer, 0);
+    }
+    assert_eq!(held(&net, b), 0);
+}

@@ -92,16 +92,22 @@ fn any_worker_of_a_shared_connection_may_have_the_request() {
     shared(&mut net, b, &[b"id"], 0);
 }
 
+fn displaced(net: &mut Net, b: Id<BrokerActor>) -> Option<RoutingId> {
+    net.act(b, |broker, _| broker.machine.take_displaced_message())
+}
+
 #[test]
 fn a_message_that_hardly_grows_loses_it_to_others() {
     let (mut net, b) = exceeded(2);
     assert!(arrives(&mut net, b, b"W1", LARGE));
     assert!(goes_on(&mut net, b, 12, b"W1", LARGE + 1), "nobody waits");
-    assert!(!arrives(&mut net, b, b"W2", LARGE));
-    assert!(!goes_on(&mut net, b, 1, b"W1", LARGE + 2));
+    assert_eq!(displaced(&mut net, b), None);
+    // Nothing more of it arrives, but its worker is heard.
+    assert!(arrives(&mut net, b, b"W2", LARGE));
+    assert_eq!(displaced(&mut net, b), Some(b"W1"[..].into()));
+    assert!(!arrives(&mut net, b, b"W1", LARGE + 2));
     arrives(&mut net, b, b"W1", 0);
     // One that grows keeps it.
-    assert!(arrives(&mut net, b, b"W2", LARGE));
     for n in 2..5 {
         assert!(!arrives(&mut net, b, b"W1", LARGE));
         assert!(goes_on(&mut net, b, 6, b"W2", n * 1_100_000));
@@ -111,6 +117,7 @@ fn a_message_that_hardly_grows_loses_it_to_others() {
     assert!(goes_on(&mut net, b, 6, b"W2", LARGE + 1));
     assert!(!goes_on(&mut net, b, 6, b"W2", LARGE + 2));
     assert!(arrives(&mut net, b, b"W1", LARGE));
+    assert_eq!(displaced(&mut net, b), None);
 }
 
 #[test]

@@ -6,7 +6,8 @@ use crate::proto::broker::keys::ServiceKey;
 use crate::proto::table::Table;
 use std::collections::BTreeMap;
 
-/// How many versions of a name count: the highest ones. A range is compared with each of them.
+/// How many versions of a name count: the first ones that came, so that later ones cannot hide them. A range is compared
+/// with each of them.
 const MAX_VERSIONS: usize = 1024;
 
 /// Bytes of a range that are compared in about the time of its first comparison.
@@ -15,18 +16,53 @@ const COMPARED: usize = 8;
 /// The services with workers whose name is a pattern or has a version.
 #[derive(Debug, Default)]
 pub(super) struct Homes {
-    /// Versions of each base name, in ascending order.
-    versions: Table<Box<[u8]>, Vec<(Version, ServiceKey)>>,
+    /// Versions of each base name.
+    versions: Table<Box<[u8]>, Family>,
     /// Patterns by the length of their prefix, then by the prefix.
     patterns: BTreeMap<usize, Table<Box<[u8]>, ServiceKey>>,
 }
 
+/// The versions of a name.
+#[derive(Debug, Default)]
+struct Family {
+    /// Those that count, in ascending order.
+    counted: Vec<(Version, ServiceKey)>,
+    /// The others, by their arrival, and the same by their keys.
+    others: BTreeMap<u64, (Version, ServiceKey)>,
+    arrivals: Table<ServiceKey, u64>,
+    last: u64,
+}
+
+impl Family {
+    fn add(&mut self, version: Version, key: ServiceKey) {
+        if self.counted.len() == MAX_VERSIONS {
+            self.last += 1;
+            self.others.insert(self.last, (version, key));
+            self.arrivals.insert(key, self.last);
+            return;
+        }
+        let at = (self.counted).partition_point(|(other, _)| *other <= version);
+        self.counted.insert(at, (version, key));
+    }
+
+    fn remove(&mut self, key: ServiceKey) {
+        if let Some(arrival) = self.arrivals.remove(&key) {
+            self.others.remove(&arrival);
+            return;
+        }
+        self.counted.retain(|(_, other)| *other != key);
+        if let Some((_, (version, key))) = self.others.pop_first() {
+            self.arrivals.remove(&key);
+            self.add(version, key);
+        }
+    }
+}
+
 /// The versions of a name that count, in ascending order.
 fn counted(
-    family: Option<&Vec<(Version, ServiceKey)>>,
+    family: Option<&Family>,
 ) -> impl DoubleEndedIterator<Item = &(Version, ServiceKey)> + ExactSizeIterator + Clone {
-    let family = family.map_or(&[][..], |family| family);
-    family[family.len().saturating_sub(MAX_VERSIONS)..].iter()
+    family.map_or(&[][..], |family| &family.counted).iter()
 }
 
 /// The prefix of the names that a pattern matches.
@@ -56,8 +92,7 @@ impl Homes {
             return false;
         };
         let family = self.versions.entry(base.into()).or_default();
-        let at = family.partition_point(|(other, _)| *other <= version);
-        family.insert(at, (version, key));
+        family.add(version, key);
         true
     }
 
@@ -74,8 +109,8 @@ impl Homes {
         } else if let Some((base, _)) = version_of(name)
             && let Some(family) = self.versions.get_mut(base)
         {
-            family.retain(|(_, other)| *other != key);
-            if family.is_empty() {
+            family.remove(key);
+            if family.counted.is_empty() {
                 self.versions.remove(base);
             }
         }
@@ -173,26 +208,27 @@ mod tests {
     use super::*;
 
     #[test]
-    fn of_very_many_versions_the_highest_count() {
+    fn of_very_many_versions_the_first_count() {
         let mut homes = Homes::default();
+        let name = |n: usize| format!("s@{}.{n}.0", if n == 0 { 1 } else { 9 }).into_bytes();
         for n in 0..3 * MAX_VERSIONS {
-            homes.add(format!("s@1.{n}.0").as_bytes(), false, ServiceKey(n));
+            homes.add(&name(n), false, ServiceKey(n));
         }
-        let last = 3 * MAX_VERSIONS - 1;
-        let least = last + 1 - MAX_VERSIONS;
-        assert_eq!(homes.find(b"s@^1"), Some(ServiceKey(last)));
-        let range = |n: usize| format!("s@<=1.{n}.0").into_bytes();
-        assert_eq!(homes.find(&range(least)), Some(ServiceKey(least)));
-        assert_eq!(homes.find(&range(least - 1)), None);
-        assert_eq!(homes.all(b"s@1").len(), MAX_VERSIONS);
+        assert_eq!(homes.find(b"s@^1"), Some(ServiceKey(0)), "it is not hidden");
+        assert_eq!(homes.find(b"s@^9"), Some(ServiceKey(MAX_VERSIONS - 1)));
+        assert_eq!(homes.all(b"s@9").len(), MAX_VERSIONS - 1);
         let longest = [b"s@<0".as_slice(), &b"||<0".repeat(62)].concat();
         let most = MAX_VERSIONS * (1 + longest.len() / COMPARED);
         assert!((MAX_VERSIONS..=most).contains(&homes.comparisons(&longest)));
         assert_eq!(homes.comparisons(b"s"), 0);
-        // Each of them is found when those above it are gone.
-        for n in least..=last {
-            homes.remove(format!("s@1.{n}.0").as_bytes(), false, ServiceKey(n));
+        // The next one counts when one of them is gone, in the order in which they came.
+        homes.remove(&name(MAX_VERSIONS), false, ServiceKey(MAX_VERSIONS));
+        homes.remove(&name(1), false, ServiceKey(1));
+        let next = MAX_VERSIONS + 1;
+        assert_eq!(homes.find(b"s@^9"), Some(ServiceKey(next)));
+        for n in (0..3 * MAX_VERSIONS).filter(|n| ![1, MAX_VERSIONS].contains(n)) {
+            homes.remove(&name(n), false, ServiceKey(n));
         }
-        assert_eq!(homes.find(&range(least - 1)), Some(ServiceKey(least - 1)));
+        assert!(homes.is_empty());
     }
 }

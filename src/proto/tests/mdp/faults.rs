@@ -1,6 +1,7 @@
 //! Messages out of turn, of another dialect, or of none.
 
 use super::*;
+use crate::wire::sizes::{MAX_BODY_FRAMES, MAX_FRAMES};
 
 #[test]
 fn whoever_is_not_registered_hears_disconnect_once() {
@@ -131,5 +132,31 @@ fn what_is_no_message_is_dropped() {
             [short, short, name, name, "unknown command", name]
         );
         assert_eq!(net[b].machine.load(), [0; 4]);
+    }
+}
+
+/// What the broker puts before a body would make the message too long for its receiver, which would lose its connection.
+#[test]
+fn a_body_of_too_many_frames_ends_its_request_only() {
+    let body = |frames: usize| vec!["1"; frames].join("|");
+    for words in &ALL {
+        let (mut net, b, c, w) = pair();
+        net.say(w, &words.ready());
+        net.say(c, &words.request(&body(MAX_BODY_FRAMES + 1)));
+        assert_eq!(net.heard(c), [words.reply("OMDP-CODE|C_TOO_LARGE")]);
+        assert_eq!(net.heard(w), [""; 0]);
+        net.say(c, &words.request(&body(MAX_BODY_FRAMES)));
+        let heard = net.heard(w);
+        assert_eq!(heard.len(), 1);
+        assert!(heard[0].split('|').count() <= MAX_FRAMES);
+        net.say(w, &words.answer("C", &body(MAX_BODY_FRAMES + 1)));
+        assert_eq!(net.heard(c), [words.reply("OMDP-CODE|W_TOO_LARGE")]);
+        net.say(c, &words.request("1"));
+        assert_eq!(net.heard(w).len(), 1);
+        net.say(w, &words.answer("C", &body(MAX_BODY_FRAMES)));
+        let heard = net.heard(c);
+        assert_eq!(heard.len(), 1);
+        assert!(heard[0].split('|').count() <= MAX_FRAMES);
+        assert_eq!(departures(&net, b), []);
     }
 }
