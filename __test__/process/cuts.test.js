@@ -2,10 +2,13 @@
 // Connections that break while the processes at both ends live: nothing is lost, nothing runs twice.
 const assert = require('node:assert/strict');
 const { once } = require('node:events');
+const { setTimeout: pause } = require('node:timers/promises');
 const { describe, test } = require('node:test');
-const { curveKeyPair } = require('../..');
+const { Worker, curveKeyPair } = require('../..');
 const { Relay } = require('../chaos/relay');
 const { peersFor, start } = require('../support/peers');
+const { brokerProgram } = require('../support/restarts');
+const { runChild } = require('../support/child');
 const { deferred, until } = require('../support/events');
 
 const SERVICE = 'service';
@@ -180,21 +183,84 @@ for (const mechanism of Object.keys(MECHANISMS)) {
   test(`a peer whose connection takes several round trips of 140 ms has more time to return, ${mechanism}`, async (t) => {
     const { forWorker, forClient } = await scene(t, { ...ofBroker, reconnectGrace: 300 });
     for (const { relay } of [forWorker, forClient]) relay.far(70);
-    const begun = deferred();
-    // The first attempt follows after a tenth.
+    // The services share a connection. The first attempt follows after a tenth.
     const conf = { ...ofPeers, reconnect: 9000 };
-    const worker = forWorker.peers.worker((_, reply) => begun.resolve(reply), conf);
+    const begun = [];
+    const handler = (_, reply) => begun.push(reply);
+    const worker = new Worker(
+      forWorker.peers.endpoint,
+      { one: handler, other: handler },
+      { ...conf, concurrency: 2 },
+    );
+    t.after(() => worker.stop({ timeout: 0 }));
     const client = forClient.peers.client({ ...conf, timeout: -1 });
     await start(worker, client);
-    const asked = client.call(SERVICE, 1);
-    const reply = await begun.promise;
+    const asked = ['one', 'other'].map((service) => client.call(service, 1));
+    await until(() => begun.length === 2, 'begun', 10_000);
     const back = once(worker, 'connect');
     forWorker.relay.finish();
     await back;
-    reply.end(1);
-    assert.equal(await asked, 1);
+    for (const reply of begun) reply.end(1);
+    assert.deepEqual(await Promise.all(asked), [1, 1]);
   });
 }
+
+// Only the broker has them then, unless their worker keeps them as well.
+test('a broker that is killed while a client is away takes no replies with it', async (t) => {
+  const peers = peersFor(t, 'tcp');
+  const args = { endpoint: peers.endpoint, conf: { reconnectGrace: 10_000 } };
+  const first = runChild(t, brokerProgram, args);
+  await first.said('started');
+  const relay = new Relay(peers.endpoint);
+  t.after(() => relay.close());
+  const client = peersFor(t, 'tcp', await relay.listen()).client({ timeout: -1 });
+  let left = 200;
+  const worker = peers.worker(
+    async (n, reply) => {
+      await pause(200 + 3 * n);
+      reply.end(n);
+      left -= 1;
+    },
+    { concurrency: -1 },
+  );
+  await start(worker, client);
+  const asked = Array.from({ length: left }, (_, n) => client.call(SERVICE, n));
+  await pause(100);
+  relay.stall();
+  relay.cut();
+  await until(() => left === 0, 'answered', 20_000);
+  await pause(700);
+  first.kill();
+  await first.ended;
+  relay.heal();
+  await runChild(t, brokerProgram, args).said('started');
+  const ends = await Promise.all(asked);
+  assert.deepEqual(
+    ends,
+    ends.map((_, n) => n),
+  );
+});
+
+test('a broker that is killed while a large reply is under way to its client does not take it with it', async (t) => {
+  const peers = peersFor(t, 'tcp');
+  const args = { endpoint: peers.endpoint, conf: { heartbeat: 200, liveness: 30 } };
+  const first = runChild(t, brokerProgram, args);
+  await first.said('started');
+  const relay = new Relay(peers.endpoint);
+  t.after(() => relay.close());
+  const client = peersFor(t, 'tcp', await relay.listen()).client({ timeout: -1 });
+  const large = Buffer.alloc(8_000_000, 7);
+  const worker = peers.worker((_, reply) => reply.end(large));
+  await start(worker, client);
+  relay.slow(20_000);
+  const asked = client.call(SERVICE, 1);
+  await pause(1500);
+  first.kill();
+  await first.ended;
+  relay.heal();
+  await runChild(t, brokerProgram, args).said('started');
+  assert.ok(large.equals(await asked));
+});
 
 test('a broker that stops in order hands over: what runs, what waits, and what is under way', async (t) => {
   const peers = peersFor(t, 'tcp');

@@ -129,8 +129,9 @@ impl Driver {
             }
             false => (self.machine).handle_message(now, from, &mut self.frames),
         }
-        if is_hello && let Some(took) = self.arrived.take() {
-            self.machine.note_arrival(from, took);
+        if is_hello {
+            let first = self.names.payer(self.inbound.from());
+            (self.machine).note_arrival(from, self.arrived.take(), first);
         }
         if self.machine.bad_messages() != bad {
             self.hear_stranger(now);

@@ -3,6 +3,13 @@
 use crate::proto::Time;
 use std::time::Duration;
 
+/// How much longer than others a peer may take to return, whose connection had existed for this time when its hello
+/// arrived: a few round trips.
+pub(super) fn distance(took: Duration) -> Duration {
+    let distance = took.saturating_sub(NEAR).saturating_mul(ATTEMPTS);
+    distance.min(MAX_DISTANCE)
+}
+
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Heartbeats {
     /// When the last message of the peer arrived.
@@ -46,10 +53,8 @@ impl Heartbeats {
         self.heard = now;
     }
 
-    /// Its connection had existed for this time when its hello arrived: a few round trips.
-    pub(super) fn note_arrival(&mut self, took: Duration) {
-        let distance = took.saturating_sub(NEAR).saturating_mul(ATTEMPTS);
-        self.distance = distance.min(MAX_DISTANCE).as_millis() as u16;
+    pub(super) fn set_distance(&mut self, distance: Duration) {
+        self.distance = distance.as_millis() as u16;
     }
 
     /// How much longer the peer may take to return than others.
@@ -109,15 +114,12 @@ mod tests {
 
     #[test]
     fn a_peer_that_takes_long_to_be_heard_has_more_time_to_return() {
-        let mut beats = Heartbeats::new(Time::ZERO, INTERVAL);
-        let mut distance = |ms| {
-            beats.note_arrival(Duration::from_millis(ms));
+        let of = |ms| {
+            let mut beats = Heartbeats::new(Time::ZERO, INTERVAL);
+            beats.set_distance(distance(Duration::from_millis(ms)));
             beats.distance().as_millis()
         };
-        assert_eq!(
-            [0, 50, 51, 385, 9000].map(&mut distance),
-            [0, 0, 16, 5360, 10_000]
-        );
+        assert_eq!([0, 50, 51, 385, 9000].map(of), [0, 0, 16, 5360, 10_000]);
     }
 
     #[test]

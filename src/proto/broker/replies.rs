@@ -4,7 +4,7 @@ use super::collected::Collected;
 use super::context::Context;
 use super::incoming::RequestHead;
 use super::keys::{ClientKey, RequestKey};
-use super::reply_log::{Entry, OVERHEAD, ReplyLogs, continued};
+use super::reply_log::{Entry, FREE, OVERHEAD, ReplyLogs, continued};
 use super::requests::{Part, Request};
 use super::{Outgoing, Transmit, fanout};
 use crate::wire::omdp::{Ack, ReplyKind, ToClient, error_for_old};
@@ -73,7 +73,12 @@ impl<F: Frame> Replies<F> {
         let Some(client) = cx.clients.get(client_key) else {
             return;
         };
-        if !client.unresumed.is_empty() && cx.clients.is_unresumed(key, &cx.requests) {
+        let is_resuming = !client.unresumed.is_empty();
+        let is_away = client.absence.is_some() || is_resuming;
+        if is_away || client.is_behind {
+            cx.keep_at_worker(key);
+        }
+        if is_resuming && cx.clients.is_unresumed(key, &cx.requests) {
             let entry = Entry {
                 rid,
                 part,
@@ -263,6 +268,9 @@ impl<F: Frame> Replies<F> {
     /// Drops the messages that a client has received from its log.
     pub(super) fn acknowledge(&mut self, cx: &mut Context<F>, client: ClientKey, ack: Ack) {
         self.logs.acknowledge(client, ack.messages);
+        if self.logs.bytes(client) <= FREE {
+            cx.clients.end_behind(client);
+        }
         self.logs.release(cx, client);
     }
 }

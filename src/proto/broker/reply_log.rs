@@ -48,7 +48,7 @@ impl<F: Frame> Entry<F> {
 
 /// Bytes of each log that are not charged. More than a client leaves without acknowledgement, unless its replies are
 /// large.
-const FREE: usize = 256 * 1024;
+pub(super) const FREE: usize = 256 * 1024;
 
 /// The log of one client.
 #[derive(Debug)]

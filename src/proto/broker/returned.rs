@@ -255,10 +255,34 @@ impl<F: Frame> Context<F> {
         let worker = self.workers.get_mut(key);
         if let Some(worker) = worker.filter(|worker| worker.hello.is_some())
             && worker.unacknowledged.count(bytes)
-            && let Some(ack) = worker.unacknowledged.take()
+            && let Some(ack) = self.take_ack(key)
         {
             let message = self.ack_for(key, ack);
             self.send_worker(key, message);
+        }
+    }
+
+    /// Takes the acknowledgement for a worker, if there is anything to acknowledge. It is withheld while a client may
+    /// lack replies of this worker: if this broker dies meanwhile, only the worker has them.
+    pub(super) fn take_ack(&mut self, key: WorkerKey) -> Option<Ack> {
+        let worker = self.workers.get_mut(key)?;
+        let client = worker.kept_for.and_then(|key| self.clients.get(key));
+        match client {
+            Some(client) if client.lacks_replies() && !worker.unacknowledged.is_much() => None,
+            _ => {
+                worker.kept_for = None;
+                worker.unacknowledged.take()
+            }
+        }
+    }
+
+    /// Notes that the client of this request may lack a reply for some time.
+    #[cold]
+    pub(super) fn keep_at_worker(&mut self, request: RequestKey) {
+        let client = self.requests.get(request).map(|request| request.client);
+        let worker = self.requests.worker(request);
+        if let Some(worker) = worker.and_then(|key| self.workers.get_mut(key)) {
+            worker.kept_for = client;
         }
     }
 

@@ -94,7 +94,7 @@ impl<F: Frame> Broker<F> {
         let unclaimed = worker.unclaimed.as_mut();
         let overdue = unclaimed.is_some_and(|each| each.is_over(now, beats.silence(now), grace));
         if worker.beats.take(now, self.cx.config.heartbeat) {
-            let beat = match worker.unacknowledged.take() {
+            let beat = match self.cx.take_ack(key) {
                 Some(ack) => self.cx.ack_for(key, ack),
                 None => ToWorker::Heartbeat,
             };

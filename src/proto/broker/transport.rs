@@ -2,6 +2,7 @@
 
 use super::access::Authorizer;
 use super::accounts::{OverLimit, Scope};
+use super::heartbeats::{self, Heartbeats};
 use super::transport_charges::{self, Way};
 use super::{Broker, Departure, NameDecision, Role, RoutingId, names};
 use crate::proto::Time;
@@ -25,18 +26,36 @@ impl<F: Frame> Broker<F> {
         self.cx.accounts.note_connections(connections);
     }
 
-    /// Records how long the connection of a peer had existed when its hello arrived.
+    /// Records how long the connection of a peer had existed when its hello arrived. A peer that shares the connection of
+    /// another one, whose hello came first, is as distant as that one.
     #[cold]
-    pub fn note_arrival(&mut self, peer: &[u8], took: Duration) {
+    pub fn note_arrival(&mut self, peer: &[u8], took: Option<Duration>, first: &[u8]) {
+        let distance = match took {
+            Some(took) => Some(heartbeats::distance(took)),
+            None if peer == first => None,
+            None => self.beats_of(first).map(|beats| beats.distance()),
+        };
+        let Some(distance) = distance else {
+            return;
+        };
         if let Some(key) = self.cx.workers.find(peer)
             && let Some(worker) = self.cx.workers.get_mut(key)
         {
-            worker.beats.note_arrival(took);
+            worker.beats.set_distance(distance);
         } else if let Some(key) = self.cx.clients.find(peer)
             && let Some(client) = self.cx.clients.get_mut(key)
         {
-            client.beats.note_arrival(took);
+            client.beats.set_distance(distance);
         }
+    }
+
+    fn beats_of(&self, peer: &[u8]) -> Option<Heartbeats> {
+        let worker = self.cx.workers.find(peer);
+        if let Some(worker) = worker.and_then(|key| self.cx.workers.get(key)) {
+            return Some(worker.beats);
+        }
+        let client = self.cx.clients.find(peer)?;
+        self.cx.clients.get(client).map(|client| client.beats)
     }
 
     /// Handles the first message on a connection with this name. If a worker has the name, the transport has taken it

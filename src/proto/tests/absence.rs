@@ -345,8 +345,10 @@ fn a_distant_peer_has_more_time_to_return() {
     let (mut net, b, w, c) = cast(Some(1));
     net.serve(w, |_| Job::endless());
     net.act(b, |broker, _| {
-        broker.machine.note_arrival(b"W1", ms(300));
-        broker.machine.note_arrival(b"C2", ms(200));
+        broker.machine.note_arrival(b"W1", None, b"C2");
+        broker.machine.note_arrival(b"C2", Some(ms(300)), b"");
+        broker.machine.note_arrival(b"W1", None, b"C2");
+        broker.machine.note_arrival(b"C2", Some(ms(200)), b"");
     });
     let r = ask(&mut net, c, "1");
     net.run(secs(1));

@@ -119,6 +119,60 @@ fn seeds() -> std::ops::Range<u64> {
     0..number.and_then(|text| text.parse().ok()).unwrap_or(8)
 }
 
+/// While a client is away, its replies are at the broker, and stay at their worker as well.
+#[test]
+fn a_broker_that_dies_while_a_client_is_away_takes_no_replies_with_it() {
+    let (mut net, b) = net_of(0);
+    let w = net.worker_with(b, "echo", |config| {
+        config.concurrency = None;
+        config.link.away = secs(60);
+    });
+    net.serve(w, job);
+    let c = net.client_with(b, |config| config.link.away = secs(60));
+    net.run(secs(1));
+    let ask = |net: &mut Net, n: usize| {
+        let body = json(&format!("[{n},2,{}]", 100 + 4 * n));
+        net.request_on(c, "echo", body, FOREVER)
+    };
+    let requests: Vec<u64> = (0..100).map(|n| ask(&mut net, n)).collect();
+    net.run(ms(50));
+    net.pause(c);
+    net.cut(c, &[Side::Broker]);
+    // The last replies come, and are acknowledged, when the first are old.
+    net.run(ms(950));
+    net.restart(b);
+    net.resume(c);
+    net.run(secs(30));
+    for (n, request) in requests.into_iter().enumerate() {
+        let body = json(&format!("[{n},2,{}]", 100 + 4 * n));
+        assert_eq!(net.seen(c, request).end, Some(End::Final(body)), "{n}");
+        assert_eq!(net.seen(c, request).partials.len(), 2, "{n}");
+    }
+    assert_eq!(net[w].machine.kept(), 0);
+}
+
+/// So they do while a client receives a large one slowly.
+#[test]
+fn a_broker_that_dies_while_a_client_receives_a_large_reply_does_not_take_it_with_it() {
+    let (mut net, b) = net_of(0);
+    let w = net.worker_with(b, "echo", |config| config.link.away = secs(60));
+    let large = json(&format!("\"{}\"", "x".repeat(3_000_000)));
+    let reply = large.clone();
+    net.serve(w, move |_| Job::echo(&reply).parts(1).every(ms(200)));
+    let c = net.client_with(b, |config| config.link.away = secs(60));
+    net.run(secs(1));
+    let request = net.request_on(c, "echo", json("1"), FOREVER);
+    net.run(ms(100));
+    net.partition(c);
+    net.run(ms(6000));
+    assert_eq!(net.seen(c, request).end, None);
+    net.restart(b);
+    net.heal(c);
+    net.run(secs(30));
+    assert_eq!(net.seen(c, request).end, Some(End::Final(large)));
+    assert_eq!(net[w].machine.kept(), 0);
+}
+
 #[test]
 fn cuts_of_connections_lose_nothing() {
     for seed in seeds() {

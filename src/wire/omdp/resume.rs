@@ -55,6 +55,9 @@ impl Ack {
     /// An acknowledgement is due after this many replies, or this many bytes. Until then the sender keeps them.
     const DUE_MESSAGES: u32 = 64;
     const DUE_BYTES: u32 = 64 * 1024;
+    /// One is withheld up to this many replies, or this many bytes.
+    const MOST_MESSAGES: u32 = 16 * 1024;
+    const MOST_BYTES: u32 = 64 * 1024 * 1024;
 
     /// Counts one more reply. Returns true if an acknowledgement is due.
     pub fn count(&mut self, bytes: usize) -> bool {
@@ -62,6 +65,11 @@ impl Ack {
         self.messages += 1;
         self.bytes = self.bytes.saturating_add(bytes);
         self.messages >= Ack::DUE_MESSAGES || self.bytes >= Ack::DUE_BYTES
+    }
+
+    /// Whether it is for so many replies, or so many bytes, that the sender is to keep no more.
+    pub fn is_much(&self) -> bool {
+        self.messages >= Ack::MOST_MESSAGES || self.bytes >= Ack::MOST_BYTES
     }
 
     /// Takes the acknowledgement, if there is anything to acknowledge.

@@ -37,6 +37,8 @@ pub(in crate::proto::broker) struct Client {
     pub(in crate::proto::broker) is_looked_at: bool,
     /// Whether it did not answer in time when it was asked to release parked requests.
     pub(in crate::proto::broker) did_not_release: bool,
+    /// Whether it has not acknowledged replies of more than [`FREE`](crate::proto::broker::reply_log::FREE) bytes.
+    pub(in crate::proto::broker) is_behind: bool,
     /// Whether messages to it wait at the transport, because it takes less than it is sent.
     pub(in crate::proto::broker) congested: bool,
     /// Cost of all parts that it has not read, over all its requests.
@@ -79,6 +81,12 @@ impl Client {
     /// Whether it understands packed frames.
     pub(in crate::proto::broker) fn packs(&self) -> bool {
         self.hello.as_ref().is_some_and(|hello| hello.packs)
+    }
+
+    /// Whether replies that were kept for it may not have reached it: it is detached, or has not resumed its requests, or
+    /// is behind.
+    pub(in crate::proto::broker) fn lacks_replies(&self) -> bool {
+        self.absence.is_some() || self.is_behind || (self.returned > 0 && !self.has_resumed)
     }
 
     /// Whether it acknowledges replies.

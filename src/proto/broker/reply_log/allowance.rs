@@ -73,6 +73,7 @@ impl<F: Frame> ReplyLogs<F> {
             return false;
         }
         client.charged += bytes;
+        client.is_behind = true;
         self.allow(key, bytes);
         true
     }

@@ -4,7 +4,7 @@ use crate::proto::Time;
 use crate::proto::broker::RoutingId;
 use crate::proto::broker::absence::{Absence, Unclaimed};
 use crate::proto::broker::heartbeats::Heartbeats;
-use crate::proto::broker::keys::{AccountKey, ServiceKey};
+use crate::proto::broker::keys::{AccountKey, ClientKey, ServiceKey};
 use crate::proto::broker::pace::Pace;
 use crate::proto::broker::ready::{Line, Position};
 use crate::proto::broker::running::Running;
@@ -65,6 +65,8 @@ pub(in crate::proto::broker) struct Worker {
     pub(in crate::proto::broker) lives: Vec<(Box<str>, u64)>,
     /// Replies that have not been acknowledged to it.
     pub(in crate::proto::broker) unacknowledged: Ack,
+    /// The latest client that may have lacked a reply of this worker for some time.
+    pub(in crate::proto::broker) kept_for: Option<ClientKey>,
     pub(in crate::proto::broker) beats: Heartbeats,
     /// When it was last asked for a sign of life.
     pub(in crate::proto::broker) pinged: Option<Time>,
@@ -142,6 +144,7 @@ impl Worker {
             is_new: false,
             lives: Vec::new(),
             unacknowledged: Ack::default(),
+            kept_for: None,
             beats,
             pinged: None,
             account,
