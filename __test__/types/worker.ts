@@ -40,6 +40,9 @@ typed.on('request', (job, reply) => {
   const more: boolean = reply.write(Buffer.from('a'));
   reply.write(Buffer.from('a'), (error) => error?.message);
   reply.write(Buffer.from('a'), 'utf8', () => {});
+  reply.write(Buffer.from('a'), { transfer: true }, () => {});
+  // @ts-expect-error: an option that does not exist
+  reply.write(Buffer.from('a'), { transfre: true });
   // @ts-expect-error partials are Buffers
   reply.write('a');
   if (!reply.active() || reply.ended || reply.signal.aborted) return;

@@ -1,12 +1,35 @@
 //! Received bytes as Buffers: small ones are copied, large ones are the memory in which they arrived.
 
-use super::external::{self, LARGE};
+use super::external::LARGE;
 use crate::io::{Message, OwnBytes};
 use napi::bindgen_prelude::*;
 use napi::{Env, sys};
+use std::cell::Cell;
 use std::ffi::c_void;
 use std::ptr;
 use std::sync::atomic::{AtomicBool, Ordering};
+
+/// After this number of bytes V8 is given the opportunity to release some.
+const CHECKED: usize = 4 * 1024 * 1024;
+
+/// Reports that V8 refers to this number of bytes more.
+///
+/// V8 collects its young objects, which is fast, when they have 32 MiB outside of its heap. But it checks this only when
+/// it allocates such memory itself; what others have allocated would stay until 64 MiB cause a collection of all
+/// objects. So it is asked for a few bytes now and then.
+fn made(env: &Env, bytes: usize) {
+    thread_local! {
+        static UNCHECKED: Cell<usize> = const { Cell::new(0) };
+    }
+    let unchecked = UNCHECKED.get() + bytes;
+    if unchecked < CHECKED {
+        return UNCHECKED.set(unchecked);
+    }
+    UNCHECKED.set(0);
+    let (mut data, mut value) = (ptr::null_mut(), ptr::null_mut());
+    // SAFETY: both results are written to variables of their types, and are not used. A failure has no effect.
+    unsafe { sys::napi_create_arraybuffer(env.raw(), 8, &mut data, &mut value) };
+}
 
 /// Whether this runtime has refused external memory, as Electron does.
 static IS_REFUSED: AtomicBool = AtomicBool::new(false);
@@ -50,7 +73,7 @@ fn external<'env>(env: &'env Env, own: OwnBytes) -> Result<BufferSlice<'env>> {
             }
             return BufferSlice::copy_from(env, std::slice::from_raw_parts(memory, own.len()));
         }
-        external::made(env, len);
+        made(env, len);
         BufferSlice::from_napi_value(env.raw(), value)
     }
 }

@@ -1,38 +1,15 @@
-//! Memory outside of V8's heap, and strings in it. V8 would allocate, touch and release each page of a large string,
+//! Strings outside of V8's heap. V8 would allocate, touch and release each page of a large string,
 //! which takes several times as long as the copy itself.
 
 use crate::io::Message;
 use napi::bindgen_prelude::*;
 use napi::{Env, JsString, sys};
-use std::cell::Cell;
 use std::ffi::{c_char, c_void};
 use std::ops::Range;
 use std::ptr;
 
 /// For shorter strings and Buffers V8 has memory at hand, and a copy costs no more.
 pub(super) const LARGE: usize = 128 * 1024;
-
-/// After this number of bytes V8 is given the opportunity to release some.
-const CHECKED: usize = 4 * 1024 * 1024;
-
-/// Reports that V8 refers to this number of bytes more.
-///
-/// V8 collects its young objects, which is fast, when they have 32 MiB outside of its heap. But it checks this only when
-/// it allocates such memory itself; what others have allocated would stay until 64 MiB cause a collection of all
-/// objects. So it is asked for a few bytes now and then.
-pub(super) fn made(env: &Env, bytes: usize) {
-    thread_local! {
-        static UNCHECKED: Cell<usize> = const { Cell::new(0) };
-    }
-    let unchecked = UNCHECKED.get() + bytes;
-    if unchecked < CHECKED {
-        return UNCHECKED.set(unchecked);
-    }
-    UNCHECKED.set(0);
-    let (mut data, mut value) = (ptr::null_mut(), ptr::null_mut());
-    // SAFETY: both results are written to variables of their types, and are not used. A failure has no effect.
-    unsafe { sys::napi_create_arraybuffer(env.raw(), 8, &mut data, &mut value) };
-}
 
 /// The type of `node_api_create_external_string_latin1`. Node.js 20.4 introduced it, so it is
 /// looked up at run time.
@@ -81,7 +58,6 @@ pub(super) fn string<'env>(
             account(env.raw(), -size);
             return Err(*Box::from_raw(kept));
         }
-        made(env, size as usize);
         Ok(JsString::from_napi_value(env.raw(), string).expect("takes any value"))
     }
 }
