@@ -5,6 +5,7 @@ const { batch, packed, part } = require('../support/packed');
 const { greeting } = require('../support/zmtp');
 const { NUMBERS } = require('./numbers');
 const { SECURED } = require('./secured');
+const { SLOW } = require('./slow');
 const { HELLO, EXT, PAST, KIB, MIB, dial, shake, push, inChannel, ready } = require('./tools');
 
 /**
@@ -642,6 +643,7 @@ const SCENARIOS = {
   },
   ...SECURED,
   ...NUMBERS,
+  ...SLOW,
 };
 
 module.exports = { SCENARIOS };

@@ -7,6 +7,7 @@
 
 mod allowance;
 
+use super::accounts::Accounts;
 use super::keys::ClientKey;
 use crate::wire::omdp::ReplyKind;
 use crate::wire::{Body, Frame};
@@ -46,8 +47,8 @@ impl<F: Frame> Entry<F> {
     }
 }
 
-/// Bytes of each log that are not charged. More than a client leaves without acknowledgement, unless its replies are
-/// large.
+/// Maximum of bytes of each log that are not charged. More than a client leaves without acknowledgement, unless its
+/// replies are large. It is less if there are very many peers.
 pub(super) const FREE: usize = 256 * 1024;
 
 /// The log of one client.
@@ -60,34 +61,44 @@ struct ReplyLog<F> {
     /// Number of messages on the current connection that were dropped before those in `sent`.
     dropped: usize,
     bytes: usize,
-    /// The maximum of `bytes`. All beyond [`FREE`] is charged to the client's account.
+    /// The bytes that are not charged.
+    free: usize,
+    /// The maximum of `bytes`. All beyond `free` is charged to the client's account.
     allowance: usize,
 }
 
-impl<F> Default for ReplyLog<F> {
-    fn default() -> Self {
+impl<F> ReplyLog<F> {
+    fn new(free: usize) -> Self {
         ReplyLog {
             sent: VecDeque::new(),
             lost: HashMap::new(),
             dropped: 0,
             bytes: 0,
-            allowance: FREE,
+            free,
+            allowance: free,
         }
     }
 }
 
-/// The logs of all clients, by key.
+/// The logs of all clients, by key, and how much of a new one is free.
 #[derive(Debug)]
-pub(super) struct ReplyLogs<F>(Vec<ReplyLog<F>>);
+pub(super) struct ReplyLogs<F>(Vec<ReplyLog<F>>, usize);
 
 impl<F: Frame> ReplyLogs<F> {
     pub(super) const fn new() -> Self {
-        ReplyLogs(Vec::new())
+        ReplyLogs(Vec::new(), FREE)
+    }
+
+    /// Adapts what is free of new logs to the number of peers.
+    #[cold]
+    pub(super) fn note_free(&mut self, accounts: &Accounts) {
+        self.1 = accounts.free(FREE);
     }
 
     fn log(&mut self, client: ClientKey) -> &mut ReplyLog<F> {
         if self.0.len() <= client.0 {
-            self.0.resize_with(client.0 + 1, ReplyLog::default);
+            let free = self.1;
+            self.0.resize_with(client.0 + 1, || ReplyLog::new(free));
         }
         &mut self.0[client.0]
     }
@@ -226,7 +237,7 @@ impl<F: Frame> ReplyLogs<F> {
     /// Removes the log of a client.
     pub(super) fn remove(&mut self, client: ClientKey) {
         if let Some(log) = self.0.get_mut(client.0) {
-            *log = ReplyLog::default();
+            *log = ReplyLog::new(self.1);
         }
         while self
             .0
@@ -251,6 +262,7 @@ impl<F: Frame> ReplyLogs<F> {
 mod tests {
     use super::allowance::STEP;
     use super::*;
+    use crate::proto::broker::accounts::HeldLimits;
 
     const CLIENT: ClientKey = ClientKey(2);
 
@@ -347,6 +359,25 @@ mod tests {
         logs.audit(CLIENT);
         assert_eq!(logs.take_back(CLIENT), 2 * (1 + OVERHEAD));
         assert_eq!(logs.take_back(CLIENT), 0);
+    }
+
+    #[test]
+    fn the_more_peers_the_less_is_free_of_a_new_log() {
+        let mut accounts = Accounts::new(HeldLimits {
+            total: 1000 * FREE,
+            ..HeldLimits::NONE
+        });
+        let mut logs = ReplyLogs::new();
+        assert!(logs.sent(ClientKey(0), entry("a", 0, FREE - OVERHEAD)));
+        accounts.note_connections(500);
+        logs.note_free(&accounts);
+        assert!(logs.sent(CLIENT, entry("b", 0, FREE / 4 - OVERHEAD)));
+        assert!(!logs.sent(CLIENT, entry("b", 1, 1)));
+        assert_eq!(logs.lacks(CLIENT), STEP / 4);
+        logs.allow(CLIENT, STEP / 4);
+        logs.acknowledge(CLIENT, 2);
+        assert_eq!(logs.take_back(CLIENT), STEP / 4);
+        assert_eq!(logs.take_back(ClientKey(0)), 0);
     }
 
     #[test]

@@ -23,7 +23,9 @@ impl<F: Frame> Broker<F> {
     /// Records the number of connections. The more there are, the less is kept for each without a charge.
     #[inline]
     pub fn note_connections(&mut self, connections: usize) {
-        self.cx.accounts.note_connections(connections);
+        if self.cx.accounts.note_connections(connections) {
+            self.replies.logs.note_free(&self.cx.accounts);
+        }
     }
 
     /// Records how long the connection of a peer had existed when its hello arrived. A peer that shares the connection of

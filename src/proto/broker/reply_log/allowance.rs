@@ -1,12 +1,16 @@
 //! How large the log of a client may be. It grows by what its account is charged for.
 
-use super::{FREE, OVERHEAD, ReplyLogs};
+#[cfg(test)]
+use super::FREE;
+use super::{OVERHEAD, ReplyLogs};
 use crate::proto::broker::context::Context;
 use crate::proto::broker::keys::ClientKey;
 use crate::wire::Frame;
 
-/// Minimum growth of an allowance, in bytes.
-pub(super) const STEP: usize = 1024 * 1024;
+/// Minimum growth of an allowance, in bytes, and its relation to what is free of the log.
+#[cfg(test)]
+pub(super) const STEP: usize = STEPS * FREE;
+const STEPS: usize = 4;
 
 impl<F: Frame> ReplyLogs<F> {
     /// Whether there is room for one more message of this size, beside those that are `coming`.
@@ -23,15 +27,19 @@ impl<F: Frame> ReplyLogs<F> {
         if used > 0 && needed > cx.config.unacknowledged_bytes {
             return false;
         }
-        let growth = needed.saturating_sub(self.log(key).allowance);
-        growth == 0 || self.grow(cx, key, growth.max(STEP))
+        let log = self.log(key);
+        let growth = needed.saturating_sub(log.allowance);
+        let step = STEPS * log.free;
+        growth == 0 || self.grow(cx, key, growth.max(step))
     }
 
     /// The necessary growth of the allowance.
     pub(super) fn lacks(&self, client: ClientKey) -> usize {
         let log = self.0.get(client.0);
-        log.map_or(STEP, |log| {
-            log.bytes.saturating_sub(log.allowance).max(STEP)
+        log.map_or(STEPS * self.1, |log| {
+            log.bytes
+                .saturating_sub(log.allowance)
+                .max(STEPS * log.free)
         })
     }
 
@@ -45,10 +53,10 @@ impl<F: Frame> ReplyLogs<F> {
         let Some(log) = self.0.get_mut(client.0) else {
             return 0;
         };
-        if log.allowance == FREE || log.bytes > log.allowance / 2 {
+        if log.allowance == log.free || log.bytes > log.allowance / 2 {
             return 0;
         }
-        let surplus = log.allowance - log.bytes.max(FREE);
+        let surplus = log.allowance - log.bytes.max(log.free);
         log.allowance -= surplus;
         surplus
     }
