@@ -1,4 +1,4 @@
-//! The descriptor of a connection without libzmq.
+//! The descriptor of a connection without libzmq; and what the system tells of any descriptor.
 
 use std::io::{self, IoSlice, Read, Write};
 use std::net::{Shutdown, TcpStream};
@@ -29,10 +29,10 @@ pub(in crate::io) fn in_transit(fd: i64) -> u64 {
         return 0;
     };
     let mut bytes: libc::c_int = 0;
-    // SAFETY: the system refuses what is no socket, and writes one int otherwise.
+    // SAFETY: the system refuses what has no output, and writes one int otherwise, for a terminal as well.
     #[cfg(any(target_os = "linux", target_os = "android"))]
     let rc = unsafe { libc::ioctl(fd, libc::TIOCOUTQ, &raw mut bytes) };
-    // SAFETY: as above.
+    // SAFETY: the system refuses what is no socket, and writes one int otherwise.
     #[cfg(target_vendor = "apple")]
     let rc = unsafe {
         let mut size = size_of_val(&bytes) as libc::socklen_t;

@@ -54,6 +54,9 @@ pub(super) struct Changes {
 /// The bytes that are handed to the acceptor at once, in equal shares for the peers that are behind.
 const AT_ONCE: usize = 1024 * 1024;
 
+/// How often the system is asked what a peer has taken that takes no further message, at most.
+const ASKS: Duration = Duration::from_millis(20);
+
 pub(super) struct Outbound {
     limits: Limits,
     /// The cost of all waiting messages.
@@ -178,6 +181,7 @@ impl Outbound {
         let (mut progress, mut goes_on) = (false, false);
         let share = AT_ONCE / self.peers.len();
         let (now, patience, mut sent) = (clock::now(), self.limits.patience, 0);
+        let asks = ASKS.min(patience / 8);
         self.peers.retain(|id, peer| {
             let before = peer.bytes;
             let mut stays = false;
@@ -197,14 +201,17 @@ impl Outbound {
                     }
                     Sent::Full => {
                         peer.waiting.push_front(frames);
-                        // A large message is taken in many parts.
-                        let taken = acceptor.taken(id);
-                        if std::mem::replace(&mut peer.taken, taken) != taken {
-                            peer.progress = now;
-                        }
-                        if !peer.overflowed && now.since(peer.progress) >= patience {
-                            peer.overflowed = true;
-                            news.stuck.push(id.clone());
+                        if now.since(peer.asked) >= asks {
+                            peer.asked = now;
+                            // A large message is taken in many parts.
+                            let taken = acceptor.taken(id);
+                            if std::mem::replace(&mut peer.taken, taken) != taken {
+                                peer.progress = now;
+                            }
+                            if !peer.overflowed && now.since(peer.progress) >= patience {
+                                peer.overflowed = true;
+                                news.stuck.push(id.clone());
+                            }
                         }
                         stays = true;
                         break;

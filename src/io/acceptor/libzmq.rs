@@ -140,8 +140,9 @@ impl Libzmq {
     }
 
     pub(super) fn taken(&self, peer: &[u8]) -> u64 {
-        let arrived = self.connections.arrived_at(peer);
-        arrived.unwrap_or_else(|| self.in_flight(peer) as u64)
+        // Where nothing is counted, what libzmq has released tells that something was taken.
+        let arrived = self.connections.arrived_at(peer).unwrap_or(0);
+        arrived.wrapping_sub(self.in_flight(peer) as u64)
     }
 
     pub(super) fn heard(&mut self, inbound: &Inbound) -> Option<PeerFacts> {

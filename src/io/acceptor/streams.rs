@@ -78,7 +78,7 @@ pub(in crate::io) struct Streams {
     /// The peers of which more of a message that is not complete has arrived.
     receiving: Vec<RoutingId>,
     /// The connections whose events wait for many bytes of a large message.
-    slumbering: VecDeque<usize>,
+    slumbering: VecDeque<(Time, usize)>,
     ended: Vec<RoutingId>,
 }
 

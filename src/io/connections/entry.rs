@@ -37,9 +37,9 @@ pub(super) struct Connection {
 
 impl Connection {
     /// Whether it was reset or timed out, which the process at the other side may not have noticed. One of ipc is reset
-    /// by the end of the process.
+    /// by the end of the process, and one that was ended here may be reset by what its peer still sends.
     pub(super) fn was_reset(&self, fd: Fd) -> bool {
-        !self.address().is_empty() && resets(fd) != self.resets
+        self.stage != Stage::Ended && !self.address().is_empty() && resets(fd) != self.resets
     }
 
     /// Whose incomplete messages have a maximum together.

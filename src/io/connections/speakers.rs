@@ -90,6 +90,10 @@ impl Connections {
         let is_first = self.open.get(&fd)?.stage != Stage::Speaking;
         let id: RoutingId = peer.into();
         let before = self.speakers.insert(id.clone(), (fd, self.serial));
+        // The last message of an earlier connection was received, or is lost.
+        if is_first || before.is_some_and(|(before, _)| before != fd) {
+            self.reset.remove(peer);
+        }
         // The transport has given the name to this connection; the earlier one would receive nothing any more.
         if let Some((before, _)) = before.filter(|&(before, _)| before != fd) {
             self.end_quietly(before);
@@ -124,6 +128,142 @@ impl Connections {
     pub(in crate::io) fn lost(&mut self, peer: &[u8]) {
         if let Some(fd) = self.connection_of(peer) {
             self.given_up.add(fd);
+        }
+    }
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+    use crate::io::connections::entry::Connection;
+    use crate::io::connections::{ConnectionLimits, UnfinishedLimits};
+    use crate::io::monitor::{Monitor, Report, Watch};
+    use crate::io::socket::Socket;
+    use std::time::Duration;
+    use tokio::runtime::{Builder, Runtime};
+
+    const PEER: &[u8] = b"peer";
+
+    /// Numbers that are no descriptors: nothing was counted for them.
+    const FIRST: Fd = 1 << 40;
+    const SECOND: Fd = FIRST + 1;
+
+    struct Side {
+        connections: Connections,
+        _socket: Socket,
+        // Last, because the socket belongs to it.
+        _runtime: Runtime,
+    }
+
+    impl Side {
+        fn new() -> Self {
+            let runtime = Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .expect("a runtime");
+            let entered = runtime.enter();
+            let socket = Socket::router(b"gone").expect("a socket");
+            let monitor = Monitor::new(&socket, Watch::Connections).expect("a monitor");
+            let limits = ConnectionLimits {
+                all: 1000,
+                of_address: 1000,
+                of_user: 1000,
+                silence: None,
+                patience: Duration::from_secs(7),
+                message: 1 << 20,
+                unfinished: UnfinishedLimits {
+                    all: u64::MAX,
+                    of_user: u64::MAX,
+                    of_address: u64::MAX,
+                },
+                names_are_held: false,
+            };
+            let connections = Connections::new(limits, monitor);
+            drop(entered);
+            Side {
+                connections: connections
+                    .map_err(|(_, error)| error)
+                    .expect("a descriptor"),
+                _socket: socket,
+                _runtime: runtime,
+            }
+        }
+
+        fn report(&mut self, event: u32, fd: Fd) {
+            let report = Report {
+                event,
+                value: fd as u64,
+                remote: format!("tcp://127.0.0.1:{}", fd & 7),
+            };
+            self.connections.on_report(Time::ZERO, report);
+        }
+
+        /// A connection over which the peer has sent a message.
+        fn connect(&mut self, fd: Fd) {
+            self.report(zmq_sys::ZMQ_EVENT_ACCEPTED, fd);
+            let news = self.connections.heard(PEER, || (Some(fd), None));
+            assert!(news.is_some_and(|news| news.is_first));
+        }
+
+        fn entry(&mut self, fd: Fd) -> &mut Connection {
+            self.connections.open.get_mut(&fd).expect("it is open")
+        }
+
+        /// As if one more reset were counted.
+        fn reset(&mut self, fd: Fd) {
+            self.entry(fd).resets += 1;
+        }
+
+        fn end(&mut self, fd: Fd) {
+            self.report(zmq_sys::ZMQ_EVENT_DISCONNECTED, fd);
+        }
+
+        fn was_reset(&mut self) -> bool {
+            self.connections.was_reset(PEER)
+        }
+    }
+
+    #[test]
+    fn a_reset_is_known_at_the_last_message_whether_the_end_is_reported_before_or_afterwards() {
+        let mut side = Side::new();
+        side.connect(FIRST);
+        side.reset(FIRST);
+        side.end(FIRST);
+        assert!(side.was_reset() && !side.was_reset());
+        side.connect(FIRST);
+        side.reset(FIRST);
+        assert!(side.was_reset());
+        side.end(FIRST);
+        assert!(side.connections.reset.is_empty());
+        side.connect(FIRST);
+        side.end(FIRST);
+        assert!(!side.was_reset());
+    }
+
+    #[test]
+    fn a_connection_that_was_ended_here_was_not_reset() {
+        let mut side = Side::new();
+        side.connect(FIRST);
+        side.connections.end(FIRST, "over its limit");
+        side.reset(FIRST);
+        assert!(!side.was_reset());
+        side.connect(SECOND);
+        side.connections.end_quietly(SECOND);
+        side.reset(SECOND);
+        side.end(SECOND);
+        assert!(!side.was_reset());
+    }
+
+    #[test]
+    fn the_next_connection_of_a_peer_is_not_that_which_was_reset() {
+        for next in [FIRST, SECOND] {
+            let mut side = Side::new();
+            side.connect(FIRST);
+            side.reset(FIRST);
+            side.end(FIRST);
+            side.connect(next);
+            assert!(side.connections.reset.is_empty());
+            assert!(!side.was_reset());
         }
     }
 }

@@ -39,6 +39,8 @@ pub(super) struct Peer {
     pub(super) progress: Time,
     /// See [`Acceptor::taken`](crate::io::acceptor::Acceptor::taken), at the last look.
     pub(super) taken: u64,
+    /// When that look was.
+    pub(super) asked: Time,
     pub(super) waiting: VecDeque<Vec<Message>>,
     /// The cost of the waiting messages.
     pub(super) bytes: usize,
@@ -53,6 +55,7 @@ impl Peer {
         Peer {
             progress: clock::now(),
             taken: 0,
+            asked: Time::ZERO,
             waiting: VecDeque::new(),
             bytes: 0,
             overflowed: false,

@@ -146,7 +146,8 @@ impl Driver {
             .into_iter()
             .any(|message| message.begins_with(&self.gone))
         {
-            self.connection_ended(now, connection, false);
+            let was_reset = self.acceptor.was_reset(connection);
+            self.connection_ended(now, connection, was_reset);
         }
     }
 

@@ -187,7 +187,7 @@ impl<F: Frame> Context<F> {
 
     /// Gives the workers whose absence was prolonged for a client that has returned the grace time to return as well.
     fn await_workers_of(&mut self, key: ClientKey) {
-        let until = self.now + self.config.reconnect_grace;
+        let grace = self.now + self.config.reconnect_grace;
         let is_prolonged =
             |worker: &Worker| worker.absence.is_some_and(|absence| absence.prolonged);
         let requests = self.clients.get(key).map(|client| &client.requests);
@@ -204,10 +204,11 @@ impl<F: Frame> Context<F> {
             if let Some(key) = worker
                 && let Some(worker) = self.workers.get_mut(key)
                 && let Some(absence) = worker.absence.as_mut().filter(|absence| absence.prolonged)
-                && absence.until != until
             {
-                absence.until = until;
-                prolonged.push(key);
+                let until = grace + worker.beats.distance();
+                if std::mem::replace(&mut absence.until, until) != until {
+                    prolonged.push(key);
+                }
             }
         }
         for key in prolonged {
@@ -218,10 +219,11 @@ impl<F: Frame> Context<F> {
     /// Extends the absence of a worker while all clients of its requests are absent as well: nobody could be told that
     /// it is lost. Returns false if the absence is over.
     pub(super) fn prolongs_absence(&mut self, key: WorkerKey) -> bool {
-        let (now, span) = (self.now, self.config.reconnect_grace);
+        let (now, grace) = (self.now, self.config.reconnect_grace);
         let Some(worker) = self.workers.get_mut(key) else {
             return false;
         };
+        let span = grace + worker.beats.distance();
         let mut clients = worker
             .running
             .iter()

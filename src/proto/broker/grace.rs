@@ -46,17 +46,18 @@ struct Lingering {
 
 fn lingering(config: &BrokerConfig, client: &Client) -> Option<Lingering> {
     let hello = client.hello.as_ref();
+    let grace = config.reconnect_grace + client.beats.distance();
     let (may_live, span) = match client.absence?.why {
         Departure::Silence => (true, LINGER),
         why @ Departure::Broken => {
-            let span = config.blindness(why, hello) + config.reconnect_grace;
+            let span = config.blindness(why, hello) + grace;
             (true, span)
         }
         Departure::Connection => {
             let late = config.delay(Departure::Silence, hello);
-            let span = config.patience(hello) + late + config.reconnect_grace;
+            let span = config.patience(hello) + late + grace;
             // The heartbeat of a hello may be of any length.
-            (false, span.min(LINGER.max(config.reconnect_grace)))
+            (false, span.min(LINGER.max(grace)))
         }
         _ => return None,
     };

@@ -369,6 +369,48 @@ fn a_distant_peer_has_more_time_to_return() {
     assert_eq!(net[b].machine.load()[0], 0);
 }
 
+/// It is given up by steps: what runs goes on for longer than the first one, which the distance has extended already.
+#[test]
+fn the_requests_of_a_distant_client_go_on_for_longer_as_well() {
+    let (mut net, b, w, c) = cast(Some(1));
+    net.serve(w, |_| Job::endless());
+    net.act(b, |broker, _| {
+        broker.machine.note_arrival(b"C2", Some(secs(1)), b"")
+    });
+    ask(&mut net, c, "1");
+    net.run(secs(1));
+    net.power_off(c);
+    net.find_dead_connections();
+    // The grace time, and 10 seconds for the distance.
+    net.run(secs(12));
+    assert_eq!(net[b].machine.load()[0], 1);
+    // And as long as the client may not notice the reset.
+    net.run(ms(6400));
+    assert_eq!(net[b].machine.load()[0], 1);
+    net.run(ms(200));
+    assert_eq!(net[b].machine.load()[0], 0);
+}
+
+#[test]
+fn a_distant_worker_may_return_later_than_the_client_that_was_away_as_well() {
+    let (mut net, b, w, c) = cast(Some(1));
+    net.serve(w, |body| Job::echo(body).every(secs(3)));
+    net.act(b, |broker, _| {
+        broker.machine.note_arrival(b"W1", Some(secs(1)), b"")
+    });
+    let r = ask(&mut net, c, "1");
+    net.run(secs(1));
+    net.pause(w);
+    net.pause(c);
+    net.run(secs(35));
+    net.resume(c);
+    net.run(secs(8));
+    net.resume(w);
+    net.run(secs(10));
+    assert_eq!(net.end(c, r), done("1"));
+    assert_eq!(net.started(w), ["1"]);
+}
+
 /// As the end of such a connection by a close.
 #[test]
 fn a_client_without_requests_whose_connection_was_reset_is_not_reported() {

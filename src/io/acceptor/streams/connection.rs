@@ -35,6 +35,8 @@ pub(super) struct Connection {
     pub(super) unfinished: usize,
     /// Its actual size at the last look.
     pub(super) seen: usize,
+    /// When it was last reported that more of its unfinished message has arrived.
+    pub(super) told: Time,
     /// Whether it is among those whose events wait for many bytes.
     pub(super) is_slumbering: bool,
     /// Whether a message has come.
@@ -126,6 +128,7 @@ impl Connection {
             id: None,
             unfinished: 0,
             seen: 0,
+            told: Time::ZERO,
             is_slumbering: false,
             speaks: false,
             is_queued: false,

@@ -63,18 +63,26 @@ impl Streams {
     /// Reads some of the connections whose events wait for many bytes: over a slow link they arrive after the time in
     /// which the peer counts as silent.
     fn wake_slumbering(&mut self) {
-        for _ in 0..self.slumbering.len().min(MAX_CHECKED) {
-            let Some(index) = self.slumbering.pop_front() else {
+        let mut room = MAX_CHECKED;
+        for _ in 0..self.slumbering.len() {
+            if room == 0 {
+                return;
+            }
+            let Some((since, index)) = self.slumbering.pop_front() else {
                 return;
             };
-            let Some(connection) = self.connections.get_mut(index) else {
+            // Those that have ended are still among them.
+            let connection = self.connections.get_mut(index);
+            let Some(connection) = connection.filter(|it| it.is_slumbering && it.since == since)
+            else {
                 continue;
             };
             connection.is_slumbering = connection.input.slumbers();
             if !connection.is_slumbering {
                 continue;
             }
-            self.slumbering.push_back(index);
+            room -= 1;
+            self.slumbering.push_back((since, index));
             if !connection.is_queued && !connection.is_paused {
                 connection.input.wake();
                 connection.is_queued = true;
@@ -153,9 +161,6 @@ impl Streams {
         self.given_up.remove(index);
         if connection.is_expiring {
             self.expiring.retain(|&of| of != index);
-        }
-        if connection.is_slumbering {
-            self.slumbering.retain(|&of| of != index);
         }
         if !connection.host().is_empty() {
             self.of_address.remove(connection.host());

@@ -7,9 +7,13 @@ use crate::io::acceptor::Unfinished;
 use crate::io::inbound::Inbound;
 use crate::io::stream::TURN;
 use crate::wire::zmtp;
+use std::time::Duration;
 
 /// The work, in bytes, after which the driver has its turn even if no message is complete.
 const EFFORT: usize = 1024 * 1024;
+
+/// How often a connection is reported over which a large message arrives: it may have many peers.
+pub(super) const SIGNS: Duration = Duration::from_millis(20);
 
 /// The work of a look at a connection.
 const LOOK_AT: usize = 1024;
@@ -65,6 +69,7 @@ impl Streams {
                         continue;
                     }
                     self.leave(index, goes_on);
+                    self.note_slumber(index);
                     self.report_unfinished(index);
                     if !self.unfinished.is_empty() {
                         return false;
@@ -83,6 +88,16 @@ impl Streams {
         }
     }
 
+    /// Notes that events of a connection wait for many bytes. They may begin to do so without a new byte.
+    fn note_slumber(&mut self, index: usize) {
+        if let Some(connection) = self.connections.get_mut(index)
+            && connection.input.slumbers()
+            && !std::mem::replace(&mut connection.is_slumbering, true)
+        {
+            self.slumbering.push_back((connection.since, index));
+        }
+    }
+
     /// Reports what there is of a large message that is not complete, so that it is charged to its sender, who is not
     /// silent.
     fn report_unfinished(&mut self, index: usize) {
@@ -91,15 +106,17 @@ impl Streams {
             return;
         };
         let bytes = connection.input.unfinished();
+        if bytes == 0 {
+            // The next message may be found with as many bytes.
+            connection.seen = 0;
+        }
         if bytes == connection.unfinished {
             return;
         }
-        if bytes > 0 && std::mem::replace(&mut connection.seen, bytes) != bytes {
+        if bytes > 0 && bytes != connection.seen && self.now.since(connection.told) >= SIGNS {
+            connection.seen = bytes;
+            connection.told = self.now;
             self.receiving.extend(connection.id.clone());
-            if connection.input.slumbers() && !connection.is_slumbering {
-                connection.is_slumbering = true;
-                self.slumbering.push_back(index);
-            }
         }
         let bytes = match (bytes as u64) < self.limits.unfinished.least(open) {
             true => 0,

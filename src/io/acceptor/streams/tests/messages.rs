@@ -1,6 +1,7 @@
 //! Messages and commands.
 
 use super::*;
+use crate::io::acceptor::streams::receiving::SIGNS;
 use crate::io::acceptor::streams::sending::MAX_UNSENT;
 
 #[test]
@@ -151,4 +152,62 @@ fn a_reset_is_told_from_an_end() {
         side.streams.flush();
     }
     side.hears(&[b"ended", GONE]);
+}
+
+#[test]
+fn each_large_message_that_stays_incomplete_is_a_sign_of_life_and_wakes_its_connection() {
+    let mut side = Side::new(|_| {});
+    let mut stream = side.peer(b"me");
+    let body = vec![1; 2_000_000];
+    let message = current(&[&body]);
+    for _ in 0..3 {
+        let (first, rest) = message.split_at(50_000);
+        stream.set_nonblocking(false).unwrap();
+        stream.write_all(first).unwrap();
+        side.until("a part", |side| !side.streams.receiving.is_empty());
+        assert_eq!(side.streams.take_receiving().unwrap().len(), 1);
+        let sent = clock::now();
+        side.until("a slumber", |side| !side.streams.slumbering.is_empty());
+        side.until("a while", |_| clock::now().since(sent) > SIGNS);
+        std::thread::scope(|scope| {
+            scope.spawn(|| (&stream).write_all(rest).unwrap());
+            side.hears(&[b"me", &body]);
+        });
+        side.streams.take_receiving();
+        side.until("no slumber", |side| side.streams.slumbering.is_empty());
+    }
+}
+
+#[test]
+fn parts_that_follow_each_other_are_one_sign_of_life() {
+    let mut side = Side::new(|_| {});
+    let mut stream = side.peer(b"me");
+    let message = current(&[&vec![1; 4_000_000]]);
+    stream.set_nonblocking(false).unwrap();
+    let (mut signs, begin) = (0, clock::now());
+    for part in message.chunks(4000).take(500) {
+        stream.write_all(part).unwrap();
+        side.turn();
+        signs += side.streams.take_receiving().map_or(0, |peers| peers.len());
+    }
+    let most = clock::now().since(begin).as_millis() / SIGNS.as_millis() + 1;
+    assert!(signs as u128 <= most, "{signs} of {most}");
+}
+
+/// Another connection may have the place of one that has ended.
+#[test]
+fn connections_that_end_slumber_no_longer() {
+    let mut side = Side::new(|_| {});
+    let message = current(&[&vec![1; 2_000_000]]);
+    for id in [b"a", b"b"] {
+        let mut stream = side.peer(id);
+        stream.write_all(&message[..50_000]).unwrap();
+        side.until("a slumber", |side| {
+            let mut all = side.streams.connections.iter();
+            all.any(|(_, connection)| connection.is_slumbering)
+        });
+        drop(stream);
+        side.hears(&[id, GONE]);
+    }
+    side.until("none", |side| side.streams.slumbering.is_empty());
 }
