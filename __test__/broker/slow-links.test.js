@@ -6,10 +6,10 @@ const { Client, Worker, curveKeyPair } = require('../..');
 const { Relay } = require('../chaos/relay');
 const { SERVICE, peersFor, start } = require('../support/peers');
 
-const BEATS = { heartbeat: 100, liveness: 3 };
-/** Takes a second at this number of bytes in 10 ms. */
-const BODY = Buffer.alloc(3_000_000, 7);
-const RATE = 30_000;
+const BEATS = { heartbeat: 250, liveness: 4 };
+/** Takes two seconds at this number of bytes in 10 ms. */
+const BODY = Buffer.alloc(2_000_000, 7);
+const RATE = 10_000;
 
 const server = curveKeyPair();
 /** The options of the broker, and of its peers. */
@@ -63,7 +63,7 @@ describe('a body that takes longer than a peer may be silent', { concurrency: 4 
     for (const role of ['worker', 'client']) {
       test(`from and to a ${role} over ${transport}, ${mechanism}`, async (t) => {
         const { client, lost } = await behind(t, { transport, mechanism, role });
-        const reply = await client.call(SERVICE, BODY, { timeout: 20_000 });
+        const reply = await client.call(SERVICE, BODY, { timeout: 60_000 });
         assert.ok(BODY.equals(reply));
         assert.deepEqual(lost, []);
       });
@@ -74,7 +74,7 @@ describe('a body that takes longer than a peer may be silent', { concurrency: 4 
     test(`to a worker of several services, ${mechanism}`, async (t) => {
       const echo = (data, reply) => reply.end(data.length);
       const { client, lost } = await behind(t, { mechanism, role: 'worker', services: { a: echo, b: echo } });
-      const sizes = ['a', 'b'].map((service) => client.call(service, BODY, { timeout: 20_000 }));
+      const sizes = ['a', 'b'].map((service) => client.call(service, BODY, { timeout: 60_000 }));
       assert.deepEqual(await Promise.all(sizes), [BODY.length, BODY.length]);
       assert.deepEqual(lost, []);
     });
