@@ -74,6 +74,30 @@ const NUMBERS = {
       await pause(1000);
     },
   },
+  'first frames and single small frames over PLAIN': {
+    about:
+      'first frames of 4 MiB over 150 connections of a user without rights, and frames of 40 bytes one by one',
+    users: 'plain',
+    async run(_connect, scale, endpoint) {
+      for (let n = 0; n < 150 * scale; n += 1) {
+        const socket = await dial(endpoint);
+        await sayPlain(socket, 'attacker', 'attacker');
+        // Not all of it is read.
+        socket.write(frame(1, Buffer.alloc(4 * MIB)));
+      }
+      const small = frame(1, Buffer.alloc(40));
+      const sockets = [];
+      for (let n = 0; n < 50 * scale; n += 1) {
+        const socket = await speakPlain(endpoint);
+        socket.setNoDelay(true);
+        sockets.push(socket);
+      }
+      for (let sent = 0; sent < 3000; sent += 1) {
+        for (const socket of sockets) socket.write(small);
+        await pause(1);
+      }
+    },
+  },
   'questions about very many services': {
     about: 'requests to ever new services of a user about whom the callback authorize is asked each time',
     users: true,

@@ -28,8 +28,8 @@ const uint64_t part_cost = 62;
 //  which libzmq finds its queue full is passed, and counted, twice.
 const uint32_t most_parts = 16384 + 8;
 
-//  The maximum number of bytes before the end of the handshake.
-const uint64_t most_of_handshake = 65536;
+//  The maximum number of bytes before the end of the handshake. They need less than one kilobyte.
+const uint64_t most_of_handshake = 8192;
 
 //  How much is read at once near a limit.
 const uint64_t most_at_once = 65536;
@@ -51,7 +51,7 @@ struct counts_t
 {
     //  Bytes, and the cost of parts.
     std::atomic<uint64_t> received;
-    //  Its value when a message was last complete. The first one is the routing id, at the end of the handshake.
+    //  Its value when a message was last complete. The first one of a ROUTER is the routing id, at the end of the handshake.
     std::atomic<uint64_t> complete;
     //  What the system has taken for the connection.
     std::atomic<uint64_t> sent;
@@ -64,12 +64,16 @@ struct counts_t
     std::atomic<uint32_t> parts;
     //  Why it was ended here, until the broker asks.
     std::atomic<int> cut;
-    //  Whether it ends when it is read again: what the system has received does not count any more. The broker writes it
+    //  The number of the connection among those with this descriptor, from 1 on.
+    std::atomic<uint32_t> serial;
+    //  The one that ends when it is read again: what the system has received does not count any more. The broker writes it
     //  too.
-    std::atomic<bool> ends;
+    std::atomic<uint32_t> ends;
     //  Whether bytes wait that must not be read yet.
     std::atomic<bool> waits;
     //  Whether it is one of a ROUTER.
+    std::atomic<bool> is_limited;
+    //  Whether it is one whose handshake has ended. Those that have no key take nothing from others.
     std::atomic<bool> is_pooled;
 };
 
@@ -109,8 +113,10 @@ uint64_t unfinished (const counts_t &counts_)
 {
     //  In this order, because messages may become complete between the two: too few are harmless, too many are not.
     const uint64_t now = counts_.received.load (std::memory_order_acquire);
-    const uint64_t before = counts_.complete.load (std::memory_order_relaxed);
-    return now > before ? now - before : 0;
+    const uint64_t before = counts_.complete.load (std::memory_order_acquire);
+    //  Another connection may have begun between the two.
+    const uint64_t then = counts_.received.load (std::memory_order_relaxed);
+    return then >= now && now > before ? now - before : 0;
 }
 
 void add (counts_t &counts_, uint64_t bytes_)
@@ -122,8 +128,15 @@ void add (counts_t &counts_, uint64_t bytes_)
 
 void finish (counts_t &counts_)
 {
-    if (counts_.is_pooled.load (std::memory_order_relaxed))
-        pool.fetch_sub (unfinished (counts_), std::memory_order_relaxed);
+    const uint64_t bytes = unfinished (counts_);
+    if (counts_.is_pooled.load (std::memory_order_relaxed)) {
+        //  Most messages share their last read with the one before.
+        if (bytes > 0)
+            pool.fetch_sub (bytes, std::memory_order_relaxed);
+    } else if (counts_.is_limited.load (std::memory_order_relaxed)) {
+        counts_.is_pooled.store (true, std::memory_order_relaxed);
+        pooled.fetch_add (1, std::memory_order_relaxed);
+    }
     counts_.complete.store (counts_.received.load (std::memory_order_relaxed), std::memory_order_relaxed);
     counts_.parts.store (0, std::memory_order_relaxed);
 }
@@ -139,6 +152,10 @@ uint64_t small_size ()
 //  How much may be read now.
 uint64_t readable (const counts_t &counts_)
 {
+    if (counts_.complete.load (std::memory_order_relaxed) == 0) {
+        const uint64_t received = counts_.received.load (std::memory_order_relaxed);
+        return received < most_of_handshake ? most_of_handshake - received : 0;
+    }
     const uint64_t most = room.load (std::memory_order_relaxed);
     const uint64_t all = pool.load (std::memory_order_relaxed);
     //  Nobody has set it.
@@ -150,7 +167,8 @@ uint64_t readable (const counts_t &counts_)
     const uint64_t allowed = counts_.allowed.load (std::memory_order_relaxed);
     if (mine < allowed)
         return allowed - mine;
-    return mine < small_size () ? most_at_once : 0;
+    const uint64_t small = small_size ();
+    return mine < small ? small - mine : 0;
 }
 
 //  The system reports a connection with unread bytes again at once. A rest leaves the processor to those that work on the
@@ -186,6 +204,13 @@ void note_failure (counts_t &counts_)
         return;
     counts_.resets.store (counts_.resets.load (std::memory_order_relaxed) + 1, std::memory_order_release);
 }
+
+//  Has this connection end when it is read again, here.
+void cut (counts_t &counts_, int why_)
+{
+    counts_.cut.store (why_, std::memory_order_relaxed);
+    counts_.ends.store (counts_.serial.load (std::memory_order_relaxed), std::memory_order_relaxed);
+}
 }
 
 namespace zmq
@@ -199,21 +224,21 @@ static fd_t zmq_sys_begins (fd_t fd_, int type_)
         return fd_;
 #if defined ZMQ_HAVE_WINDOWS
     //  The broker does not look at the counts there.
-    const bool is_pooled = false;
+    const bool is_limited = false;
 #else
-    const bool is_pooled = type_ == ZMQ_ROUTER;
+    const bool is_limited = type_ == ZMQ_ROUTER;
 #endif
+    counts->serial.store (counts->serial.load (std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+    //  In this order, see `unfinished`.
     counts->received.store (0, std::memory_order_relaxed);
-    counts->complete.store (0, std::memory_order_relaxed);
+    counts->complete.store (0, std::memory_order_release);
     counts->sent.store (0, std::memory_order_relaxed);
     counts->allowed.store (0, std::memory_order_relaxed);
     counts->parts.store (0, std::memory_order_relaxed);
     counts->cut.store (0, std::memory_order_relaxed);
-    counts->ends.store (false, std::memory_order_relaxed);
     counts->waits.store (false, std::memory_order_relaxed);
-    counts->is_pooled.store (is_pooled, std::memory_order_relaxed);
-    if (is_pooled)
-        pooled.fetch_add (1, std::memory_order_relaxed);
+    counts->is_pooled.store (false, std::memory_order_relaxed);
+    counts->is_limited.store (is_limited, std::memory_order_relaxed);
     return fd_;
 }
 
@@ -221,10 +246,13 @@ static fd_t zmq_sys_begins (fd_t fd_, int type_)
 static poller_t::handle_t zmq_sys_left (fd_t fd_, poller_t::handle_t handle_)
 {
     counts_t *counts = counts_of (fd_);
-    if (counts && counts->is_pooled.load (std::memory_order_relaxed)) {
+    if (counts && counts->is_limited.load (std::memory_order_relaxed)) {
+        //  One that has not joined the others does not join them now.
+        counts->is_limited.store (false, std::memory_order_relaxed);
         finish (*counts);
-        counts->is_pooled.store (false, std::memory_order_relaxed);
-        pooled.fetch_sub (1, std::memory_order_relaxed);
+        counts->waits.store (false, std::memory_order_relaxed);
+        if (counts->is_pooled.exchange (false, std::memory_order_relaxed))
+            pooled.fetch_sub (1, std::memory_order_relaxed);
     }
     return handle_;
 }
@@ -234,7 +262,8 @@ static poller_t::handle_t zmq_sys_left (fd_t fd_, poller_t::handle_t handle_)
 static msg_t *zmq_sys_passed (fd_t fd_, msg_t *msg_)
 {
     counts_t *counts = counts_of (fd_);
-    if (!counts)
+    //  The name of the user, which libzmq puts between the first frame of a connection and its socket, ends no message.
+    if (!counts || msg_->flags () & msg_t::credential)
         return msg_;
     //  A command may stand between the parts of a message. Otherwise it is whole, as the PING of an idle peer.
     const bool is_command = msg_->flags () & msg_t::command;
@@ -248,8 +277,7 @@ static msg_t *zmq_sys_passed (fd_t fd_, msg_t *msg_)
     const uint32_t now = counts->parts.load (std::memory_order_relaxed) + 1;
     counts->parts.store (now, std::memory_order_relaxed);
     if (now == most_parts) {
-        counts->cut.store (too_many_parts, std::memory_order_relaxed);
-        counts->ends.store (true, std::memory_order_relaxed);
+        cut (*counts, too_many_parts);
         shut_down (fd_);
     }
     return msg_;
@@ -265,10 +293,14 @@ static int zmq_sys_read (fd_t fd_, void *data_, size_t size_)
         //  A connection that cannot be counted ends.
         return 0;
 #endif
-    if (counts->ends.load (std::memory_order_relaxed))
+    if (counts->ends.load (std::memory_order_relaxed) == counts->serial.load (std::memory_order_relaxed))
         return 0;
-    if (counts->is_pooled.load (std::memory_order_relaxed)) {
+    if (counts->is_limited.load (std::memory_order_relaxed)) {
         const uint64_t most = readable (*counts);
+        if (most == 0 && counts->complete.load (std::memory_order_relaxed) == 0) {
+            cut (*counts, too_long_handshake);
+            return 0;
+        }
         if (most == 0) {
             counts->waits.store (true, std::memory_order_relaxed);
             rest ();
@@ -285,12 +317,6 @@ static int zmq_sys_read (fd_t fd_, void *data_, size_t size_)
     if (read <= 0)
         return read;
     add (*counts, static_cast<uint64_t> (read));
-    if (counts->complete.load (std::memory_order_relaxed) == 0 && counts->is_pooled.load (std::memory_order_relaxed)
-        && counts->received.load (std::memory_order_relaxed) > most_of_handshake) {
-        counts->cut.store (too_long_handshake, std::memory_order_relaxed);
-        counts->ends.store (true, std::memory_order_relaxed);
-        return 0;
-    }
     return read;
 }
 
@@ -328,11 +354,14 @@ extern "C" uint32_t zmq_sys_resets (int64_t fd_)
     return counts ? counts->resets.load (std::memory_order_acquire) : 0;
 }
 
-//  What of the received bytes belongs to a message that is not complete, and to the handshake before the first one.
+//  What of the received bytes belongs to a message that is not complete, and except at a ROUTER to the handshake.
 extern "C" uint64_t zmq_sys_unfinished (int64_t fd_)
 {
     const counts_t *counts = counts_of (fd_);
-    return counts ? unfinished (*counts) : 0;
+    if (!counts
+        || (counts->is_limited.load (std::memory_order_relaxed) && counts->complete.load (std::memory_order_relaxed) == 0))
+        return 0;
+    return unfinished (*counts);
 }
 
 //  Why the connection with this descriptor was ended here since the last call: 0 if it was not, 1 because of the number of
@@ -343,12 +372,19 @@ extern "C" int zmq_sys_was_cut (int64_t fd_)
     return counts ? counts->cut.exchange (0, std::memory_order_relaxed) : 0;
 }
 
-//  Ends the connection with this descriptor when it is read again.
-extern "C" void zmq_sys_end (int64_t fd_)
+//  The number of the latest connection among those with this descriptor.
+extern "C" uint32_t zmq_sys_serial (int64_t fd_)
+{
+    const counts_t *counts = counts_of (fd_);
+    return counts ? counts->serial.load (std::memory_order_relaxed) : 0;
+}
+
+//  Ends the connection with this descriptor and this number when it is read again.
+extern "C" void zmq_sys_end (int64_t fd_, uint32_t serial_)
 {
     counts_t *counts = counts_of (fd_);
     if (counts)
-        counts->ends.store (true, std::memory_order_relaxed);
+        counts->ends.store (serial_, std::memory_order_relaxed);
 }
 
 //  Adds to the size of the incomplete messages at all ROUTERs up to which all connections are read.

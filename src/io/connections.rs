@@ -22,7 +22,7 @@ use super::monitor::Monitor;
 use crate::proto::Time;
 use crate::proto::broker::RoutingId;
 pub(super) use counts::Counts;
-use descriptor::{DescriptorCopy, Room, end_reading};
+use descriptor::{DescriptorCopy, Room};
 pub(super) use descriptor::{Fd, received, unfinished};
 use endless::Endless;
 pub use endless::UnfinishedLimits;
@@ -232,8 +232,6 @@ impl Connections {
         };
         entry.stage = Stage::Ended;
         self.quiet.remove(entry.since, fd);
-        if self.copy.end(fd, &entry.remote) {
-            end_reading(fd);
-        }
+        self.copy.end(fd, entry.serial, &entry.remote);
     }
 }

@@ -96,8 +96,14 @@ impl Context {
         if raw.is_null() {
             return Err(Error::last("cannot create a context"));
         }
+        // A small frame would keep the whole buffer in which it arrived, which is on no account. Large ones never pass
+        // through that buffer.
+        const ZERO_COPY: c_int = zmq_sys::ZMQ_ZERO_COPY_RECV as c_int;
         // SAFETY: a fresh context.
-        unsafe { zmq_sys::zmq_ctx_set(raw, zmq_sys::ZMQ_MAX_SOCKETS as c_int, MAX_SOCKETS) };
+        unsafe {
+            zmq_sys::zmq_ctx_set(raw, zmq_sys::ZMQ_MAX_SOCKETS as c_int, MAX_SOCKETS);
+            zmq_sys::zmq_ctx_set(raw, ZERO_COPY, 0);
+        };
         let context = Arc::new(Context {
             raw,
             bound: Mutex::default(),

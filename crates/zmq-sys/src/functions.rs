@@ -70,16 +70,19 @@ unsafe extern "C" {
     /// count twice.
     #[cfg(unix)]
     pub fn zmq_sys_resets(descriptor: i64) -> u32;
-    /// What of the received bytes belongs to a message that is not complete, and to the handshake before the first message.
+    /// What of the received bytes belongs to a message that is not complete, and except at a ROUTER to the handshake.
     #[cfg(unix)]
     pub fn zmq_sys_unfinished(descriptor: i64) -> u64;
     /// Why a ROUTER's connection with this descriptor was ended by this crate since the last call: 0 if it was not, 1
     /// because a message had too many frames, 2 because it had sent too much before the end of its handshake.
     #[cfg(unix)]
     pub fn zmq_sys_was_cut(descriptor: i64) -> c_int;
-    /// Ends the connection with this descriptor when it is read again.
+    /// The number of the latest connection among those with this descriptor, from 1 on.
     #[cfg(unix)]
-    pub fn zmq_sys_end(descriptor: i64);
+    pub fn zmq_sys_serial(descriptor: i64) -> u32;
+    /// Ends the connection with this descriptor and this number when it is read again.
+    #[cfg(unix)]
+    pub fn zmq_sys_end(descriptor: i64, serial: u32);
     /// Adds to the size of incomplete messages at all ROUTERs together up to which all connections are read.
     #[cfg(unix)]
     pub fn zmq_sys_add_room(bytes: i64);

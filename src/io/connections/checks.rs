@@ -2,9 +2,10 @@
 
 use super::descriptor::{Fd, Room, allow, received, unfinished, waits};
 use super::endless::Owner;
-use super::entry::{Connection, Stage};
+use super::entry::Stage;
 use super::{Connections, MAX_CHECKED};
 use crate::proto::Time;
+use std::sync::Arc;
 
 /// The maximum number of connections that are checked for incomplete messages at once.
 pub(super) const MAX_COUNTED: usize = 2048;
@@ -22,7 +23,8 @@ impl Connections {
             let Some(entry) = self.open.get(&fd) else {
                 continue;
             };
-            let age = now.since(since);
+            // A first message that waits for permission is not silence.
+            let age = now.since(since.max(entry.waited));
             match entry.stage {
                 Stage::Silent
                     if self
@@ -69,7 +71,8 @@ impl Connections {
             self.look_at_bytes_of(now, fd);
         }
         let open = &self.open;
-        let owner = |fd| open.get(&fd).map_or(Owner::Unknown, Connection::owner);
+        let unknown = Arc::new(Owner::Unknown);
+        let owner = |fd| open.get(&fd).map_or(&unknown, |entry| &entry.owner).clone();
         let decisions = self.endless.decide(now, owner);
         for (fd, bytes) in decisions.allowed {
             allow(fd, bytes);
@@ -89,6 +92,9 @@ impl Connections {
             return;
         }
         let (unfinished, waits) = (unfinished(fd), waits(fd));
+        if waits {
+            entry.waited = now;
+        }
         if unfinished > 0 {
             self.receives = true;
             let received = received(fd);

@@ -87,15 +87,13 @@ pub(super) fn waits(fd: Fd) -> bool {
     return fd < 0;
 }
 
-/// Has libzmq end this connection when it reads it again, whatever waits.
-pub(super) fn end_reading(fd: Fd) {
-    // SAFETY: any number may be named.
+/// The number of the latest connection among those with this descriptor.
+pub(super) fn serial(fd: Fd) -> u32 {
+    // SAFETY: any number may be asked for.
     #[cfg(unix)]
-    unsafe {
-        zmq_sys::zmq_sys_end(fd);
-    }
+    return unsafe { zmq_sys::zmq_sys_serial(fd) };
     #[cfg(not(unix))]
-    let _ = fd;
+    return (fd * 0) as u32;
 }
 
 /// The size of incomplete messages up to which libzmq reads all connections. It belongs to the process, which rarely has
@@ -103,9 +101,12 @@ pub(super) fn end_reading(fd: Fd) {
 #[derive(Debug)]
 pub(super) struct Room(i64);
 
+/// A broker without limits takes no more part in it, so that it does not remove those of another one.
+const MOST_OF_ROOM: u64 = 1 << 30;
+
 impl Room {
     pub(super) fn new(bytes: u64) -> Self {
-        let room = Room(bytes.clamp(1, 1 << 50) as i64);
+        let room = Room(bytes.clamp(1, MOST_OF_ROOM) as i64);
         room.add(room.0);
         room
     }
@@ -166,12 +167,18 @@ mod unix {
             })
         }
 
-        /// Shuts a connection down: libzmq reads the end and closes it. Returns false if it no
-        /// longer exists.
-        pub(in crate::io) fn end(&mut self, fd: Fd, remote: &str) -> bool {
-            let end = |connection: &Connection| match connection {
-                Connection::Tcp(stream) => stream.shutdown(Shutdown::Both).ok(),
-                Connection::Ipc(stream) => stream.shutdown(Shutdown::Both).ok(),
+        /// Shuts a connection down: libzmq reads the end and closes it, whatever waits. Returns false if it no
+        /// longer exists. `serial` is its number among those with this descriptor.
+        pub(in crate::io) fn end(&mut self, fd: Fd, serial: u32, remote: &str) -> bool {
+            let end = |connection: &Connection| {
+                // Before the end, after which another connection may have the descriptor.
+                // SAFETY: any numbers may be named.
+                unsafe { zmq_sys::zmq_sys_end(fd, serial) };
+                match connection {
+                    Connection::Tcp(stream) => stream.shutdown(Shutdown::Both).ok(),
+                    Connection::Ipc(stream) => stream.shutdown(Shutdown::Both).ok(),
+                    Connection::Reset => Some(()),
+                }
             };
             self.with(fd, remote, end).is_some()
         }
@@ -218,6 +225,8 @@ mod unix {
     enum Connection {
         Tcp(ManuallyDrop<TcpStream>),
         Ipc(ManuallyDrop<UnixStream>),
+        /// A socket without another side. It may be another one than expected, so it is left alone.
+        Reset,
     }
 
     impl Connection {
@@ -235,8 +244,13 @@ mod unix {
             let address: SocketAddr = address.parse().ok()?;
             // SAFETY: as above.
             let stream = ManuallyDrop::new(unsafe { TcpStream::from_raw_fd(fd) });
-            let is_it = stream.peer_addr().is_ok_and(|peer| peer == address);
-            is_it.then_some(Connection::Tcp(stream))
+            match stream.peer_addr() {
+                Ok(peer) => (peer == address).then_some(Connection::Tcp(stream)),
+                Err(error) => {
+                    let is_reset = error.kind() == io::ErrorKind::NotConnected;
+                    is_reset.then_some(Connection::Reset)
+                }
+            }
         }
     }
 
@@ -278,7 +292,7 @@ mod elsewhere {
             Ok(DescriptorCopy)
         }
 
-        pub(in crate::io) fn end(&mut self, _fd: Fd, _remote: &str) -> bool {
+        pub(in crate::io) fn end(&mut self, _fd: Fd, _serial: u32, _remote: &str) -> bool {
             false
         }
     }
@@ -319,11 +333,32 @@ mod tests {
         let mut copy = DescriptorCopy::new().unwrap();
         let remote = format!("tcp://{}", near.local_addr().unwrap());
         for other in ["tcp://127.0.0.1:1", "tcp://", "ipc://"] {
-            assert!(!copy.end(fd, other), "{other}");
+            assert!(!copy.end(fd, 0, other), "{other}");
         }
-        assert!(!copy.end(-1, &remote));
-        assert!(copy.end(fd, &remote));
+        assert!(!copy.end(-1, 0, &remote));
+        assert!(copy.end(fd, 0, &remote));
         assert_eq!(near.read(&mut [0; 1]).unwrap(), 0);
+    }
+
+    /// Without another side a connection has no address any more, but libzmq has to read its end.
+    #[test]
+    fn a_connection_that_was_reset_is_found() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let near = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (mut far, _) = listener.accept().unwrap();
+        let remote = format!("tcp://{}", near.local_addr().unwrap());
+        // The system resets a connection that ends with unread bytes.
+        std::io::Write::write_all(&mut far, &[0]).unwrap();
+        drop(near);
+        while far.read(&mut [0; 1]).is_ok_and(|bytes| bytes > 0) {}
+        std::thread::sleep(std::time::Duration::from_millis(10));
+        let mut copy = DescriptorCopy::new().unwrap();
+        assert!(copy.end(far.as_raw_fd().into(), 0, &remote));
+        // One that waits for connections is not ended.
+        let waiting = listener.as_raw_fd().into();
+        copy.end(waiting, 0, &remote);
+        TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        assert!(listener.accept().is_ok());
     }
 
     /// The descriptor of a connection is open only at its owner.
@@ -334,7 +369,7 @@ mod tests {
         let (far, _) = listener.accept().unwrap();
         let mut copy = DescriptorCopy::new().unwrap();
         let remote = format!("tcp://{}", near.local_addr().unwrap());
-        assert!(copy.end(far.as_raw_fd().into(), &remote));
+        assert!(copy.end(far.as_raw_fd().into(), 0, &remote));
         drop(far);
         assert_eq!(near.read(&mut [0; 1]).unwrap(), 0);
     }

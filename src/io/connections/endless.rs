@@ -12,8 +12,10 @@ mod allowances;
 
 use super::Fd;
 use crate::proto::Time;
+use crate::proto::network::network_of;
 use allowances::Allowances;
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Smaller incomplete messages do not count, and acceptors without libzmq do not report them. With many connections it is less.
@@ -30,6 +32,16 @@ pub(super) enum Owner {
     Address(Box<str>),
     /// Over ipc, before the user is known.
     Unknown,
+}
+
+impl Owner {
+    /// The owner of connections from this address, which is empty over ipc, before the user is known.
+    pub(super) fn of_address(address: &str) -> Self {
+        match address {
+            "" => Owner::Unknown,
+            address => Owner::Address(network_of(address).into()),
+        }
+    }
 }
 
 /// The maxima of received bytes without a complete message.
@@ -88,11 +100,15 @@ impl Message {
         self.size.max(self.allowed)
     }
 
-    fn note(&mut self, now: Time, size: u64, waits: bool) {
+    /// Notes the size at a check. Returns whether it is that of another message, and the one before was allowed more.
+    fn note(&mut self, now: Time, size: u64, waits: bool) -> bool {
+        let is_new = size < self.size;
         (self.size, self.waits) = (size, waits);
-        if waits || size < self.mark || size >= self.mark + PROGRESS {
+        if waits || is_new || size >= self.mark + PROGRESS {
             (self.mark, self.since) = (size, now);
         }
+        // What is allowed is kept from others, and the next message may never need it.
+        is_new && std::mem::take(&mut self.allowed) > 0
     }
 
     /// Whether it hardly grows, which is not for want of permission.
@@ -162,11 +178,13 @@ impl Endless {
             mark: size,
             since: now,
         });
-        message.note(now, size, waits);
+        if message.note(now, size, waits) {
+            self.done.push(fd);
+        }
     }
 
     /// Decides which connections end, and which may send more.
-    pub(super) fn decide(&mut self, now: Time, owner: impl Fn(Fd) -> Owner) -> Decisions {
+    pub(super) fn decide(&mut self, now: Time, owner: impl Fn(Fd) -> Arc<Owner>) -> Decisions {
         let done = self.done.drain(..).map(|fd| (fd, 0)).collect();
         let mut decisions = Decisions {
             ended: Vec::new(),

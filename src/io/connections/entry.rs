@@ -4,7 +4,7 @@ use super::descriptor::{Fd, resets};
 use super::endless::Owner;
 use crate::proto::Time;
 use crate::proto::broker::RoutingId;
-use crate::proto::network::network_of;
+use std::sync::Arc;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Stage {
@@ -23,12 +23,18 @@ pub(super) struct Connection {
     /// The endpoint of the other side, as libzmq states it.
     pub(super) remote: String,
     pub(super) since: Time,
+    /// Its number among the connections with its descriptor.
+    pub(super) serial: u32,
     /// The resets of connections with its descriptor before it existed.
     pub(super) resets: u32,
     /// Whether the messages of its peer are over, and the driver knows how it ended.
     pub(super) is_over: bool,
     /// The bytes received over it when a message was last found incomplete.
     pub(super) seen: u64,
+    /// When bytes of it last waited for permission.
+    pub(super) waited: Time,
+    /// Whose incomplete messages have a maximum together.
+    pub(super) owner: Arc<Owner>,
     pub(super) stage: Stage,
     pub(super) user: Option<Box<str>>,
     /// The peer, once a message of it has come.
@@ -40,15 +46,6 @@ impl Connection {
     /// by the end of the process, and one that was ended here may be reset by what its peer still sends.
     pub(super) fn was_reset(&self, fd: Fd) -> bool {
         self.stage != Stage::Ended && !self.address().is_empty() && resets(fd) != self.resets
-    }
-
-    /// Whose incomplete messages have a maximum together.
-    pub(super) fn owner(&self) -> Owner {
-        match (&self.user, self.address()) {
-            (Some(user), _) => Owner::User(user.clone()),
-            (None, "") => Owner::Unknown,
-            (None, address) => Owner::Address(network_of(address).into()),
-        }
     }
 
     /// The address without the port.

@@ -1,11 +1,13 @@
 //! libzmq's reports about the connections: their beginnings, handshakes and ends.
 
-use super::descriptor::{resets, was_cut};
+use super::descriptor::{resets, serial, was_cut};
+use super::endless::Owner;
 use super::entry::{Connection, Stage, address_of};
 use super::{ConnectionNotice, Connections, Fd, MAX_RESET, is_out_of_descriptors};
 use crate::io::monitor::Report;
 use crate::io::security::HandshakeFailure;
 use crate::proto::Time;
+use std::sync::Arc;
 
 impl Connections {
     pub(super) fn on_report(&mut self, now: Time, report: Report) {
@@ -58,12 +60,16 @@ impl Connections {
             of_address = self.of_address.add(address);
             self.by_remote.insert(remote.clone(), fd);
         }
+        let owner = Arc::new(Owner::of_address(address));
         let connection = Connection {
             remote,
             since: now,
+            serial: serial(fd),
             resets: resets(fd),
             is_over: false,
             seen: 0,
+            waited: now,
+            owner,
             stage: Stage::Handshake,
             user: None,
             peer: None,

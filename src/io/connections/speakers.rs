@@ -2,9 +2,11 @@
 
 use super::Connections;
 use super::descriptor::{Fd, arrived};
+use super::endless::Owner;
 use super::entry::{Stage, address_of};
 use crate::proto::Time;
 use crate::proto::broker::RoutingId;
+use std::sync::Arc;
 
 /// Facts about the connection of a message that were not known.
 pub(in crate::io) struct PeerFacts {
@@ -112,6 +114,7 @@ impl Connections {
         entry.peer = Some(id.clone());
         if let Some(user) = user.filter(|_| entry.user.is_none()) {
             entry.user = Some(user.into());
+            entry.owner = Arc::new(Owner::User(user.into()));
             if self.of_user.add(user) > self.limits.of_user {
                 self.end(fd, "too many connections of this user");
             }

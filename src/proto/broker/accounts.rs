@@ -25,6 +25,9 @@ pub(super) const REQUEST: usize = 384;
 /// The part of the limit in total that may be free for all peers together, of each kind.
 const FREE_PART: usize = 8;
 
+/// The part of a limit by which all shares together may exceed it, even if the peers come one after the other.
+const BEYOND_PART: usize = 4;
+
 /// What a peer may have at most although others have used up a limit that they share with it.
 const SHARE: usize = 256 * 1024;
 
@@ -135,6 +138,15 @@ impl Accounts {
         // After a refusal because of all, the other limits are still to be checked.
         if let Some(user) = account.user
             && self.users.slab[user].held.saturating_add(bytes) > self.limits.user
+        {
+            return false;
+        }
+        let exceeds = |held: usize, limit: usize| {
+            held.saturating_add(bytes) > limit.saturating_add(limit / BEYOND_PART)
+        };
+        if exceeds(self.total, self.limits.total)
+            || (account.address.map(|key| self.addresses.slab[key].held))
+                .is_some_and(|held| exceeds(held, self.limits.address))
         {
             return false;
         }
@@ -367,6 +379,34 @@ mod tests {
         let mut holders = many.clone();
         holders.extend([one, other, local]);
         accounts.audit(&charges, &holders);
+    }
+
+    #[test]
+    fn shares_of_peers_that_come_one_after_the_other_are_bounded() {
+        for address in [100_000, usize::MAX] {
+            let mut accounts = Accounts::new(HeldLimits {
+                total: 160_000,
+                address,
+                ..HeldLimits::NONE
+            });
+            let mut charges = Vec::new();
+            for n in 0..4000_usize {
+                let host = (address == usize::MAX).then(|| (n % 20).to_string());
+                let host = host.unwrap_or("one".into());
+                let key = accounts.open(&id(&n.to_string()), None, Some(&host));
+                let mut held = 0;
+                for step in [1000, 100, 10, 1] {
+                    while accounts.charge(key, step).is_ok() {
+                        held += step;
+                    }
+                }
+                charges.push((key, held));
+            }
+            let most = 160_000.min(address);
+            assert!((most..=most / 4 * 5).contains(&accounts.total()));
+            let keys: Vec<_> = charges.iter().map(|(key, _)| *key).collect();
+            accounts.audit(&charges, &keys);
+        }
     }
 
     #[test]

@@ -5,6 +5,8 @@ use crate::io::connections::Fd;
 use crate::proto::Time;
 use std::cmp::Reverse;
 use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
 
 /// The parts of the least limit that a message may be allowed at once, and their maximum and minimum.
 const STEPS: u64 = 16;
@@ -13,6 +15,9 @@ const LEAST_AT_ONCE: u64 = 64 << 10;
 
 /// What has to arrive within the patience of the one message that exceeds the maximum of all, while others wait.
 const PROGRESS_BEYOND: u64 = 1 << 20;
+
+/// How often connections are ended that others wait for.
+const END_INTERVAL: Duration = Duration::from_millis(100);
 
 /// The message that may exceed the maximum of all.
 #[derive(Debug, Clone, Copy)]
@@ -27,6 +32,8 @@ pub(super) struct Allowances {
     beyond: Option<Beyond>,
     /// Since when connections wait for others, with and without others of their owner.
     starving: Option<Time>,
+    /// When stalled connections were last ended.
+    ended: Time,
 }
 
 /// The messages of an owner.
@@ -35,16 +42,18 @@ struct Group {
     committed: u64,
     /// Whether one of them may grow.
     grows: bool,
+    /// Whether one of them waits because the owner has too much.
+    starves: bool,
     fds: Vec<Fd>,
 }
 
-/// Why a message waits.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Want {
-    /// Its owner has too much.
-    OfOwner,
+/// Why messages wait.
+#[derive(Clone, Copy, Default)]
+struct Starving {
+    /// Their owners have too much, see [`Group::starves`].
+    of_owner: bool,
     /// All have too much.
-    OfAll,
+    of_all: bool,
 }
 
 impl Allowances {
@@ -58,15 +67,15 @@ impl Allowances {
         now: Time,
         limits: &UnfinishedLimits,
         messages: &mut HashMap<Fd, Message>,
-        owner: impl Fn(Fd) -> Owner,
+        owner: impl Fn(Fd) -> Arc<Owner>,
         decisions: &mut Decisions,
     ) {
-        self.note_beyond(now, messages);
+        self.note_beyond(now, limits, messages);
         if messages.values().all(|message| !message.waits) {
             self.starving = None;
             return;
         }
-        let mut groups: HashMap<Owner, Group> = HashMap::new();
+        let mut groups: HashMap<Arc<Owner>, Group> = HashMap::new();
         for (&fd, message) in messages.iter() {
             let group = groups.entry(owner(fd)).or_default();
             group.committed += message.committed();
@@ -76,32 +85,36 @@ impl Allowances {
             group.fds.push(fd);
         }
         let starving = self.allow(limits, messages, &mut groups, decisions);
-        if starving.is_empty() {
+        if !starving.of_owner && !starving.of_all {
             self.starving = None;
             return;
         }
         let since = *self.starving.get_or_insert(now);
-        if now.since(since) < PATIENCE {
+        if now.since(since) < PATIENCE || now.since(self.ended) < END_INTERVAL {
             return;
         }
-        let mut ended = self.stalled(now, messages, &groups, &starving);
-        ended.sort_unstable();
-        ended.dedup();
-        for fd in ended {
-            messages.remove(&fd);
-            decisions
-                .ended
-                .push((fd, "too much of incomplete messages"));
+        self.ended = now;
+        for fd in self.stalled(now, limits, messages, &groups, starving) {
+            if messages.remove(&fd).is_some() {
+                (decisions.ended).push((fd, "too much of incomplete messages"));
+            }
         }
     }
 
-    /// Notes the growth of the message that exceeds the maximum of all, and its end.
-    fn note_beyond(&mut self, now: Time, messages: &HashMap<Fd, Message>) {
+    /// Notes the growth of the message that exceeds the maximum of all, and its end. When all have less again, it is one
+    /// as any other.
+    fn note_beyond(
+        &mut self,
+        now: Time,
+        limits: &UnfinishedLimits,
+        messages: &HashMap<Fd, Message>,
+    ) {
         let Some(beyond) = &mut self.beyond else {
             return;
         };
+        let all: u64 = messages.values().map(Message::committed).sum();
         match messages.get(&beyond.fd) {
-            Some(message) if message.size >= beyond.size => {
+            Some(message) if message.size >= beyond.size && all > limits.all => {
                 if message.waits || message.size >= beyond.size + PROGRESS_BEYOND {
                     (beyond.size, beyond.since) = (message.size, now);
                 }
@@ -110,24 +123,25 @@ impl Allowances {
         }
     }
 
-    /// Allows those that wait more, as far as the limits permit. Returns the owners of the others.
+    /// Allows those that wait more, as far as the limits permit. Returns why the others wait.
     fn allow(
         &mut self,
         limits: &UnfinishedLimits,
         messages: &mut HashMap<Fd, Message>,
-        groups: &mut HashMap<Owner, Group>,
+        groups: &mut HashMap<Arc<Owner>, Group>,
         decisions: &mut Decisions,
-    ) -> Vec<(Owner, Want)> {
-        let step = (limits.least_limit() / STEPS).clamp(LEAST_AT_ONCE, MOST_AT_ONCE);
+    ) -> Starving {
+        let step = limits.step();
         let mut all: u64 = groups.values().map(|group| group.committed).sum();
-        // An owner with little is first, and of an owner the message that is nearest to its end.
-        let mut order: Vec<Owner> = groups.keys().cloned().collect();
-        order.sort_by(|a, b| (groups[a].committed, a).cmp(&(groups[b].committed, b)));
-        let mut starving = Vec::new();
-        for owner in order {
-            let Some(group) = groups.get_mut(&owner) else {
-                continue;
-            };
+        // An owner with little is first, those that have more than their maximum are last, and of an owner the message
+        // that is nearest to its end is first.
+        let mut order: Vec<(&Arc<Owner>, &mut Group)> = groups.iter_mut().collect();
+        order.sort_by_key(|(owner, group)| {
+            let is_over = group.committed.saturating_add(step) > limits.of(owner);
+            (is_over, group.committed, Arc::clone(owner))
+        });
+        let mut starving = Starving::default();
+        for (owner, group) in order {
             let waiting = group.fds.iter().filter_map(|fd| {
                 let message = messages.get(fd)?;
                 (message.waits && message.allowed <= message.size).then_some((message.size, *fd))
@@ -135,16 +149,15 @@ impl Allowances {
             let mut waiting: Vec<(u64, Fd)> = waiting.collect();
             waiting.sort_unstable_by_key(|&(size, fd)| (Reverse(size), fd));
             for (size, fd) in waiting {
-                let is_of_owner = group.committed + step <= limits.of(&owner) || !group.grows;
+                let is_of_owner = group.committed + step <= limits.of(owner) || !group.grows;
                 let is_of_all =
                     all + step <= limits.all || self.beyond.is_none_or(|beyond| beyond.fd == fd);
                 if !is_of_owner || !is_of_all {
-                    let want = if is_of_all {
-                        Want::OfOwner
+                    if is_of_all {
+                        (group.starves, starving.of_owner) = (true, true);
                     } else {
-                        Want::OfAll
-                    };
-                    starving.push((owner.clone(), want));
+                        starving.of_all = true;
+                    }
                     continue;
                 }
                 if all + step > limits.all && self.beyond.is_none() {
@@ -164,37 +177,37 @@ impl Allowances {
     }
 
     /// The connections that others wait for in vain: their messages hardly grow. Of those of the same owner, and if all
-    /// have too much, of the owner that has most of those that have such ones.
+    /// have too much, those with much of the owner that has most of those that have such ones and no less than others on
+    /// average. One may be named twice.
     fn stalled(
         &self,
         now: Time,
+        limits: &UnfinishedLimits,
         messages: &HashMap<Fd, Message>,
-        groups: &HashMap<Owner, Group>,
-        starving: &[(Owner, Want)],
+        groups: &HashMap<Arc<Owner>, Group>,
+        starving: Starving,
     ) -> Vec<Fd> {
-        let of = |group: &Group| -> Vec<Fd> {
+        let of = |group: &Group, least: u64| -> Vec<Fd> {
             let is_stalled = |fd: &Fd| {
-                messages
-                    .get(fd)
-                    .is_some_and(|message| message.is_stalled(now))
+                (messages.get(fd))
+                    .is_some_and(|message| message.is_stalled(now) && message.committed() >= least)
             };
             group.fds.iter().copied().filter(is_stalled).collect()
         };
-        let owners = starving.iter().map(|(owner, _)| owner);
-        let mut ended: Vec<Fd> = owners
-            .filter_map(|owner| groups.get(owner))
-            .flat_map(of)
-            .collect();
-        if starving.iter().any(|(_, want)| *want == Want::OfAll) {
-            let mut order: Vec<&Group> = groups.values().collect();
+        let starves = groups.values().filter(|group| group.starves);
+        let mut ended: Vec<Fd> = starves.flat_map(|group| of(group, 0)).collect();
+        if starving.of_all {
+            let all: u64 = groups.values().map(|group| group.committed).sum();
+            let average = all / (groups.len() as u64).max(1);
+            let mut order: Vec<&Group> = groups
+                .values()
+                .filter(|group| group.committed >= average)
+                .collect();
             order.sort_by_key(|group| Reverse(group.committed));
-            ended.extend(
-                order
-                    .into_iter()
-                    .map(of)
-                    .find(|fds| !fds.is_empty())
-                    .unwrap_or_default(),
-            );
+            // Less than what is allowed at once takes little from others.
+            let mut with_much = order.into_iter().map(|group| of(group, limits.step()));
+            let most = with_much.find(|fds| !fds.is_empty());
+            ended.extend(most.unwrap_or_default());
             if let Some(beyond) = self.beyond
                 && now.since(beyond.since) >= PATIENCE
             {
@@ -202,5 +215,12 @@ impl Allowances {
             }
         }
         ended
+    }
+}
+
+impl UnfinishedLimits {
+    /// What a message is allowed at once.
+    pub(super) fn step(&self) -> u64 {
+        (self.least_limit() / STEPS).clamp(LEAST_AT_ONCE, MOST_AT_ONCE)
     }
 }

@@ -20,11 +20,11 @@ struct World {
     room: u64,
 }
 
-fn owner(fd: Fd) -> Owner {
-    match fd {
+fn owner(fd: Fd) -> Arc<Owner> {
+    Arc::new(match fd {
         0..100 => Owner::User(format!("{}", fd / 10).into()),
         _ => Owner::Address(format!("{}", fd / 100).into()),
-    }
+    })
 }
 
 impl World {
@@ -204,4 +204,93 @@ fn the_more_connections_the_smaller_are_those_that_count() {
     // Nobody waits for them.
     let later = Time::ZERO + Duration::from_secs(100);
     assert_eq!(endless.decide(later, owner), Decisions::default());
+}
+
+fn at(ms: u64) -> Time {
+    Time::ZERO + Duration::from_millis(ms)
+}
+
+fn limits(all: u64, of_each: u64) -> UnfinishedLimits {
+    UnfinishedLimits {
+        all,
+        of_user: of_each,
+        of_address: of_each,
+    }
+}
+
+/// Thousands of connections of one user that wait cost little time at each check.
+#[test]
+fn many_that_wait_are_checked_in_a_short_time() {
+    let mut endless = Endless::new(MESSAGE, limits(40 * MESSAGE, 8 * MESSAGE));
+    let ours = Arc::new(Owner::User("one".into()));
+    let began = std::time::Instant::now();
+    for round in 0..20 {
+        let now = at(3000 + 100 * round);
+        for fd in 0..8000 {
+            endless.look(now, fd, (64 << 10, true), 8000);
+        }
+        let decisions = endless.decide(now, |_| Arc::clone(&ours));
+        assert_eq!(decisions.ended, []);
+    }
+    // 64 million comparisons a round take tens of seconds.
+    let took = began.elapsed();
+    assert!(took < Duration::from_secs(5), "{took:?}");
+}
+
+/// What a message was allowed is not kept for the next one.
+#[test]
+fn the_next_message_of_a_connection_is_allowed_nothing_at_first() {
+    let mut endless = Endless::new(MESSAGE, limits(4 * MESSAGE, 4 * MESSAGE));
+    endless.look(at(0), 1, (MESSAGE / 2, true), 2);
+    let step = limits(4 * MESSAGE, 4 * MESSAGE).step();
+    let allowed = endless.decide(at(0), owner).allowed;
+    assert_eq!(allowed, [(1, MESSAGE / 2 + step)]);
+    endless.look(at(20), 1, (MESSAGE / 4, false), 2);
+    assert_eq!(endless.decide(at(20), owner).allowed, [(1, 0)]);
+    assert_eq!(endless.decide(at(40), owner).allowed, []);
+}
+
+/// The one message that exceeds the maximum of all is as any other when all have less again.
+#[test]
+fn one_beyond_the_limit_of_all_is_not_ended_for_what_comes_later() {
+    let all = 4 * MESSAGE;
+    let mut endless = Endless::new(all, limits(all, all));
+    let mut look = |ms: u64, sizes: &[(Fd, u64, bool)]| {
+        for &(fd, size, waits) in sizes {
+            endless.look(at(ms), fd, (size, waits), 10);
+        }
+        let decisions = endless.decide(at(ms), owner);
+        (decisions.ended, endless.allowances.beyond_fd())
+    };
+    let large = all - MESSAGE / 4;
+    let full = [
+        (10, large / 2, false),
+        (20, large / 2, false),
+        (30, MESSAGE / 4, true),
+    ];
+    assert_eq!(look(0, &full), (vec![], Some(30)));
+    assert_eq!(
+        look(20, &[(10, MESSAGE, false), (30, MESSAGE / 4, false)]),
+        (vec![], None)
+    );
+}
+
+/// The pause of one that has little ends nothing although strangers have used up the limit of all.
+#[test]
+fn a_stalled_message_of_an_owner_with_little_is_not_ended_for_others() {
+    let all = 4 * MESSAGE;
+    let mut endless = Endless::new(2 * MESSAGE, limits(all, all));
+    let mut ended = Vec::new();
+    for n in 0..300 {
+        let ms = n * 20;
+        // Two owners trickle; one of two connections of a third one pauses, while the other one waits.
+        let grown = n * (2 << 10);
+        for fd in [100, 101, 200, 201] {
+            endless.look(at(ms), fd, (MESSAGE + grown, fd % 2 == 0), 10);
+        }
+        endless.look(at(ms), 1, (70 << 10, false), 10);
+        endless.look(at(ms), 2, (70 << 10, true), 10);
+        ended.extend(endless.decide(at(ms), owner).ended);
+    }
+    assert!(ended.iter().all(|(fd, _)| *fd >= 100), "{ended:?}");
 }
