@@ -187,15 +187,14 @@ class Client extends ConnectingPeer {
    * @param {RequestOptions} options
    */
   #sendBody(service, data, options) {
-    let body = encode(data, this.#takeStream);
+    const body = encode(data, this.#takeStream);
     if (body instanceof Source) {
       if (options.transfer) body.giveParts();
       return this.#sendStream(service, body, options);
     }
     within(body, this.#maxMessageSize);
-    if (options.transfer) body = give(body);
     if (isRequestTraced()) return this.#sendTraced(service, body, options);
-    return this.#requests.send(service, body, options);
+    return this.#requests.send(service, options.transfer ? give(body) : body, options);
   }
 
   /**
@@ -256,7 +255,8 @@ class Client extends ConnectingPeer {
    */
   #sendBegun(message, service, body, options, source) {
     const sent = this.#described.withHeaders(options, message.headers);
-    const request = this.#requests.send(service, body, sent, source);
+    // Last: a call that throws leaves the bytes as they were.
+    const request = this.#requests.send(service, options.transfer ? give(body) : body, sent, source);
     // A subscriber of `start` may have made another request.
     message.rid = String(request.id);
     request.trace = message;

@@ -3,6 +3,7 @@
 // built clone) or beside a bundle of it; otherwise from the platform package.
 const fs = require('node:fs');
 const path = require('node:path');
+const { isMainThread } = require('node:worker_threads');
 const { abiOf, libcOfHost } = require('./host');
 const { SUFFIXES, installed } = require('./packages');
 
@@ -134,4 +135,7 @@ function adviceFor(wanted) {
   ];
 }
 
-module.exports = load();
+const addon = load();
+if (isMainThread) addon.allowExternalBuffers();
+
+module.exports = addon;

@@ -221,7 +221,8 @@ class Reply extends LazyWritable {
     if (typeof options !== 'object' || options === null) return this.#encode(value);
     const transfer = isTransferred(options);
     const body = this.#encode(value);
-    return transfer ? give(body) : body;
+    // After the end it will not be taken.
+    return transfer && (!this.#ended || this.#abandoned) ? give(body) : body;
   }
 
   /** @param {any} value @returns {Body} */

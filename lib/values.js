@@ -82,7 +82,7 @@ function encode(value, takeStream = refuseStream) {
   if (typeof value === 'string') return quote(value);
   if (typeof value === 'object' && value !== null) {
     if (ArrayBuffer.isView(value)) return bytesOf(value);
-    if (isAnyArrayBuffer(value)) return bytesOf(new Uint8Array(value));
+    if (isAnyArrayBuffer(value)) return bytesOf(wholeOf(value));
     if (isStream(value)) return takeStream(value);
   }
   return stringify(value);
@@ -164,8 +164,23 @@ function stringify(value) {
   }
 }
 
+/**
+ * @param {ArrayBufferLike} buffer
+ * @returns {Uint8Array}
+ * @throws {TypeError} if it is detached
+ */
+function wholeOf(buffer) {
+  try {
+    return new Uint8Array(buffer);
+  } catch (cause) {
+    throw new TypeError('cannot be sent: its ArrayBuffer is detached, its memory was given away', { cause });
+  }
+}
+
 /** @param {ArrayBufferView} view @returns {Uint8Array} */
 function bytesOf(view) {
+  // A detached one has no bytes; a DataView would throw an error of its own.
+  if (!(view instanceof Uint8Array) || view.byteLength === 0) wholeOf(view.buffer);
   const bytes =
     view instanceof Uint8Array ? view : new Uint8Array(view.buffer, view.byteOffset, view.byteLength);
   // Native code reads the bytes later in this tick; other threads must not change them before.

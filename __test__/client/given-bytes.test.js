@@ -1,6 +1,7 @@
 'use strict';
 // The option `transfer`: the memory of bytes is given away, and is sent as it was given.
 const assert = require('node:assert/strict');
+const { subscribe, unsubscribe } = require('node:diagnostics_channel');
 const { Readable } = require('node:stream');
 const { describe, test } = require('node:test');
 const { markAsUntransferable } = require('node:worker_threads');
@@ -186,6 +187,98 @@ test('wrong options throw, and leave the bytes', async (t) => {
   assert.equal(data.length, MB);
   await client.call(SERVICE, data, { transfer: false });
   assert.equal(data.length, MB);
+});
+
+test('a call that throws leaves the bytes', async (t) => {
+  const { client } = await peersFor(t).trio();
+  const data = bytes(MB);
+  const wrong = [
+    (message) => {
+      message.headers = { wrong: 1n };
+    },
+    (message) => {
+      message.headers = { long: 'x'.repeat(65 * KB) };
+    },
+    (message) => {
+      message.run = () => {
+        throw new TypeError('not today');
+      };
+    },
+  ];
+  for (const change of wrong) {
+    subscribe('tracing:zmq-omdp.request:start', change);
+    t.after(() => unsubscribe('tracing:zmq-omdp.request:start', change));
+    assert.throws(() => client.requestStream(SERVICE, data, TRANSFER));
+    await assert.rejects(client.call(SERVICE, data, TRANSFER));
+    unsubscribe('tracing:zmq-omdp.request:start', change);
+    assert.equal(data.length, MB);
+  }
+  const traced = () => {};
+  subscribe('tracing:zmq-omdp.request:start', traced);
+  t.after(() => unsubscribe('tracing:zmq-omdp.request:start', traced));
+  same(await client.call(SERVICE, data, TRANSFER), bytes(MB));
+  assert.equal(data.length, 0);
+});
+
+test('a part that is written after the end stays', async (t) => {
+  const late = bytes(MB);
+  let error;
+  const { client } = await peersFor(t).trio((_data, reply) => {
+    reply.on('error', (reason) => {
+      error = reason;
+    });
+    reply.end('over');
+    reply.write(late, TRANSFER);
+  });
+  assert.equal(await client.call(SERVICE), 'over');
+  while (error === undefined) await new Promise(setImmediate);
+  assert.equal(error.code, 'ERR_STREAM_WRITE_AFTER_END');
+  assert.equal(late.length, MB);
+});
+
+test('bytes that were given away cannot be sent', async (t) => {
+  const gone = {
+    name: 'TypeError',
+    message: 'cannot be sent: its ArrayBuffer is detached, its memory was given away',
+  };
+  const errors = [];
+  const { client } = await peersFor(t).trio((data, reply) => {
+    if (data !== 'reply') return reply.end(data);
+    const part = bytes(MB);
+    reply.write(part, TRANSFER);
+    for (const send of [() => reply.write(part), () => reply.end(part, TRANSFER), () => reply.error(part)]) {
+      try {
+        send();
+      } catch (error) {
+        errors.push(error);
+      }
+    }
+    reply.end('over');
+  });
+  const buffer = new ArrayBuffer(80_000);
+  const views = [buffer, Buffer.from(buffer), new DataView(buffer), new Float64Array(buffer)];
+  await client.call(SERVICE, views[1], TRANSFER);
+  for (const each of views) {
+    for (const options of [{}, TRANSFER]) {
+      assert.throws(() => client.requestStream(SERVICE, each, options), gone);
+      await assert.rejects(client.call(SERVICE, each, options), gone);
+    }
+  }
+  const { final } = await ask(client, 'reply');
+  assert.equal(final[1], 'over');
+  assert.equal(errors.length, 3);
+  for (const error of errors)
+    assert.throws(() => {
+      throw error;
+    }, gone);
+  for (const empty of [
+    new Uint8Array(0),
+    bytes(10).subarray(3, 3),
+    new ArrayBuffer(0),
+    new Uint8Array(new SharedArrayBuffer(0)),
+  ]) {
+    assert.equal((await client.call(SERVICE, empty, TRANSFER)).length, 0);
+  }
 });
 
 /** Runs in the child: gives away 1 GB; tells what the process took at most. */

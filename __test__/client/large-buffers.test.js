@@ -1,7 +1,9 @@
 'use strict';
 // Large Buffers are the memory that they were received in. What their owner writes to them is seen by nobody else.
 const assert = require('node:assert/strict');
+const { once } = require('node:events');
 const { describe, test } = require('node:test');
+const { Worker } = require('node:worker_threads');
 const { TRANSPORTS } = require('../support/endpoints');
 const { runChild } = require('../support/child');
 const { record } = require('../support/events');
@@ -127,6 +129,32 @@ test('one is copied to another thread, but not moved to it; a copy of it is', as
   const shorter = await client.call(SERVICE, sent.subarray(1));
   structuredClone(shorter, { transfer: [shorter.buffer] });
   assert.equal(shorter.length, 0);
+});
+
+test('one that a worker thread received can be moved', async (t) => {
+  const peers = peersFor(t, 'tcp');
+  await start(peers.broker(), peers.worker(echo));
+  const inThread = `(async () => {
+    const { parentPort, workerData } = require('node:worker_threads');
+    const { root, endpoint, service, size } = workerData;
+    const { Client } = require(root);
+    const client = new Client(endpoint);
+    await client.start();
+    const got = await client.call(service, Buffer.alloc(size, 'xyz'));
+    parentPort.postMessage(got.buffer, [got.buffer]);
+    await client.call(service, got.length);
+    parentPort.postMessage(got.length);
+    await client.stop();
+  })()`;
+  const root = require('node:path').join(__dirname, '../..');
+  const workerData = { root, endpoint: peers.endpoint, service: SERVICE, size: MB };
+  const thread = new Worker(inThread, { eval: true, workerData });
+  const said = [];
+  thread.on('message', (each) => said.push(each));
+  await once(thread, 'exit');
+  same(Buffer.from(said[0]), Buffer.alloc(MB, 'xyz'));
+  // Node.js 20 would copy one that cannot be moved, and leave it.
+  assert.equal(said[1], 0);
 });
 
 /** Runs in the child: a worker and a client that send Buffers there and back; tells what they took at most. */

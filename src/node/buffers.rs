@@ -3,7 +3,7 @@
 use super::external::LARGE;
 use crate::io::{Message, OwnBytes};
 use napi::bindgen_prelude::*;
-use napi::{Env, sys};
+use napi::{Env, check_status, sys};
 use std::cell::Cell;
 use std::ffi::c_void;
 use std::ptr;
@@ -34,6 +34,22 @@ fn made(env: &Env, bytes: usize) {
 /// Whether this runtime has refused external memory, as Electron does.
 static IS_REFUSED: AtomicBool = AtomicBool::new(false);
 
+/// More bytes are copied: a runtime that cannot make such a Buffer would release its memory already.
+const MOST: usize = i32::MAX as usize;
+
+thread_local! {
+    static IS_ALLOWED: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Lets Buffers of this thread be received memory.
+///
+/// Only the main thread may. Byte streams and `ArrayBuffer.prototype.transfer()` move the memory to an ArrayBuffer
+/// without the mark that it cannot be transferred, so that it may reach another thread. The end of an environment
+/// releases the memory nevertheless; that of the main thread comes after all others.
+pub(super) fn allow_external() {
+    IS_ALLOWED.set(true);
+}
+
 /// Makes a Buffer of a received frame. If it may be `kept`, the Buffer may be the frame's memory, provided that nothing
 /// else refers to it: JavaScript may write to it.
 pub(super) fn buffer<'env>(
@@ -41,7 +57,11 @@ pub(super) fn buffer<'env>(
     bytes: Message,
     kept: bool,
 ) -> Result<BufferSlice<'env>> {
-    if !kept || bytes.len() < LARGE || IS_REFUSED.load(Ordering::Relaxed) {
+    let is_external = kept
+        && (LARGE..=MOST).contains(&bytes.len())
+        && IS_ALLOWED.get()
+        && !IS_REFUSED.load(Ordering::Relaxed);
+    if !is_external {
         return BufferSlice::copy_from(env, &bytes[..]);
     }
     match bytes.into_own() {
@@ -56,7 +76,7 @@ fn external<'env>(env: &'env Env, own: OwnBytes) -> Result<BufferSlice<'env>> {
     let own = Box::into_raw(own);
     let mut value = ptr::null_mut();
     // SAFETY: the memory belongs to `own` alone, and stays in its place until `release` is called once, or until here
-    // if no Buffer is made.
+    // if the runtime has refused before it took the finalizer.
     unsafe {
         let status = sys::napi_create_external_buffer(
             env.raw(),
@@ -66,13 +86,13 @@ fn external<'env>(env: &'env Env, own: OwnBytes) -> Result<BufferSlice<'env>> {
             own.cast(),
             &mut value,
         );
-        if status != sys::Status::napi_ok {
+        if status == sys::Status::napi_no_external_buffers_allowed {
             let own = Box::from_raw(own);
-            if status == sys::Status::napi_no_external_buffers_allowed {
-                IS_REFUSED.store(true, Ordering::Relaxed);
-            }
+            IS_REFUSED.store(true, Ordering::Relaxed);
             return BufferSlice::copy_from(env, std::slice::from_raw_parts(memory, own.len()));
         }
+        // After any other failure `release` may have been called, or will be. Otherwise the memory is lost.
+        check_status!(status)?;
         made(env, len);
         BufferSlice::from_napi_value(env.raw(), value)
     }

@@ -44,6 +44,12 @@ pub fn has_capability(name: String) -> bool {
     zmq::has(&name).unwrap_or(false)
 }
 
+/// Lets large received Buffers of this thread, which must be the main thread, refer to memory outside of V8.
+#[napi]
+pub fn allow_external_buffers() {
+    buffers::allow_external();
+}
+
 /// Makes a new CURVE key pair: public and secret key as Z85.
 #[napi]
 pub fn make_key_pair() -> napi::Result<Vec<String>> {

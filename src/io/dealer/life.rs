@@ -70,9 +70,11 @@ impl<M: DynamicBrokers<Frame = Message>> Driver<M> {
             }
         }
         self.connections.iter_mut().for_each(Connection::close);
-        self.exit = None;
+        let queue = self.queue.clone();
+        // Its messages may use memory for which the end of a thread waits.
+        drop(self);
         context::flushed().await;
-        self.tell_last(Notice::Stopped);
+        reactor::afterwards(move || queue.push(Notice::Stopped));
     }
 
     /// Gives the last notice, when all descriptors are closed.
