@@ -27,7 +27,6 @@ mod hello;
 mod identities;
 mod limits;
 mod liveness;
-mod longest;
 mod mdp;
 mod mdp_peers;
 mod mixes;

@@ -95,6 +95,7 @@ impl Clients {
             absence: None,
             unresumed: Rids::default(),
             has_resumed: false,
+            has_said_all: false,
             is_behind: false,
             returned: 0,
             log_is_incomplete: false,
@@ -219,13 +220,6 @@ impl Clients {
     /// Whether a client is gone, or may be, and has requests that are still to be ended or looked at.
     pub(super) fn are_leaving(&self) -> bool {
         self.leaving > 0
-    }
-
-    /// Notes that a client has acknowledged almost everything.
-    pub(super) fn end_behind(&mut self, key: ClientKey) {
-        if let Some(client) = self.slab.get_mut(key.0) {
-            client.is_behind = false;
-        }
     }
 
     /// Notes whether the requests of a client are looked at, at the end of its grace time.

@@ -6,16 +6,35 @@ use crate::proto::code::Code;
 use crate::proto::table::Table;
 use crate::wire::mdp::reply_frames;
 use crate::wire::omdp::ReplyKind;
+use crate::wire::sizes::MAX_BODY_FRAMES;
 use crate::wire::{Body, Frame};
 
 /// Maximum of bytes that are collected for a reply.
 const MOST: usize = 64 * 1024 * 1024;
 
-/// The parts of one reply. Beyond [`MOST`] they are dropped, and only counted.
+/// The parts of one reply. Beyond [`MOST`] bytes, or more frames than a message may have, they are dropped, and only
+/// counted.
 #[derive(Debug)]
 struct Parts<F> {
     frames: Vec<F>,
     bytes: usize,
+    count: usize,
+}
+
+impl<F: Frame> Parts<F> {
+    fn add(&mut self, frames: Vec<F>) {
+        let bytes: usize = frames.iter().map(|frame| frame.len()).sum();
+        self.bytes = self.bytes.saturating_add(bytes);
+        self.count = self.count.saturating_add(frames.len());
+        match self.is_too_large() {
+            true => self.frames = Vec::new(),
+            false => self.frames.extend(frames),
+        }
+    }
+
+    fn is_too_large(&self) -> bool {
+        self.bytes > MOST || self.count > MAX_BODY_FRAMES
+    }
 }
 
 #[derive(Debug)]
@@ -40,26 +59,22 @@ impl<F: Frame> Collected<F> {
             let parts = self.0.entry(key).or_insert(Parts {
                 frames: Vec::new(),
                 bytes: 0,
+                count: 0,
             });
-            parts.bytes = parts.bytes.saturating_add(body.bytes.len());
-            match parts.bytes <= MOST {
-                true => parts.frames.extend(body.into_frames()),
-                false => parts.frames.clear(),
-            }
+            parts.add(body.into_frames());
             return None;
         }
-        let Some(parts) = self.0.remove(&key).filter(|_| !kind.is_error()) else {
+        let Some(mut parts) = self.0.remove(&key).filter(|_| !kind.is_error()) else {
             return Some(reply_frames(kind, body));
         };
-        if parts.bytes > MOST {
-            let code = Body::json(F::from(Code::BadReply.to_json()));
+        if !body.is_null() {
+            parts.add(body.into_frames());
+        }
+        if parts.is_too_large() {
+            let code = Body::json(F::from(Code::ReplyTooLarge.to_json()));
             return Some(code.into_error_frames(ReplyKind::OwnError));
         }
-        let mut frames = parts.frames;
-        if !body.is_null() {
-            frames.extend(body.into_frames());
-        }
-        Some(frames)
+        Some(parts.frames)
     }
 
     /// Drops the parts of a request that has ended without a reply.
@@ -125,8 +140,28 @@ mod tests {
             assert_eq!(collected.add(KEY, ReplyKind::Partial, half.clone()), None);
         }
         let reply = collected.add(KEY, ReplyKind::Final, json("1"));
-        let code = Body::json(Code::BadReply.to_json());
+        let code = Body::json(Code::ReplyTooLarge.to_json());
         assert_eq!(reply, Some(code.into_error_frames(ReplyKind::OwnError)));
+    }
+
+    #[test]
+    fn a_reply_of_more_frames_than_a_message_has_ends_with_an_error() {
+        let empty = || Body {
+            bytes: Vec::new(),
+            encoding: crate::wire::Encoding::Opaque,
+        };
+        for (parts, is_too_large) in [(16_367, false), (16_368, true), (20_000, true)] {
+            let mut collected = Collected::default();
+            for _ in 0..parts {
+                assert_eq!(collected.add(KEY, ReplyKind::Partial, empty()), None);
+            }
+            let reply = collected.add(KEY, ReplyKind::Final, empty());
+            let reply = reply.expect("the reply has ended");
+            let code = Body::json(Code::ReplyTooLarge.to_json());
+            let error = code.into_error_frames(ReplyKind::OwnError);
+            assert_eq!(reply == error, is_too_large, "{parts}");
+            assert_eq!(reply.len() == parts + 1, !is_too_large, "{parts}");
+        }
     }
 
     #[test]

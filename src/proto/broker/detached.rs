@@ -89,7 +89,7 @@ impl<F: Frame> Context<F> {
                 ..absence
             });
             worker.unclaimed = None;
-            worker.unacknowledged.take();
+            worker.owes_no_acknowledgement();
             claims.drop_all(self, key);
             self.line_up(key);
             self.arm_worker(key);
@@ -123,7 +123,7 @@ impl<F: Frame> Context<F> {
                 until,
                 next: until,
             });
-            worker.unacknowledged.take();
+            worker.owes_no_acknowledgement();
             // What waited for the earlier connection does not wait for this one.
             worker.congested = false;
             worker.handed = 0;
@@ -154,6 +154,7 @@ impl<F: Frame> Context<F> {
             client.absence = Some(absence);
             client.unresumed = Rids::default();
             client.has_resumed = false;
+            client.has_said_all = false;
             logs.lose(key);
             self.arm_client(key);
         }
@@ -175,6 +176,7 @@ impl<F: Frame> Context<F> {
                 client.started.get_or_insert_default();
             }
             client.has_resumed = false;
+            client.has_said_all = false;
             client.did_not_release = false;
             client.congested = false;
             client.beats = client.beats.of_return(now, interval);

@@ -35,6 +35,7 @@
 mod absence;
 mod access;
 mod accounts;
+mod acknowledgement;
 mod action;
 mod addresses;
 mod admission;

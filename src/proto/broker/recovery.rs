@@ -260,13 +260,13 @@ impl<F: Frame> Broker<F> {
         }
         self.replies.logs.forget_lost(key);
         self.replies.logs.release(&mut self.cx, key);
-        let Some(client) = self.cx.clients.get(key) else {
+        let Some(client) = self.cx.clients.get_mut(key) else {
             return;
         };
-        self.start(Task::Unresumed {
-            rest: Cancellation::new(key, client.unresumed.iter().collect()),
-            returned: client.returned,
-        });
+        client.has_said_all = true;
+        let (unresumed, returned) = (client.unresumed.iter().collect(), client.returned);
+        let rest = Cancellation::new(key, unresumed);
+        self.start(Task::Unresumed { rest, returned });
         self.ask_for_client(key);
         self.take_up(key);
         self.disclaim_unwanted(key);

@@ -4,7 +4,7 @@ use super::collected::Collected;
 use super::context::Context;
 use super::incoming::RequestHead;
 use super::keys::{ClientKey, RequestKey};
-use super::reply_log::{Entry, FREE, OVERHEAD, ReplyLogs, continued};
+use super::reply_log::{Entry, OVERHEAD, ReplyLogs, continued};
 use super::requests::{Part, Request};
 use super::{Outgoing, Transmit, fanout};
 use crate::wire::omdp::{Ack, ReplyKind, ToClient, error_for_old};
@@ -268,9 +268,6 @@ impl<F: Frame> Replies<F> {
     /// Drops the messages that a client has received from its log.
     pub(super) fn acknowledge(&mut self, cx: &mut Context<F>, client: ClientKey, ack: Ack) {
         self.logs.acknowledge(client, ack.messages);
-        if self.logs.bytes(client) <= FREE {
-            cx.clients.end_behind(client);
-        }
         self.logs.release(cx, client);
     }
 }

@@ -8,11 +8,9 @@ use super::outcome::text_of;
 use super::parking::Parking;
 use super::replies::{Repeated, Replies};
 use super::requests::{ParkState, State};
-use super::roster::stamp;
-use super::workers::Worker;
 use crate::proto::code::Code;
 use crate::wire::omdp::{
-    Ack, ClaimExt, ClaimState, Past, ReplyKind, ResumeExt, ToClient, ToWorker, rids_to_frame,
+    ClaimExt, ClaimState, Past, ReplyKind, ResumeExt, ToClient, ToWorker, rids_to_frame,
 };
 use crate::wire::{Frame, Malformed};
 
@@ -248,49 +246,5 @@ impl<F: Frame> Context<F> {
             },
         };
         self.send_worker(key, ToWorker::Resume(ext));
-    }
-
-    /// Counts a reply for the acknowledgement. A worker keeps its replies until they are acknowledged.
-    pub(super) fn acknowledge(&mut self, key: WorkerKey, bytes: usize) {
-        let worker = self.workers.get_mut(key);
-        if let Some(worker) = worker.filter(|worker| worker.hello.is_some())
-            && worker.unacknowledged.count(bytes)
-            && let Some(ack) = self.take_ack(key)
-        {
-            let message = self.ack_for(key, ack);
-            self.send_worker(key, message);
-        }
-    }
-
-    /// Takes the acknowledgement for a worker, if there is anything to acknowledge. It is withheld while a client may
-    /// lack replies of this worker: if this broker dies meanwhile, only the worker has them.
-    pub(super) fn take_ack(&mut self, key: WorkerKey) -> Option<Ack> {
-        let worker = self.workers.get_mut(key)?;
-        let client = worker.kept_for.and_then(|key| self.clients.get(key));
-        match client {
-            Some(client) if client.lacks_replies() && !worker.unacknowledged.is_much() => None,
-            _ => {
-                worker.kept_for = None;
-                worker.unacknowledged.take()
-            }
-        }
-    }
-
-    /// Notes that the client of this request may lack a reply for some time.
-    #[cold]
-    pub(super) fn keep_at_worker(&mut self, request: RequestKey) {
-        let client = self.requests.get(request).map(|request| request.client);
-        let worker = self.requests.worker(request);
-        if let Some(worker) = worker.and_then(|key| self.workers.get_mut(key)) {
-            worker.kept_for = client;
-        }
-    }
-
-    /// Adds the time to an acknowledgement, for workers that record it.
-    pub(super) fn ack_for(&self, key: WorkerKey, ack: Ack) -> ToWorker<F> {
-        let worker = self.workers.get(key);
-        let is_asked = worker.is_some_and(Worker::is_asked);
-        let stamp = is_asked.then(|| stamp(self.now));
-        ToWorker::Ack { ack, stamp }
     }
 }

@@ -95,6 +95,19 @@ fn a_worker_says_what_its_dialect_has() {
 }
 
 #[test]
+fn a_worker_without_partials_sends_no_message_of_too_many_frames() {
+    let mut net = Net::new();
+    let b = net.raw_broker();
+    let w = worker(&mut net, b, "mdp/0.1");
+    heard(&mut net, b);
+    net.serve(w, |body| Job::echo(body).parts(17_000));
+    net.tell(b, "W1", "∅|MDPW01|\u{2}|Cx|∅|a");
+    net.run(ms(10));
+    let expected = ["∅|MDPW01|\u{3}|Cx|∅|OMDP-CODE|W_TOO_LARGE"];
+    assert_eq!(net.take(b), expected);
+}
+
+#[test]
 fn a_disconnected_worker_begins_anew() {
     for name in NAMES {
         let [ready, request, _] = worker_words(name);

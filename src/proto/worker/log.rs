@@ -298,6 +298,20 @@ mod tests {
     }
 
     #[test]
+    fn a_rejection_that_the_broker_must_have_is_not_claimed() {
+        let take = |heard| {
+            let mut log: Log<Vec<u8>> = Log::new();
+            for kind in [ReplyKind::Final, ReplyKind::Rejected] {
+                let body = Body::json(b"1".to_vec());
+                log.end(Time::ZERO, 1, Ended { kind, ..END }, &body);
+            }
+            log.take(heard).finished.len()
+        };
+        assert_eq!(take(Time::ZERO + KEEP), 2);
+        assert_eq!(take(Time::ZERO + KEEP * 5), 1);
+    }
+
+    #[test]
     fn a_large_reply_that_was_dropped_is_known_to_have_ended_until_it_is_acknowledged() {
         let mut log: Log<Vec<u8>> = Log::with(Most {
             acknowledged: MAX_BYTES,

@@ -125,6 +125,9 @@ impl<F: Frame> Worker<F> {
         } = delivery;
         if kind == ReplyKind::Final && !parts.is_empty() {
             body = with_parts(parts, body);
+            if body.has_too_many_frames() {
+                (kind, body) = (ReplyKind::OwnError, too_large());
+            }
         }
         if self.config.dialect == Dialect::Omdp && token.is_none() && kind.is_error() {
             body = Body::json(error_for_old(body.into_json()));

@@ -55,9 +55,10 @@ impl Ack {
     /// An acknowledgement is due after this many replies, or this many bytes. Until then the sender keeps them.
     const DUE_MESSAGES: u32 = 64;
     const DUE_BYTES: u32 = 64 * 1024;
-    /// One is withheld up to this many replies, or this many bytes.
-    const MOST_MESSAGES: u32 = 16 * 1024;
-    const MOST_BYTES: u32 = 64 * 1024 * 1024;
+    /// One that is withheld becomes due when the next one is for this many replies, or this many bytes. A worker claims
+    /// the replies at the next broker, so there are not very many.
+    const MOST_MESSAGES: u32 = 2048;
+    const MOST_BYTES: u32 = 32 * 1024 * 1024;
 
     /// Counts one more reply. Returns true if an acknowledgement is due.
     pub fn count(&mut self, bytes: usize) -> bool {
@@ -67,7 +68,7 @@ impl Ack {
         self.messages >= Ack::DUE_MESSAGES || self.bytes >= Ack::DUE_BYTES
     }
 
-    /// Whether it is for so many replies, or so many bytes, that the sender is to keep no more.
+    /// Whether it is for so many replies, or so many bytes, that the sender need not keep earlier ones.
     pub fn is_much(&self) -> bool {
         self.messages >= Ack::MOST_MESSAGES || self.bytes >= Ack::MOST_BYTES
     }

@@ -285,6 +285,7 @@ mod tests {
     use crate::proto::broker::BrokerConfig;
     use crate::proto::broker::access::principal::Principal;
     use crate::proto::broker::access::rules::{Credentials, Grant, Pattern};
+    use crate::wire::omdp::Past;
     use std::collections::HashMap;
     use std::time::Duration;
 
@@ -301,6 +302,50 @@ mod tests {
             },
             ask: None,
         })
+    }
+
+    #[test]
+    fn a_client_with_a_resume_that_waits_for_an_answer_has_said_all() {
+        let mut broker: Broker<Vec<u8>> = Broker::new(BrokerConfig::default());
+        let now = Time::ZERO + Duration::from_secs(1);
+        let ask = Some(Duration::from_secs(5));
+        let access = Arc::unwrap_or_clone(access("w*"));
+        broker.set_access(now, Arc::new(Access { ask, ..access }));
+        let who = Principal {
+            credential: "key".into(),
+            user: "user".into(),
+            metadata: String::new(),
+        };
+        let who = who.to_text();
+        let say = |broker: &mut Broker<Vec<u8>>, mut frames: Vec<Vec<u8>>| {
+            broker.handle_message_of(now, b"c", Some(&who), &mut frames);
+        };
+        let text =
+            |text: &str| -> Vec<Vec<u8>> { text.split('|').map(|each| each.into()).collect() };
+        say(
+            &mut broker,
+            text(r#"C|1|{"heartbeat":2500,"liveness":3,"omdp":1,"session":"s"}"#),
+        );
+        let past = Past {
+            received: 0,
+            wait_ms: 5000,
+            read: 0,
+            here: false,
+        };
+        let mut resume = text("C|11|other|r|1|{}|\0\u{7f}\u{7f}\u{7f}\u{7f}");
+        resume.push(past.to_frame());
+        say(&mut broker, resume);
+        assert_eq!(broker.authorizer.questions(), 1);
+        let key = broker.cx.clients.find(b"c").expect("it is registered");
+        let client = |broker: &mut Broker<Vec<u8>>| {
+            let client = broker.cx.clients.get_mut(key).expect("it is there");
+            client.returned = 1;
+            client.lacks_replies()
+        };
+        assert!(client(&mut broker));
+        say(&mut broker, text("C|15"));
+        assert_eq!(broker.authorizer.questions(), 1);
+        assert!(!client(&mut broker));
     }
 
     #[test]

@@ -37,7 +37,8 @@ pub(in crate::proto::broker) struct Client {
     pub(in crate::proto::broker) is_looked_at: bool,
     /// Whether it did not answer in time when it was asked to release parked requests.
     pub(in crate::proto::broker) did_not_release: bool,
-    /// Whether it has not acknowledged replies of more than [`FREE`](crate::proto::broker::reply_log::FREE) bytes.
+    /// Whether it has not acknowledged replies of more than [`FREE`](crate::proto::broker::reply_log::FREE) bytes, or some
+    /// for which there was no room.
     pub(in crate::proto::broker) is_behind: bool,
     /// Whether messages to it wait at the transport, because it takes less than it is sent.
     pub(in crate::proto::broker) congested: bool,
@@ -51,7 +52,9 @@ pub(in crate::proto::broker) struct Client {
     /// Requests that it has not resumed yet since its return, and copies of fan-outs, which go on with them. A copy of
     /// `requests` at its return, which is made without a look at each of them.
     pub(in crate::proto::broker) unresumed: Rids,
-    /// Whether it has resumed all requests that it wants, on this connection.
+    /// Whether it has said on this connection that it has resumed all requests that it wants.
+    pub(in crate::proto::broker) has_said_all: bool,
+    /// Whether all of these have been handled: none waits for an authorization.
     pub(in crate::proto::broker) has_resumed: bool,
     /// The number of its latest return, or zero.
     pub(in crate::proto::broker) returned: u64,
@@ -83,10 +86,10 @@ impl Client {
         self.hello.as_ref().is_some_and(|hello| hello.packs)
     }
 
-    /// Whether replies that were kept for it may not have reached it: it is detached, or has not resumed its requests, or
-    /// is behind.
+    /// Whether replies that were kept for it may not have reached it: it is detached, or has not said which requests it
+    /// resumes, or is behind.
     pub(in crate::proto::broker) fn lacks_replies(&self) -> bool {
-        self.absence.is_some() || self.is_behind || (self.returned > 0 && !self.has_resumed)
+        self.absence.is_some() || self.is_behind || (self.returned > 0 && !self.has_said_all)
     }
 
     /// Whether it acknowledges replies.

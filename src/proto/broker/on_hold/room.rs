@@ -123,7 +123,7 @@ impl<F: Frame> Replies<F> {
         let coming = cx.on_hold.coming(client);
         // A reply that is too large for the log is sent without a copy if it would be the only one.
         let is_only = self.logs.bytes(client) == 0 && cx.is_here(client);
-        if self.logs.has_room(cx, client, bytes, coming) || is_only {
+        if self.logs.admits(cx, client, bytes, coming, is_only) {
             return false;
         }
         let now = cx.now;
@@ -166,7 +166,7 @@ impl<F: Frame> Replies<F> {
             }
             let coming = cx.on_hold.coming(client);
             let is_only = self.logs.bytes(client) + coming == 0;
-            if !self.logs.has_room(cx, client, reply.bytes, coming) && !is_only {
+            if !self.logs.admits(cx, client, reply.bytes, coming, is_only) {
                 break;
             }
             left -= 1;
@@ -174,6 +174,10 @@ impl<F: Frame> Replies<F> {
             if let Some(key) = request {
                 cx.let_resume(reply.worker.0, key, number);
             }
+        }
+        if cx.on_hold.coming(client) == 0 {
+            // A reply that had room may have ended without its data.
+            self.logs.release(cx, client);
         }
         cx.count_work((PIECE - left) / 2);
         match cx.on_hold.forget(client) {

@@ -33,6 +33,27 @@ impl<F: Frame> ReplyLogs<F> {
         growth == 0 || self.grow(cx, key, growth.max(step))
     }
 
+    /// Whether a reply may come: there is room for it, or it is the only one (`is_only`), which is sent without a copy if
+    /// it is too large.
+    #[cold]
+    pub(in crate::proto::broker) fn admits(
+        &mut self,
+        cx: &mut Context<F>,
+        key: ClientKey,
+        bytes: usize,
+        coming: usize,
+        is_only: bool,
+    ) -> bool {
+        if self.has_room(cx, key, bytes, coming) {
+            return true;
+        }
+        if is_only && let Some(client) = cx.clients.get_mut(key) {
+            // Its worker has the only copy.
+            client.is_behind = true;
+        }
+        is_only
+    }
+
     /// The necessary growth of the allowance.
     pub(super) fn lacks(&self, client: ClientKey) -> usize {
         let log = self.0.get(client.0);
@@ -86,12 +107,16 @@ impl<F: Frame> ReplyLogs<F> {
         true
     }
 
-    /// Credits what a client's log no longer needs.
+    /// Credits what a client's log no longer needs, and notes whether the client is still behind.
     pub(in crate::proto::broker) fn release(&mut self, cx: &mut Context<F>, key: ClientKey) {
         let surplus = self.take_back(key);
-        if surplus > 0
-            && let Some(client) = cx.clients.get_mut(key)
-        {
+        let log = self.0.get(key.0);
+        let is_behind = log.is_some_and(|log| log.allowance > log.free || log.dropped > 0);
+        let Some(client) = cx.clients.get_mut(key) else {
+            return;
+        };
+        client.is_behind = is_behind;
+        if surplus > 0 {
             client.charged -= surplus;
             cx.accounts.release(client.account, surplus);
         }

@@ -3,8 +3,9 @@
 use crate::proto::Time;
 use crate::proto::broker::RoutingId;
 use crate::proto::broker::absence::{Absence, Unclaimed};
+use crate::proto::broker::acknowledgement::Withheld;
 use crate::proto::broker::heartbeats::Heartbeats;
-use crate::proto::broker::keys::{AccountKey, ClientKey, ServiceKey};
+use crate::proto::broker::keys::{AccountKey, ServiceKey};
 use crate::proto::broker::pace::Pace;
 use crate::proto::broker::ready::{Line, Position};
 use crate::proto::broker::running::Running;
@@ -63,10 +64,9 @@ pub(in crate::proto::broker) struct Worker {
     pub(in crate::proto::broker) is_new: bool,
     /// Its earlier brokers, and its numbers there, as far as it has stated them.
     pub(in crate::proto::broker) lives: Vec<(Box<str>, u64)>,
-    /// Replies that have not been acknowledged to it.
+    /// Replies that have not been acknowledged to it, apart from older ones that are `withheld`.
     pub(in crate::proto::broker) unacknowledged: Ack,
-    /// The latest client that may have lacked a reply of this worker for some time.
-    pub(in crate::proto::broker) kept_for: Option<ClientKey>,
+    pub(in crate::proto::broker) withheld: Withheld,
     pub(in crate::proto::broker) beats: Heartbeats,
     /// When it was last asked for a sign of life.
     pub(in crate::proto::broker) pinged: Option<Time>,
@@ -144,7 +144,7 @@ impl Worker {
             is_new: false,
             lives: Vec::new(),
             unacknowledged: Ack::default(),
-            kept_for: None,
+            withheld: Withheld::default(),
             beats,
             pinged: None,
             account,

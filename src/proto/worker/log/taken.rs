@@ -4,8 +4,14 @@ use super::segment::{self, Segment, cut};
 use super::{Finished, KEEP, Log, NO_DELIVERY};
 use crate::proto::Time;
 use crate::proto::worker::detached::Detached;
+use crate::wire::omdp::ReplyKind;
 use crate::wire::{Body, Frame};
 use std::collections::HashMap;
+use std::time::Duration;
+
+/// A broker that sends something this long after a rejection has handled the rejection, and given the request to another
+/// worker, so the request is not claimed here. Acknowledgements may be withheld for much longer.
+const HANDLED: Duration = Duration::from_secs(1);
 
 /// The replies that a broker may not have, by delivery.
 pub(in crate::proto::worker) struct Unacknowledged<F> {
@@ -93,7 +99,11 @@ impl<F: Frame> Log<F> {
                     encoding: entry.encoding,
                 };
                 forgotten += 1;
-                let is_old = forgotten <= acknowledged && entry.at + KEEP < heard;
+                let is_acknowledged = forgotten <= acknowledged;
+                let is_handled = entry.end.is_some_and(|end| {
+                    end.kind == ReplyKind::Rejected && entry.at + HANDLED < heard
+                });
+                let is_old = is_acknowledged && entry.at + KEEP < heard || is_handled;
                 if is_old || entry.number == NO_DELIVERY {
                     continue;
                 }
