@@ -19,12 +19,11 @@ impl Connections {
         self.look_at_bytes(now);
         self.shortage.look(now);
         let mut ended = Vec::new();
-        for (since, fd) in self.quiet.next(MAX_CHECKED) {
+        for (_, fd) in self.quiet.next(MAX_CHECKED) {
             let Some(entry) = self.open.get(&fd) else {
                 continue;
             };
-            // A first message that waits for permission is not silence.
-            let age = now.since(since.max(entry.waited));
+            let age = now.since(entry.silent_since());
             match entry.stage {
                 Stage::Silent
                     if self

@@ -48,6 +48,11 @@ impl Connection {
         self.stage != Stage::Ended && !self.address().is_empty() && resets(fd) != self.resets
     }
 
+    /// Since when it is silent, if it has sent no message. A first message that waits for permission is not silence.
+    pub(super) fn silent_since(&self) -> Time {
+        self.since.max(self.waited)
+    }
+
     /// The address without the port.
     pub(super) fn address(&self) -> &str {
         address_of(&self.remote)
@@ -62,4 +67,31 @@ pub(in crate::io) fn host_of(address: &str) -> &str {
 /// The address in libzmq's form of a remote endpoint, without the port; empty over ipc.
 pub(super) fn address_of(remote: &str) -> &str {
     host_of(remote.strip_prefix("tcp://").unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    #[test]
+    fn a_first_message_that_waits_is_not_silence() {
+        let [began, later] = [1, 5].map(|seconds| Time::ZERO + Duration::from_secs(seconds));
+        let mut connection = Connection {
+            remote: "tcp://10.0.0.1:1".into(),
+            since: began,
+            serial: 1,
+            resets: 0,
+            is_over: false,
+            seen: 0,
+            waited: began,
+            owner: Arc::new(Owner::of_address("10.0.0.1")),
+            stage: Stage::Silent,
+            user: None,
+            peer: None,
+        };
+        assert_eq!(connection.silent_since(), began);
+        connection.waited = later;
+        assert_eq!(connection.silent_since(), later);
+    }
 }
