@@ -14,6 +14,30 @@ mod crossing;
 #[path = "../../src/node/long.rs"]
 mod long;
 
+/// Here all Buffers are copied.
+mod buffers {
+    use crate::io::Message;
+    use napi::Env;
+    use napi::bindgen_prelude::{BufferSlice, Result};
+
+    pub fn buffer<'env>(env: &'env Env, bytes: Message, _: bool) -> Result<BufferSlice<'env>> {
+        BufferSlice::copy_from(env, &bytes[..])
+    }
+}
+
+/// Here nothing is given away.
+mod given {
+    use crate::io::Message;
+    use napi::bindgen_prelude::Result;
+    use napi::{Env, Error};
+
+    pub type ArrayBuffer = napi::bindgen_prelude::Uint8Array;
+
+    pub fn message(_: &Env, _: &ArrayBuffer) -> Result<Message> {
+        Err(Error::from_reason("nothing is given away here"))
+    }
+}
+
 /// Here all strings are copied.
 mod external {
     use crate::io::Message;

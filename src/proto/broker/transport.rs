@@ -14,6 +14,9 @@ use std::time::Duration;
 /// Bytes that may wait for a peer although a limit is reached that other peers may have filled.
 const FREE_OF_SHARED_LIMITS: usize = 1024 * 1024;
 
+/// Maximum of requests of a worker whose charges are added up.
+const MAX_ADDED_UP: usize = 4096;
+
 impl<F: Frame> Broker<F> {
     /// Records the address of a peer's connection, or with `None` the end of the connection.
     pub fn handle_address(&mut self, peer: &RoutingId, address: Option<&str>) {
@@ -184,13 +187,34 @@ impl<F: Frame> Broker<F> {
             return true;
         }
         let mine = |scope| matches!(scope, Scope::Peer | Scope::User);
-        match self.charge_transport(peer, Way::To, bytes) {
+        let may_wait = match self.try_to_charge(peer, Way::To, bytes) {
             Ok(()) => true,
+            Err(over)
+                if over.scope != Scope::Peer
+                    && self.are_of_requests(peer, bytes.saturating_sub(free)) =>
+            {
+                true
+            }
             Err(over) => {
-                self.cx.speaker = None;
+                self.over_limit(peer, over);
                 bytes <= FREE_OF_SHARED_LIMITS && !mine(over.scope)
             }
-        }
+        };
+        self.cx.speaker = None;
+        may_wait
+    }
+
+    /// Whether so many of the bytes that wait for a worker are of requests that it has. Their clients' accounts have them
+    /// until the requests end.
+    #[cold]
+    fn are_of_requests(&self, peer: &[u8], bytes: usize) -> bool {
+        let worker = self.cx.workers.find(peer);
+        let Some(worker) = worker.and_then(|key| self.cx.workers.get(key)) else {
+            return false;
+        };
+        let requests = worker.running.iter().take(MAX_ADDED_UP);
+        let charges = requests.filter_map(|key| Some(self.cx.requests.get(key)?.charged));
+        charges.sum::<usize>() >= bytes
     }
 
     /// Charges or credits the change of the waiting bytes. After a refusal, the user of the peer remains the current one.

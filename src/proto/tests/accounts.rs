@@ -411,6 +411,43 @@ fn what_a_peer_does_not_take_is_on_its_account() {
     assert_eq!(held(&net, b), 0);
 }
 
+/// The accounts of their clients have them until they end.
+#[test]
+fn requests_that_wait_for_their_worker_do_not_send_it_away_at_a_limit_that_others_share() {
+    let (mut net, b) = limited(HeldLimits {
+        total: 4096 * KIB,
+        ..HeldLimits::default()
+    });
+    let w = net.raw(b, b"W");
+    net.say(
+        w,
+        &format!(
+            "W|1|echo|{}",
+            HELLO.replace(r#"concurrency":1"#, r#"concurrency":-1"#)
+        ),
+    );
+    let c = net.client(b);
+    net.run(ms(20));
+    let body = || json(&format!("\"{}\"", "x".repeat(1500 * KIB)));
+    for service in ["echo", "echo", "nobody"] {
+        net.request_with(c, service, body(), None);
+        net.run(ms(20));
+    }
+    assert_eq!(scopes(&net, b), ["total"]);
+    let waits = |net: &mut Net, bytes: usize| {
+        let mut may = false;
+        net.act(b, |broker, now| {
+            may = broker.machine.handle_waiting_to(now, b"W", bytes);
+        });
+        may
+    };
+    assert!(waits(&mut net, 3000 * KIB));
+    assert_eq!(scopes(&net, b), ["total"]);
+    // More is not theirs.
+    assert!(!waits(&mut net, 3600 * KIB));
+    assert_eq!(scopes(&net, b), ["total"; 2]);
+}
+
 /// In pieces, of which the client may send more meanwhile.
 #[test]
 fn a_client_that_cannot_be_disconnected_is_told_the_end_of_each_of_very_many_requests() {
