@@ -50,6 +50,12 @@ function megabytes(bytes) {
   return `${(bytes / 1e6).toFixed(2)} MB`;
 }
 
+/** Windows divides its C library into many. @param {import('./inspect.js').Binary} binary */
+function librariesIn({ needed }) {
+  const names = needed.map((name) => path.basename(name).replace(/^(api-ms-win)-.*/, '$1-*'));
+  return [...new Set(names)].join(' ');
+}
+
 /** @param {string[][]} rows */
 function table(rows) {
   const widths = rows[0].map((_, column) => Math.max(...rows.map((row) => row[column].length)));
@@ -89,7 +95,7 @@ function main() {
         packed,
         binary.lowest,
         `${binary.exported.length} symbols`,
-        binary.needed.map((name) => path.basename(name)).join(' '),
+        librariesIn(binary),
         index === 0 ? took : 'with it',
       ]);
       faults.push(...found.map((fault) => `${platform.file} ${fault}`));

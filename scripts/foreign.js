@@ -111,8 +111,8 @@ function windowsNode({ cpu }) {
   const wine = '/usr/lib/wine/wine64';
   debian(['wine64'], [wine]);
   const prefix = path.join(CACHE, 'wine');
-  // Its messages are for people, and it takes no window.
-  const more = { WINEPREFIX: prefix, WINEDEBUG: '-all', DISPLAY: '' };
+  // Its messages are for people, and it takes no window. Its Windows has no sockets for ipc.
+  const more = { WINEPREFIX: prefix, WINEDEBUG: '-all', DISPLAY: '', OMDP_WITHOUT_IPC: '1' };
   if (!fs.existsSync(path.join(prefix, 'complete'))) {
     // Node wants no older Windows than 10.
     const version = ['reg', 'add', 'HKCU\\Software\\Wine', '/v', 'Version', '/d', 'win10', '/f'];

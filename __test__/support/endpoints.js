@@ -4,7 +4,8 @@ const fs = require('node:fs');
 const os = require('node:os');
 const path = require('node:path');
 
-const TRANSPORTS = ['tcp', 'ipc', 'inproc'];
+// OMDP_WITHOUT_IPC: scripts/foreign.js sets it for wine, whose Windows has no such sockets.
+const TRANSPORTS = ['tcp', 'ipc', 'inproc'].filter((name) => name !== 'ipc' || !process.env.OMDP_WITHOUT_IPC);
 
 let counter = 0;
 /** @type {string | undefined} */
