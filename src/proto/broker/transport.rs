@@ -40,27 +40,19 @@ impl<F: Frame> Broker<F> {
             None if peer == first => None,
             None => self.beats_of(first).map(|beats| beats.distance()),
         };
-        let Some(distance) = distance else {
-            return;
-        };
-        if let Some(key) = self.cx.workers.find(peer)
-            && let Some(worker) = self.cx.workers.get_mut(key)
+        if let Some(distance) = distance
+            && let Some(beats) = self.beats_of(peer)
         {
-            worker.beats.set_distance(distance);
-        } else if let Some(key) = self.cx.clients.find(peer)
-            && let Some(client) = self.cx.clients.get_mut(key)
-        {
-            client.beats.set_distance(distance);
+            beats.set_distance(distance);
         }
     }
 
-    fn beats_of(&self, peer: &[u8]) -> Option<Heartbeats> {
-        let worker = self.cx.workers.find(peer);
-        if let Some(worker) = worker.and_then(|key| self.cx.workers.get(key)) {
-            return Some(worker.beats);
+    fn beats_of(&mut self, peer: &[u8]) -> Option<&mut Heartbeats> {
+        if let Some(key) = self.cx.workers.find(peer) {
+            return self.cx.workers.get_mut(key).map(|worker| &mut worker.beats);
         }
-        let client = self.cx.clients.find(peer)?;
-        self.cx.clients.get(client).map(|client| client.beats)
+        let key = self.cx.clients.find(peer)?;
+        self.cx.clients.get_mut(key).map(|client| &mut client.beats)
     }
 
     /// Handles the first message on a connection with this name. If a worker has the name, the transport has taken it
@@ -104,9 +96,11 @@ impl<F: Frame> Broker<F> {
     /// driver discards the backlog.
     pub fn handle_waiting_from(&mut self, now: Time, peer: &[u8], bytes: usize) -> bool {
         self.cx.now = now;
-        let Err(over) = self.charge_transport(peer, Way::From, bytes) else {
+        let Err(over) = self.try_to_charge(peer, Way::From, bytes) else {
+            self.cx.speaker = None;
             return true;
         };
+        self.over_limit(peer, over);
         self.remove_and_ban(peer, over.scope);
         self.transport_charges
             .shrink(&mut self.cx.accounts, peer, Way::From, 0);
@@ -217,17 +211,7 @@ impl<F: Frame> Broker<F> {
         charges.sum::<usize>() >= bytes
     }
 
-    /// Charges or credits the change of the waiting bytes. After a refusal, the user of the peer remains the current one.
-    fn charge_transport(&mut self, peer: &[u8], way: Way, bytes: usize) -> Result<(), OverLimit> {
-        let charged = self.try_to_charge(peer, way, bytes);
-        match charged {
-            Ok(()) => self.cx.speaker = None,
-            Err(over) => self.over_limit(peer, over),
-        }
-        charged
-    }
-
-    /// The same without a report of a refusal. The user of the peer remains the current one.
+    /// Charges or credits the change of the waiting bytes. The user of the peer remains the current one.
     fn try_to_charge(&mut self, peer: &[u8], way: Way, bytes: usize) -> Result<(), OverLimit> {
         self.cx.speaker = self.authorizer.principal_of(peer);
         self.transport_charges
