@@ -6,7 +6,7 @@ const { Readable } = require('node:stream');
 const { describe, test } = require('node:test');
 const { markAsUntransferable } = require('node:worker_threads');
 const { TRANSPORTS } = require('../support/endpoints');
-const { runChild } = require('../support/child');
+const { endThreads, runChild } = require('../support/child');
 const { SERVICE, ask, echo, peersFor, start } = require('../support/peers');
 
 const KB = 1024;
@@ -346,23 +346,7 @@ test('a thread may end while they are sent', async (t) => {
     require('node:worker_threads').parentPort.postMessage('sent');
     setInterval(() => {}, 1000);
   };
-  const outer = async ({ say, endpoint, service, inThread }) => {
-    const { Worker } = require('node:worker_threads');
-    for (const how of ['exit', 'terminate']) {
-      const code = `(${inThread})({ omdp: require(${JSON.stringify(process.cwd())}), ...require('node:worker_threads').workerData })`;
-      const thread = new Worker(code, { eval: true, workerData: { endpoint, service, how } });
-      thread.on('message', () => thread.terminate());
-      await require('node:events').once(thread, 'exit');
-    }
-    say('done');
-  };
-  const child = runChild(t, outer, {
-    endpoint: peers.endpoint,
-    service: SERVICE,
-    inThread: String(inThread),
-  });
-  await child.said('done');
-  assert.equal((await child.ended).code, 0);
+  await endThreads(t, inThread, { endpoint: peers.endpoint, service: SERVICE });
   assert.ok(got.length > 0);
   for (const each of got) same(each, Buffer.alloc(4 * MB, 9));
 });

@@ -5,7 +5,7 @@ const { once } = require('node:events');
 const { describe, test } = require('node:test');
 const { Worker } = require('node:worker_threads');
 const { TRANSPORTS } = require('../support/endpoints');
-const { runChild } = require('../support/child');
+const { endThreads, runChild } = require('../support/child');
 const { record } = require('../support/events');
 const { SERVICE, echo, peersFor, start } = require('../support/peers');
 
@@ -202,17 +202,5 @@ test('a thread may end with some in its hands', async (t) => {
     require('node:worker_threads').parentPort.postMessage('held');
     setInterval(() => {}, 1000);
   }`;
-  const outer = async ({ say, endpoint, service, inThread }) => {
-    const { Worker } = require('node:worker_threads');
-    for (const how of ['exit', 'terminate']) {
-      const code = `(${inThread})({ omdp: require(${JSON.stringify(process.cwd())}), ...require('node:worker_threads').workerData })`;
-      const thread = new Worker(code, { eval: true, workerData: { endpoint, service, how } });
-      thread.on('message', () => thread.terminate());
-      await require('node:events').once(thread, 'exit');
-    }
-    say('done');
-  };
-  const child = runChild(t, outer, { endpoint: peers.endpoint, service: SERVICE, inThread });
-  await child.said('done');
-  assert.equal((await child.ended).code, 0);
+  await endThreads(t, inThread, { endpoint: peers.endpoint, service: SERVICE });
 });

@@ -1,6 +1,7 @@
 'use strict';
 // Programs in processes of their own. A program is a function of the test file, so that it can be read in its place;
 // it gets what it needs as arguments, since it shares nothing with the test but its text.
+const assert = require('node:assert/strict');
 const { spawn } = require('node:child_process');
 const path = require('node:path');
 const readline = require('node:readline');
@@ -102,4 +103,26 @@ function runChild(t, program, args = {}, { nodeArgs = [], shell, patience = KILL
   return child;
 }
 
-module.exports = { STOPPING, ROOT, runChild };
+/**
+ * Runs a program in a thread of a child, once until the thread exits and once until it is terminated, for which it posts a
+ * message. The child has to end in order.
+ * @param {Function | string} inThread gets `{ omdp, endpoint, service, how }`, `how` is `exit` or `terminate`
+ * @param {{ endpoint: string, service: string }} args
+ */
+async function endThreads(t, inThread, args) {
+  const outer = async ({ say, endpoint, service, inThread }) => {
+    const { Worker } = require('node:worker_threads');
+    for (const how of ['exit', 'terminate']) {
+      const code = `(${inThread})({ omdp: require(${JSON.stringify(process.cwd())}), ...require('node:worker_threads').workerData })`;
+      const thread = new Worker(code, { eval: true, workerData: { endpoint, service, how } });
+      thread.on('message', () => thread.terminate());
+      await require('node:events').once(thread, 'exit');
+    }
+    say('done');
+  };
+  const child = runChild(t, outer, { ...args, inThread: String(inThread) });
+  await child.said('done');
+  assert.equal((await child.ended).code, 0);
+}
+
+module.exports = { STOPPING, ROOT, endThreads, runChild };

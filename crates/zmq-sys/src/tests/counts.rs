@@ -14,6 +14,22 @@ fn alone() -> MutexGuard<'static, ()> {
     COUNTS.lock().unwrap_or_else(|broken| broken.into_inner())
 }
 
+/// Binds a socket to a free port. Returns its endpoint, which ends in NUL.
+///
+/// # Safety
+/// The socket exists, and is used by this thread alone.
+unsafe fn bind(socket: *mut c_void) -> [u8; 64] {
+    let mut endpoint = [0_u8; 64];
+    let mut size = endpoint.len();
+    let (value, length) = (endpoint.as_mut_ptr().cast(), &mut size);
+    // SAFETY: the value has this length; the caller guarantees the rest.
+    unsafe {
+        assert_eq!(zmq_bind(socket, c"tcp://127.0.0.1:*".as_ptr()), 0);
+        zmq_getsockopt(socket, ZMQ_LAST_ENDPOINT as i32, value, length);
+    }
+    endpoint
+}
+
 /// The PINGs of a peer that says nothing else are no message without an end.
 #[test]
 fn a_command_is_complete() {
@@ -22,11 +38,7 @@ fn a_command_is_complete() {
     unsafe {
         let context = zmq_ctx_new();
         let router = zmq_socket(context, ZMQ_ROUTER as i32);
-        assert_eq!(zmq_bind(router, c"tcp://127.0.0.1:*".as_ptr()), 0);
-        let mut endpoint = [0_u8; 64];
-        let mut size = endpoint.len();
-        let (value, length) = (endpoint.as_mut_ptr().cast(), &mut size);
-        zmq_getsockopt(router, ZMQ_LAST_ENDPOINT as i32, value, length);
+        let endpoint = bind(router);
         let dealer = zmq_socket(context, ZMQ_DEALER as i32);
         let interval: i32 = 1;
         let value = (&raw const interval).cast();
@@ -55,11 +67,7 @@ fn each_connection_is_counted_for_itself() {
     unsafe {
         let context = zmq_ctx_new();
         let router = zmq_socket(context, ZMQ_ROUTER as i32);
-        assert_eq!(zmq_bind(router, c"tcp://127.0.0.1:*".as_ptr()), 0);
-        let mut endpoint = [0_u8; 64];
-        let mut size = endpoint.len();
-        let (value, length) = (endpoint.as_mut_ptr().cast(), &mut size);
-        zmq_getsockopt(router, ZMQ_LAST_ENDPOINT as i32, value, length);
+        let endpoint = bind(router);
         let large = vec![0_u8; 1_000_000];
         let mut used = Vec::new();
         for n in 0..200 {
@@ -128,11 +136,7 @@ impl Side {
                 std::thread::spawn(move || admit(handler as *mut c_void));
                 zmq_setsockopt(router, ZMQ_ZAP_DOMAIN as i32, c"d".as_ptr().cast(), 1);
             }
-            assert_eq!(zmq_bind(router, c"tcp://127.0.0.1:*".as_ptr()), 0);
-            let mut endpoint = [0_u8; 64];
-            let mut size = endpoint.len();
-            let (value, length) = (endpoint.as_mut_ptr().cast(), &mut size);
-            zmq_getsockopt(router, ZMQ_LAST_ENDPOINT as i32, value, length);
+            let endpoint = bind(router);
             let endpoint = CStr::from_bytes_until_nul(&endpoint).unwrap();
             let address = endpoint.to_str().unwrap().strip_prefix("tcp://").unwrap();
             zmq_sys_add_room(room as i64);
