@@ -2,7 +2,7 @@
 // Runs the JavaScript suite by a given Node.js binary; returns the last lines of the test runner. As a
 // program: uses the present binary, and runs all files or those given as arguments.
 //
-// The files run in parallel, one more than there are cores, because they mostly wait; Node's default would be one on two
+// The files run in parallel, more than there are cores, because they mostly wait; Node's default would be one on two
 // cores. Files that measure run afterwards, one at a time.
 const fs = require('node:fs');
 const os = require('node:os');
@@ -10,7 +10,7 @@ const path = require('node:path');
 const { pathToFileURL } = require('node:url');
 const { stripVTControlCharacters } = require('node:util');
 const { root } = require('./platforms.js');
-const { run } = require('./run.js');
+const { runBeside } = require('./run.js');
 
 // The timeout of a test and of a file. Far above the duration of any: it only turns a hang into a failure.
 const TIMEOUT = 300_000;
@@ -37,21 +37,39 @@ function testFiles() {
 }
 
 /**
- * @param {string} node the path of a Node binary
- * @param {{ files?: string[], wrapper?: string[] }} [options] files: some of `testFiles()`; wrapper: a
- * program, with arguments, that runs the binary
+ * The files of `testFiles()`, or of some of them, that run in parallel, and those that run one at a time.
+ * @param {string[]} [files]
  */
-function runJsTests(node, { files = testFiles(), wrapper = [] } = {}) {
-  const together = files.filter((name) => !ALONE.includes(name));
-  const alone = files.filter((name) => ALONE.includes(name));
-  const parallel = os.availableParallelism() + 1;
-  return [...runSome(node, wrapper, together, parallel), ...runSome(node, wrapper, alone, 1)];
+function parts(files = testFiles()) {
+  return {
+    together: files.filter((name) => !ALONE.includes(name)),
+    alone: files.filter((name) => ALONE.includes(name)),
+  };
 }
 
-/** @param {string} node @param {string[]} wrapper @param {string[]} files @param {number} concurrency */
-function runSome(node, wrapper, files, concurrency) {
+/**
+ * Returns the last lines of the test runner.
+ * @param {string} node the path of a Node binary
+ * @param {string[]} [files] all by default
+ */
+async function runJsTests(node, files) {
+  const { together, alone } = parts(files);
+  return [...(await runTogether(node, together)), ...(await runAlone(node, alone))];
+}
+
+/** @param {string} node @param {string[]} [files] */
+function runTogether(node, files = parts().together) {
+  return runSome(node, files, 2 * os.availableParallelism() + 1);
+}
+
+/** @param {string} node @param {string[]} [files] */
+function runAlone(node, files = parts().alone) {
+  return runSome(node, files, 1);
+}
+
+/** @param {string} node @param {string[]} files @param {number} concurrency @returns {Promise<string[]>} */
+async function runSome(node, files, concurrency) {
   if (files.length === 0) return [];
-  const [program, ...before] = [...wrapper, node];
   const limits = [`--test-timeout=${TIMEOUT}`, `--test-concurrency=${concurrency}`];
   const reporters = ['--test-reporter=spec', '--test-reporter-destination=stdout'];
   if (process.stderr.isTTY) {
@@ -60,7 +78,9 @@ function runSome(node, wrapper, files, concurrency) {
     reporters.push(`--test-reporter=${progress}`, '--test-reporter-destination=stderr');
   }
   const named = files.map((name) => path.join('__test__', name));
-  const output = run(program, [...before, '--test', ...reporters, ...limits, ...named], { progress: true });
+  const output = await runBeside(node, ['--test', ...reporters, ...limits, ...named], {
+    shown: process.stderr.isTTY,
+  });
   const closing = /^ℹ (tests|pass|fail|cancelled|skipped|todo|duration_ms) /;
   // Coloured if stderr is a terminal, although stdout is a pipe.
   return stripVTControlCharacters(output)
@@ -70,7 +90,9 @@ function runSome(node, wrapper, files, concurrency) {
 
 if (require.main === module) {
   const files = process.argv.slice(2);
-  console.log(runJsTests(process.execPath, files.length > 0 ? { files } : {}).join('\n'));
+  runJsTests(process.execPath, files.length > 0 ? files : undefined).then((lines) =>
+    console.log(lines.join('\n')),
+  );
 }
 
-module.exports = { runJsTests, testFiles };
+module.exports = { runAlone, runJsTests, runTogether, testFiles };

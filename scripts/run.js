@@ -1,7 +1,8 @@
 'use strict';
 // Runs other programs, for all scripts.
-const { spawnSync } = require('node:child_process');
+const { spawn, spawnSync } = require('node:child_process');
 const fs = require('node:fs');
+const os = require('node:os');
 const path = require('node:path');
 const { root } = require('./platforms.js');
 
@@ -22,18 +23,67 @@ function run(program, args, { progress = false, ...options } = {}) {
     ...(shown && { stdio: ['ignore', 'pipe', 'inherit'] }),
     ...options,
   });
-  if (result.error) {
-    console.error(hint(program, /** @type {NodeJS.ErrnoException} */ (result.error)));
-    process.exit(1);
-  }
-  if (result.status !== 0) {
-    process.stderr.write(`${result.stdout ?? ''}${result.stderr ?? ''}`);
-    console.error(
-      `\nfailed (${result.signal ?? `exit code ${result.status}`}): ${program} ${args.join(' ')}`,
-    );
-    process.exit(result.status || 1);
-  }
+  if (result.error) exitUnstarted(program, result.error);
+  if (result.status !== 0) exitFailed(program, args, { ...result, output: [result.stdout, result.stderr] });
   return `${result.stdout ?? ''}`;
+}
+
+/** The programs that `runBeside` has started and that have not ended. @type {Set<import('node:child_process').ChildProcess>} */
+const running = new Set();
+
+/**
+ * Like `run`, but this process goes on meanwhile. A failure of one such program ends the others as well.
+ * @param {string} program
+ * @param {string[]} args
+ * @param {{ background?: boolean, shown?: boolean }} [options] background: the program only gets processor time that no
+ * other needs; shown: its standard error is shown immediately
+ * @returns {Promise<string>}
+ */
+function runBeside(program, args, { background = false, shown = false } = {}) {
+  return new Promise((resolve) => {
+    const child = spawn(program, args, { cwd: root, stdio: ['ignore', 'pipe', shown ? 'inherit' : 'pipe'] });
+    running.add(child);
+    if (background && child.pid !== undefined) os.setPriority(child.pid, os.constants.priority.PRIORITY_LOW);
+    /** @type {string[]} */
+    const stdout = [];
+    /** @type {string[]} */
+    const output = [];
+    child.stdout?.setEncoding('utf8').on('data', (text) => {
+      stdout.push(text);
+      output.push(text);
+    });
+    child.stderr?.setEncoding('utf8').on('data', (text) => output.push(text));
+    child.on('error', (error) => exitUnstarted(program, error));
+    child.on('close', (status, signal) => {
+      running.delete(child);
+      if (status !== 0) exitFailed(program, args, { status, signal, output });
+      resolve(stdout.join(''));
+    });
+  });
+}
+
+/** @param {string} program @param {NodeJS.ErrnoException} error @returns {never} */
+function exitUnstarted(program, error) {
+  console.error(hint(program, error));
+  return exit(1);
+}
+
+/**
+ * @param {string} program
+ * @param {string[]} args
+ * @param {{ status: number | null, signal: string | null, output: unknown[] }} result
+ * @returns {never}
+ */
+function exitFailed(program, args, { status, signal, output }) {
+  for (const text of output) process.stderr.write(`${text ?? ''}`);
+  console.error(`\nfailed (${signal ?? `exit code ${status}`}): ${program} ${args.join(' ')}`);
+  return exit(status || 1);
+}
+
+/** @param {number} code @returns {never} */
+function exit(code) {
+  for (const child of running) child.kill();
+  process.exit(code);
 }
 
 /** @param {string} program @param {NodeJS.ErrnoException} error */
@@ -76,4 +126,4 @@ function seconds(start) {
   return `${((performance.now() - start) / 1000).toFixed(1)} s`;
 }
 
-module.exports = { run, tool, npm, seconds };
+module.exports = { run, runBeside, tool, npm, seconds };

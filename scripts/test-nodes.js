@@ -27,12 +27,16 @@ function nodeBinary(version) {
   return binary;
 }
 
-ensure();
-for (const version of VERSIONS) {
-  const start = performance.now();
-  const node = nodeBinary(version);
-  const exact = run(node, ['--version']).trim();
-  const closing = runJsTests(node);
-  console.log(`✓ Node ${exact} (${seconds(start)})`);
-  console.log(closing.map((line) => `    ${line}`).join('\n'));
+async function main() {
+  ensure();
+  for (const version of VERSIONS) {
+    const start = performance.now();
+    const node = nodeBinary(version);
+    const exact = run(node, ['--version']).trim();
+    const closing = await runJsTests(node);
+    console.log(`✓ Node ${exact} (${seconds(start)})`);
+    console.log(closing.map((line) => `    ${line}`).join('\n'));
+  }
 }
+
+main();
