@@ -3,7 +3,7 @@
 // program: uses the present binary, and runs all files or those given as arguments.
 //
 // The files run in parallel, more than there are cores, because they mostly wait; Node's default would be one on two
-// cores. Files that measure run afterwards, one at a time.
+// cores. Files that measure run before, one at a time.
 const fs = require('node:fs');
 const os = require('node:os');
 const path = require('node:path');
@@ -54,7 +54,7 @@ function parts(files = testFiles()) {
  */
 async function runJsTests(node, files) {
   const { together, alone } = parts(files);
-  return [...(await runTogether(node, together)), ...(await runAlone(node, alone))];
+  return [...(await runAlone(node, alone)), ...(await runTogether(node, together))];
 }
 
 /** @param {string} node @param {string[]} [files] */
