@@ -1129,8 +1129,9 @@ export type RequestListener<TRequest = any, TPartial = any, TFinal = any> = (
 export interface LimitedListener<TRequest = any, TPartial = any, TFinal = any> {
   handler: RequestListener<TRequest, TPartial, TFinal>;
   /**
-   * How many requests of this service may run at the same time, within the `concurrency` of the worker. Default
-   * -1: no limit of its own.
+   * How many requests of this service may run at the same time, within the `concurrency` of the worker; -1 is no limit
+   * of its own.
+   * @defaultValue -1
    */
   concurrency?: number;
 }
@@ -1362,20 +1363,36 @@ export interface ClientConf extends ConnectingPeerConf {
 
 /** When a client repeats a failed request; never after a partial has arrived. */
 export interface RetryPolicy {
-  /** Maximum number of attempts, including the first one: 1 to 255. 3 if missing. */
+  /**
+   * Maximum number of attempts, including the first one: 1 to 255.
+   * @defaultValue 3
+   */
   attempts?: number;
   /**
    * The failures after which the request is repeated: its worker or broker was lost, every worker rejected
-   * it, the handler replied with an error, or it timed out. `['lost']` if missing.
+   * it, the handler replied with an error, or it timed out.
+   * @defaultValue `['lost']`
    */
   on?: readonly ('lost' | 'rejected' | 'error' | 'timeout')[];
-  /** The pause before the second attempt, in ms. 100 if missing. */
+  /**
+   * The pause before the second attempt, in ms.
+   * @defaultValue 100
+   */
   delay?: number;
-  /** The factor by which each further pause is longer: 1 to 1000. 2 if missing. */
+  /**
+   * The factor by which each further pause is longer: 1 to 1000.
+   * @defaultValue 2
+   */
   factor?: number;
-  /** The longest pause, in ms. 10000 if missing. */
+  /**
+   * The longest pause, in ms.
+   * @defaultValue 10000
+   */
   maxDelay?: number;
-  /** The fraction by which a pause is randomly shorter or longer: 0 to 1. 0.2 if missing. */
+  /**
+   * The fraction by which a pause is randomly shorter or longer: 0 to 1.
+   * @defaultValue 0.2
+   */
   jitter?: number;
 }
 

@@ -77,16 +77,10 @@ class BrokerRole {
     return false;
   }
 
-  startCalled() {}
-
   /** @param {boolean} [discard] */
   stopCalled(discard) {
     if (discard) this.#core.discardAtStop();
   }
-
-  opened() {}
-
-  startFailed() {}
 
   /** @param {string} text */
   started(text) {

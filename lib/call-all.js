@@ -2,12 +2,10 @@
 // Requests to all workers of a service: the broker sends each a copy, and the answers are the parts of one
 // reply.
 
-const { integer, number, object } = require('./checks');
-const { describe } = require('./describe');
-const { knownAre } = require('./nearest');
-const { MAX_MS, optionsOf } = require('./option-table');
 const { onlyEndpoint } = require('./endpoints');
 const { OmdpError, RemoteError } = require('./errors');
+const { optionsOf } = require('./option-table');
+const { checkOptions } = require('./options');
 
 /** @import { Client } from './client' */
 /** @import { Context } from './errors' */
@@ -25,32 +23,17 @@ const BINARY = 0x01;
 const ERROR = 0x04;
 const OWN = 0x08;
 
-/** The options; the last three are those of any request. */
-const OPTIONS = ['timeout', 'stall', 'max', 'deadline', 'signal', 'headers'];
-
-const checkTime = number(1, MAX_MS, true);
-const checkMax = integer(1, Number.MAX_SAFE_INTEGER);
+/** The options of a request that the requests to all workers lack. */
+const LACKING = optionsOf('request').flatMap(({ name, of }) => (of.includes('callAll') ? [] : [name]));
 
 /**
- * @param {unknown} options
- * @returns {{ timeout: number, stall: number, max: number, rest: Record<string, unknown> }} -1 means no limit
+ * @param {any} options
+ * @returns {{ timeout: number, stall: number, max?: number, [option: string]: unknown }} -1 means no limit
  */
 function checkCallAll(options) {
-  const given = options === undefined || options === null ? {} : object(options, 'options');
-  const { timeout, stall, max, ...rest } = /** @type {Record<string, any>} */ (given);
-  for (const key of Object.keys(rest)) {
-    if (OPTIONS.includes(key) || rest[key] === undefined) continue;
-    if (optionsOf('request').some(({ name }) => name === key)) {
-      throw new TypeError(`option "${key}" cannot be used with callAll()`);
-    }
-    throw new TypeError(`unknown option ${describe(key)}${knownAre(key, OPTIONS)}`);
-  }
-  return {
-    timeout: timeout === undefined ? 60000 : checkTime(timeout, 'option "timeout"'),
-    stall: stall === undefined ? -1 : checkTime(stall, 'option "stall"'),
-    max: max === undefined ? Number.POSITIVE_INFINITY : checkMax(max, 'option "max"'),
-    rest,
-  };
+  const lacking = LACKING.find((name) => options?.[name] !== undefined);
+  if (lacking !== undefined) throw new TypeError(`option "${lacking}" cannot be used with callAll()`);
+  return checkOptions('callAll', options);
 }
 
 /** @param {Buffer} part @param {() => Context} request @returns {Answer} */
@@ -76,7 +59,7 @@ function answerIn(part, request) {
  * @param {ReturnType<typeof checkCallAll>} options
  * @returns {AsyncGenerator<Answer, void, void>}
  */
-function callAll(client, service, data, { timeout, stall, max, rest }) {
+function callAll(client, service, data, { timeout, stall, max = Infinity, ...rest }) {
   const stream = client.requestStream(ALL + service, data, { ...rest, timeout: -1 });
   const since = performance.now();
   const endpoint = onlyEndpoint(client.endpoints);

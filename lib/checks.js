@@ -1,11 +1,14 @@
 'use strict';
 
 const { describe, given } = require('./describe');
+const { knownAre } = require('./nearest');
 
 /**
  * A check takes a value and its description for messages, and returns the value to use.
  * @typedef {(value: unknown, what: string) => any} Check
  */
+
+/** Checks by the names of options or members, in the order in which messages list them. @typedef {ReadonlyMap<string, Check>} Checks */
 
 /**
  * @param {unknown} value
@@ -112,6 +115,86 @@ function object(value, what) {
   throw wrongType(value, what, 'an object');
 }
 
+/** Of an option that is accepted and ignored. Messages do not list it. @type {Check} */
+const ignored = () => undefined;
+
+/** @param {string} key @param {Checks} checks */
+function knownIn(key, checks) {
+  const known = [...checks].filter(([, check]) => check !== ignored);
+  return knownAre(
+    key,
+    known.map(([name]) => name),
+  );
+}
+
+/** @param {string} key @param {Checks} checks @returns {TypeError} */
+function unknownOption(key, checks) {
+  return new TypeError(`unknown option ${describe(key)}${knownIn(key, checks)}`);
+}
+
+/**
+ * Checks the options that were given to a function. Those that are missing keep their defaults.
+ * @param {unknown} value
+ * @param {string} what the name of the argument
+ * @param {Checks} checks
+ * @param {Record<string, any>} [defaults] a new object, which becomes the result
+ * @returns {any}
+ */
+function options(value, what, checks, defaults = {}) {
+  if (value === undefined || value === null) return defaults;
+  for (const [key, each] of Object.entries(object(value, what))) {
+    const check = checks.get(key);
+    if (check === undefined) throw unknownOption(key, checks);
+    set(defaults, key, check, each, `option "${key}"`);
+  }
+  return defaults;
+}
+
+/**
+ * Checks the members of an object that is an option, or a part of one.
+ * @param {unknown} value
+ * @param {string} what
+ * @param {Checks} checks
+ * @param {Record<string, any>} [defaults] a new object, which becomes the result
+ * @returns {any}
+ */
+function members(value, what, checks, defaults = {}) {
+  for (const [key, each] of Object.entries(object(value, what))) {
+    const check = checks.get(key);
+    if (check === undefined)
+      throw new TypeError(`unknown member ${describe(key)} of ${what}${knownIn(key, checks)}`);
+    set(defaults, key, check, each, `${what}.${key}`);
+  }
+  return defaults;
+}
+
+/** @param {Record<string, any>} into @param {string} key @param {Check} check @param {unknown} value @param {string} what */
+function set(into, key, check, value, what) {
+  const checked = value === undefined ? undefined : check(value, what);
+  if (checked !== undefined) into[key] = checked;
+}
+
+/** @param {string} json @param {number} max bytes @param {string} what @returns {string} */
+function boundedJson(json, max, what) {
+  // A UTF-16 unit has at most three bytes in UTF-8.
+  if (json.length <= max / 3) return json;
+  const size = Buffer.byteLength(json);
+  if (size <= max) return json;
+  throw new RangeError(`${what} must have at most ${max} bytes as JSON, got ${size}`);
+}
+
+/** @param {unknown} value @param {number} max bytes @param {string} what @returns {string} the value as JSON */
+function jsonOf(value, max, what) {
+  let json;
+  try {
+    json = JSON.stringify(value);
+  } catch (error) {
+    throw new TypeError(`${what} cannot be converted to JSON: ${/** @type {Error} */ (error).message}`);
+  }
+  if (json === undefined) throw new TypeError(`${what} cannot be converted to JSON`);
+  return boundedJson(json, max, what);
+}
+
 // biome-ignore lint/suspicious/noControlCharactersInRegex: the check is for control characters
 const CONTROLS = /[\u0000-\u001f\u007f]/;
 
@@ -133,6 +216,28 @@ function callback(value, what) {
   throw wrongType(value, what, 'a function');
 }
 
+/** @param {Check} check @returns {Check} */
+function arrayOf(check) {
+  return (value, what) => {
+    if (!Array.isArray(value)) throw wrongType(value, what, 'an array');
+    return Array.from(value, (each, index) => check(each, `${what}[${index}]`));
+  };
+}
+
+/** @type {Check} null counts as missing */
+function signal(value, what) {
+  if (value === undefined || value === null) return undefined;
+  const { aborted, addEventListener, removeEventListener } = /** @type {AbortSignal} */ (value);
+  if (
+    typeof aborted === 'boolean' &&
+    typeof addEventListener === 'function' &&
+    typeof removeEventListener === 'function'
+  ) {
+    return value;
+  }
+  throw wrongType(value, what, 'an AbortSignal');
+}
+
 /** @param {Check} numbers @returns {Check} that permits `'auto'`, too, which is -1 in native code */
 function orAuto(numbers) {
   return (value, what) => {
@@ -142,16 +247,24 @@ function orAuto(numbers) {
   };
 }
 
+exports.arrayOf = arrayOf;
 exports.boolean = boolean;
+exports.boundedJson = boundedJson;
 exports.callback = callback;
+exports.ignored = ignored;
 exports.integer = integer;
 exports.isObject = isObject;
+exports.jsonOf = jsonOf;
+exports.members = members;
 exports.number = number;
 exports.object = object;
 exports.oneOf = oneOf;
+exports.options = options;
 exports.orAuto = orAuto;
 exports.orNull = orNull;
 exports.outOfRange = outOfRange;
+exports.signal = signal;
 exports.text = text;
+exports.unknownOption = unknownOption;
 exports.user = user;
 exports.wrongType = wrongType;

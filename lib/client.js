@@ -10,7 +10,8 @@ const { DescribedOptions } = require('./described-options');
 const directory = require('./directory');
 const { checkBrokers } = require('./endpoints');
 const { give } = require('./given');
-const { checkCallback, checkConf, shownConf } = require('./options');
+const { callback } = require('./checks');
+const { checkConf, checkOptions, shownConf } = require('./options');
 const { OptionsReader } = require('./request-options');
 const { Requests } = require('./requests');
 const { RequestStream } = require('./response');
@@ -76,8 +77,8 @@ class Client extends ConnectingPeer {
     if (isObject(partialCb) && finalCb === undefined && opts === undefined) {
       return this.requestStream(service, data, partialCb);
     }
-    const onPartial = checkCallback(partialCb, 'partialCb');
-    const onFinal = checkCallback(finalCb, 'finalCb');
+    const onPartial = callback(partialCb, 'partialCb');
+    const onFinal = callback(finalCb, 'finalCb');
     const request = this.#send(service, data, opts);
     request.scope ??= new Scope('zmq-omdp.request');
     request.partialCb = onPartial;
@@ -139,7 +140,7 @@ class Client extends ConnectingPeer {
     if (this.#requests.endpoint === undefined) {
       throw new TypeError('watchServices() requires a client of one broker');
     }
-    return directory.watch(this, directory.checkWatch(options));
+    return directory.watch(this, checkOptions('watchServices', options));
   }
 
   /** @param {string | number} [rid] */

@@ -115,8 +115,6 @@ class Deliveries {
     return this.#capacity.room(this.#running.size + (this.#serviceLimits?.waiting ?? 0));
   }
 
-  startCalled() {}
-
   opened() {
     this.#capacity.opened();
   }
@@ -139,8 +137,6 @@ class Deliveries {
       this.#context.core.keepRequestIds(this.#keepsIds);
     }
   }
-
-  startFailed() {}
 
   stopped() {
     this.#context.outbox.clear();

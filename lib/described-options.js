@@ -1,9 +1,9 @@
 'use strict';
 // The options of a request as subscribers of the channels see them, and the headers that these add.
 
-const { isObject } = require('./checks');
+const { boundedJson, isObject } = require('./checks');
 const { checkHeaders, fieldsOf } = require('./headers');
-const { FAIL_FAST, bounded, jsonOf } = require('./request-options');
+const { FAIL_FAST, MAX_OPTIONS_BYTES, jsonOfOptions } = require('./request-options');
 
 /** @import { RequestOptions } from './request-options' */
 
@@ -69,14 +69,14 @@ class DescribedOptions {
     if (last?.json === json && last.head !== undefined && this.#protocol === 'omdp' && isObject(headers)) {
       const fields = fieldsOf(headers);
       if (fields === '') return options;
-      const text = bounded(`${last.head}${fields}}}`, 'option "headers"');
+      const text = boundedJson(`${last.head}${fields}}}`, MAX_OPTIONS_BYTES, 'option "headers"');
       return { timeout, json: text, signal, how, deadline };
     }
     const checked = checkHeaders(headers);
     if (checked === undefined || isEmpty(checked)) return options;
     if (this.#protocol === 'pigato')
-      return { ...options, json: jsonOf({ timeout, deadline, retry: how, headers: checked }) };
-    return { ...options, json: jsonOf({ ...JSON.parse(json), headers: checked }) };
+      return { ...options, json: jsonOfOptions({ timeout, deadline, retry: how, headers: checked }) };
+    return { ...options, json: jsonOfOptions({ ...JSON.parse(json), headers: checked }) };
   }
 }
 

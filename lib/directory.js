@@ -3,11 +3,7 @@
 
 const { onlyEndpoint } = require('./endpoints');
 const { OmdpError } = require('./errors');
-const { number, object } = require('./checks');
-const { knownAre } = require('./nearest');
-const { MAX_MS } = require('./option-table');
 const { splitVersion } = require('./options');
-const { checkSignal } = require('./request-options');
 
 /** @import { Client } from './client' */
 
@@ -15,8 +11,6 @@ const { checkSignal } = require('./request-options');
 const SERVICES_PER_PAGE = 512;
 /** The number of workers in a page of `mmi.workers`. */
 const WORKERS_PER_PAGE = 32;
-
-const checkInterval = number(10, MAX_MS);
 
 /**
  * @param {Client} client
@@ -168,20 +162,6 @@ class View {
 /** Errors after which a later query may succeed. */
 const PASSING = new Set(['C_TIMEOUT', 'B_LOST', 'B_QUEUE_FULL', 'C_SLOW']);
 
-/** @param {any} options */
-function checkWatch(options) {
-  /** @type {any} */
-  const given = options === undefined || options === null ? {} : object(options, 'options');
-  const { interval = 1000, signal, ...rest } = given;
-  checkInterval(interval, 'option "interval"');
-  const [unknown] = Object.keys(rest);
-  if (unknown !== undefined) {
-    const end = knownAre(unknown, ['interval', 'signal']);
-    throw new TypeError(`unknown option ${JSON.stringify(unknown)}${end}`);
-  }
-  return { interval, signal: checkSignal(signal) };
-}
-
 /**
  * @param {Client} client
  * @param {{ interval: number, signal?: AbortSignal }} options
@@ -240,7 +220,6 @@ function pause(ms, signal) {
 }
 
 exports.View = View;
-exports.checkWatch = checkWatch;
 exports.ping = ping;
 exports.service = service;
 exports.services = services;

@@ -1,7 +1,7 @@
 'use strict';
 
+const { jsonOf, user: checkUser } = require('./checks');
 const { emitError } = require('./errors');
-const { checkUser } = require('./security');
 
 /** @import { Callbacks } from './security' */
 
@@ -84,11 +84,8 @@ class Gatekeeper {
 function verdictOf(said) {
   if (said === true) return { admit: true, user: '', metadata: '' };
   if (typeof said !== 'object' || said === null) return REFUSED;
-  const user = checkUser(said.userId, 'userId');
-  const metadata = said.metadata === undefined ? '' : JSON.stringify(said.metadata);
-  if (typeof metadata !== 'string' || Buffer.byteLength(metadata) > MAX_METADATA) {
-    throw new RangeError(`metadata must be JSON of at most ${MAX_METADATA} bytes`);
-  }
+  const user = checkUser(said.userId, 'userId: a user');
+  const metadata = said.metadata === undefined ? '' : jsonOf(said.metadata, MAX_METADATA, 'metadata');
   return { admit: true, user, metadata };
 }
 

@@ -24,6 +24,9 @@ const withListener = Symbol('withListener');
 /** Records that a loop reads the stream. */
 const loop = Symbol('loop');
 
+/** Turns the iterator of a Readable into that of the class. */
+const iterate = Symbol('iterate');
+
 /** Whether the stream was constructed. */
 const built = Symbol('built');
 
@@ -35,10 +38,40 @@ const FIELDS = ['_events', '_eventsCount', '_maxListeners'];
  *   readonly [built]: boolean,
  *   [construct](options: object): void,
  *   [errorToEmit](error: unknown): unknown,
- *   [loop](): void,
  *   [withListener]<E extends Error>(error: E, keep?: boolean): E,
  * }} Lazy
  */
+
+/**
+ * A parent with the right prototype and an empty constructor.
+ * @param {new () => import('node:stream').Stream} Stream
+ */
+function inert(Stream) {
+  function Inert() {}
+  Inert.prototype = Object.create(Stream.prototype, {
+    constructor: { value: Inert, writable: true, configurable: true },
+  });
+  Object.setPrototypeOf(Inert, Stream);
+  return /** @type {any} */ (Inert);
+}
+
+/** The first access to a field constructs the stream. @param {object} prototype @param {string[]} fields */
+function defineFields(prototype, fields) {
+  for (const field of fields) {
+    Object.defineProperty(prototype, field, {
+      configurable: true,
+      get() {
+        return this[fieldOf](field);
+      },
+      set(value) {
+        Object.defineProperty(this, field, { value, writable: true, enumerable: true, configurable: true });
+      },
+    });
+  }
+}
+
+/** Returns a field that the object does not have yet. */
+const fieldOf = Symbol('fieldOf');
 
 /**
  * @template {import('node:stream').Stream} S
@@ -47,18 +80,11 @@ const FIELDS = ['_events', '_eventsCount', '_maxListeners'];
  * @returns {new () => S & Lazy}
  */
 function lazily(Stream, state) {
-  /** A parent with the right prototype and an empty constructor. */
-  function Inert() {}
-  Inert.prototype = Object.create(Stream.prototype, {
-    constructor: { value: Inert, writable: true, configurable: true },
-  });
-  Object.setPrototypeOf(Inert, Stream);
-
-  class Lazy extends /** @type {any} */ (Inert) {
+  class Lazy extends inert(Stream) {
     #built = false;
     /**
-     * The frames of the first function that waits for the stream; null if a loop reads, which has frames of its own.
-     * To capture the frames of all would cost a fifth of pipeline().
+     * The frames of the first function that waits for the stream. Null if a loop reads it: the errors that a loop throws
+     * get the frames of the loop. Not every listener's frames are captured, which would cost a fifth of pipeline().
      * @type {object | null | undefined}
      */
     #listener;
@@ -69,25 +95,15 @@ function lazily(Stream, state) {
     }
 
     static {
-      for (const field of [...FIELDS, state]) {
-        Object.defineProperty(Lazy.prototype, field, {
-          configurable: true,
-          get() {
-            // EventEmitter's constructor reads the prototype's `_events`; the prototype has no private fields.
-            if (!(#built in this) || this.#built) return undefined;
-            /** @type {any} */ (this)[build]();
-            return this[field];
-          },
-          set(value) {
-            Object.defineProperty(this, field, {
-              value,
-              writable: true,
-              enumerable: true,
-              configurable: true,
-            });
-          },
-        });
-      }
+      defineFields(Lazy.prototype, [...FIELDS, state]);
+    }
+
+    /** @param {string} field */
+    [fieldOf](field) {
+      // EventEmitter's constructor reads the prototype's `_events`; the prototype has no private fields.
+      if (!(#built in this) || this.#built) return undefined;
+      /** @type {any} */ (this)[build]();
+      return /** @type {any} */ (this)[field];
     }
 
     get [built]() {
@@ -143,11 +159,35 @@ function lazily(Stream, state) {
   return /** @type {any} */ (Lazy);
 }
 
-exports.LazyReadable = lazily(Readable, '_readableState');
+/** @type {new () => Readable & Lazy} */
+const LazyReadable = lazily(Readable, '_readableState');
+
+// Methods of the class itself: a class between it and its subclasses would cost a further constructor for each stream.
+Object.defineProperties(LazyReadable.prototype, {
+  iterator: {
+    configurable: true,
+    writable: true,
+    /** @this {any} @param {object} [options] */
+    value(options) {
+      this[loop]();
+      return this[iterate](Readable.prototype.iterator.call(this, options));
+    },
+  },
+  [Symbol.asyncIterator]: {
+    configurable: true,
+    writable: true,
+    /** @this {any} */
+    value() {
+      return this.iterator();
+    },
+  },
+});
+
+exports.LazyReadable = LazyReadable;
 exports.LazyWritable = lazily(Writable, '_writableState');
 exports.build = build;
 exports.built = built;
 exports.construct = construct;
 exports.errorToEmit = errorToEmit;
-exports.loop = loop;
+exports.iterate = iterate;
 exports.withListener = withListener;

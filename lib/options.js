@@ -1,55 +1,27 @@
 'use strict';
 
 const { randomBytes } = require('node:crypto');
-const {
-  boolean,
-  callback,
-  integer,
-  number,
-  object,
-  oneOf,
-  orAuto,
-  orNull,
-  outOfRange,
-  text,
-  user,
-  wrongType,
-} = require('./checks');
+const checks = require('./checks');
 const { describe, given } = require('./describe');
+const { checkHeaders } = require('./headers');
 const { checkKey } = require('./keys');
-const { knownAre } = require('./nearest');
-const { DISCOVER, PROTOCOLS, VERSIONS, optionsOf } = require('./option-table');
+const { balances } = require('./load');
+const { DISCOVER, PROTOCOLS, RETRY_CAUSES, VERSIONS, optionsOf } = require('./option-table');
 const { checkPassword } = require('./passwords');
-const { checkBalance, checkPolicies, checkRate } = require('./policies');
 const { checkSchema, checkSchemas } = require('./schema');
 
-/** @import { Check } from './checks' */
+/** @import { Check, Checks } from './checks' */
 /** @import { Option, Role } from './option-table/option' */
 
-const checkProtocol = oneOf(PROTOCOLS);
+const { integer, isObject, members, number, oneOf, orAuto, orNull, outOfRange, text, wrongType } = checks;
+
+const checkDialects = checks.arrayOf(oneOf(PROTOCOLS));
 
 /** @type {Check} */
 function checkProtocols(value, what) {
-  if (!Array.isArray(value)) throw wrongType(value, what, 'an array');
-  if (value.length === 0) throw new RangeError(`${what} must name at least one dialect, got an empty array`);
-  return Array.from(value, (each, index) => checkProtocol(each, `${what}[${index}]`));
-}
-
-/** Checks an object that is sent as JSON of at most `max` bytes. @param {number} max @returns {Check} */
-function jsonOf(max) {
-  return (value, what) => {
-    let json;
-    try {
-      json = JSON.stringify(object(value, what));
-    } catch (error) {
-      if (error instanceof TypeError && error.message.startsWith(what)) throw error;
-      throw new TypeError(`${what} cannot be converted to JSON: ${/** @type {Error} */ (error).message}`);
-    }
-    const size = Buffer.byteLength(json ?? '');
-    if (json === undefined) throw new TypeError(`${what} cannot be converted to JSON`);
-    if (size > max) throw new RangeError(`${what} must have at most ${max} bytes as JSON, got ${size}`);
-    return json;
-  };
+  const protocols = checkDialects(value, what);
+  if (protocols.length > 0) return protocols;
+  throw new RangeError(`${what} must name at least one dialect, got an empty array`);
 }
 
 /** The grammar of https://semver.org without build metadata, which do not affect precedence. */
@@ -75,6 +47,49 @@ function checkVersion(value, what) {
 }
 
 /**
+ * A deadline: a time in ms, or an object with `remaining`, such as the reply to the request being handled.
+ * @param {Check} checkMs
+ * @returns {Check}
+ */
+function deadline(checkMs) {
+  return (value, what) => {
+    if (value === undefined || value === null) return undefined;
+    const ms = typeof value === 'object' && 'remaining' in value ? value.remaining : value;
+    return ms === undefined || ms === Infinity ? undefined : checkMs(ms, what);
+  };
+}
+
+/** Checks an object of which no member may be missing. @param {Role} role @returns {Check} */
+function complete(role) {
+  const required = checksOf(role);
+  return (value, what) => {
+    const result = members(value, what, required);
+    for (const [name, check] of required)
+      if (!Object.hasOwn(result, name)) check(undefined, `${what}.${name}`);
+    return result;
+  };
+}
+
+/** The policies of a broker's services, by name or pattern. @returns {Check} */
+function policies() {
+  const policy = checksOf('policy');
+  return (value, what) =>
+    Object.entries(checks.object(value, what)).map(([service, each]) => ({
+      service,
+      ...members(each, `${what}[${describe(service)}]`, policy),
+    }));
+}
+
+/** A number of retries, or a policy. @param {Check} checkNumber @returns {Check} */
+function retry(checkNumber) {
+  const policy = checksOf('retry');
+  return (value, what) =>
+    isObject(value) ? members(value, what, policy, defaultsOf('retry')) : checkNumber(value, what);
+}
+
+const MAX = Number.MAX_SAFE_INTEGER;
+
+/**
  * The check for each type of the table.
  * @type {Partial<Record<Option['type'], (option: Option) => Check>>}
  */
@@ -82,53 +97,72 @@ const CHECKS = {
   version: () => checkVersion,
   versions: () => oneOf(VERSIONS),
   discover: () => oneOf(DISCOVER),
-  function: () => callback,
-  balance: () => orNull(checkBalance),
-  rate: () => checkRate,
-  policies: () => checkPolicies,
-  number: ({ min = 0, max = Number.MAX_SAFE_INTEGER, off }) => number(min, max, off !== undefined),
-  integer: ({ min = 0, max = Number.MAX_SAFE_INTEGER, off, auto }) => {
+  function: () => checks.callback,
+  balance: () => orNull(oneOf(balances())),
+  rate: () => orNull(complete('rate')),
+  policies: () => orNull(policies()),
+  number: ({ min = 0, max = MAX, off }) => number(min, max, off !== undefined),
+  integer: ({ min = 0, max = MAX, off, auto }) => {
     const check = integer(min, max, off !== undefined);
     return auto === undefined ? check : orAuto(check);
   },
-  boolean: () => boolean,
+  fraction: ({ min = 0, max = MAX }) => number(min, max, false, (x) => x),
+  deadline: ({ min = 0, max = MAX }) => deadline(number(min, max)),
+  retry: ({ min = 0, max = MAX }) => retry(integer(min, max)),
+  causes: () => checks.arrayOf(oneOf(RETRY_CAUSES)),
+  boolean: () => checks.boolean,
   // ZeroMQ reserves identities that begin with a zero byte.
   name: ({ max = 0 }) =>
     text(`a string of 1 to ${max} bytes that does not begin with NUL`, max, (name) => name[0] !== '\0'),
   words: ({ max = 0 }) => text(`a string of 1 to ${max} bytes`, max),
-  json: ({ max = 0 }) => jsonOf(max),
-  protocol: () => checkProtocol,
+  json: ({ max = 0 }) => {
+    return (value, what) => checks.jsonOf(checks.object(value, what), max, what);
+  },
+  headers: () => checkHeaders,
+  signal: () => checks.signal,
+  protocol: () => oneOf(PROTOCOLS),
   protocols: () => checkProtocols,
   key: () => orNull(checkKey),
   text: () => orNull(checkPassword),
-  user: () => orNull(user),
+  user: () => orNull(checks.user),
   // Checked later, when the mechanism is known.
   rules: () => orNull((value) => value),
+  own: () => (value) => value,
   schema: () => orNull(checkSchema),
   schemas: () => orNull(checkSchemas),
-  ignored: () => () => undefined,
+  ignored: () => checks.ignored,
 };
 
 /**
  * @param {Role} role
- * @returns {Map<string, Check>} the checks of options that need only their own value
+ * @param {Record<string, Check>} [own] checks of options whose type has none
+ * @returns {Checks}
  */
-function checksOf(role) {
-  const options = optionsOf(role).map((option) => [option.name, CHECKS[option.type]?.(option)]);
+function checksOf(role, own = {}) {
+  const options = optionsOf(role).map((option) => [
+    option.name,
+    own[option.name] ?? CHECKS[option.type]?.(option),
+  ]);
   return new Map(/** @type {[string, Check][]} */ (options.filter(([, check]) => check !== undefined)));
 }
 
-const ROLES = Object.fromEntries(
-  /** @type {const} */ (['broker', 'worker', 'client']).map((role) => {
-    const values = optionsOf(role).filter(({ value }) => value !== undefined);
-    const checks = checksOf(role);
-    const defaults = values.map(({ auto, name, value }) => [
-      name,
-      auto ? checks.get(name)?.(value, name) : value,
-    ]);
-    return [role, { checks, defaults: Object.fromEntries(defaults) }];
-  }),
-);
+/** @param {Role} role @returns {Record<string, any>} a new object with the options that have a default */
+function defaultsOf(role) {
+  const options = optionsOf(role).filter(({ value }) => value !== undefined);
+  return Object.fromEntries(options.map(({ name, value }) => [name, value === 'auto' ? -1 : value]));
+}
+
+const OF = /** @type {const} */ (['broker', 'worker', 'client', 'stop', 'callAll', 'watchServices']);
+const CHECKS_OF = Object.fromEntries(OF.map((role) => [role, checksOf(role)]));
+
+/**
+ * @param {(typeof OF)[number]} role
+ * @param {unknown} given the options that the user has given
+ * @returns {any} every option that was given or has a default
+ */
+function checkOptions(role, given) {
+  return checks.options(given, 'options', CHECKS_OF[role], defaultsOf(role));
+}
 
 /**
  * @param {'broker' | 'worker' | 'client'} role
@@ -136,23 +170,9 @@ const ROLES = Object.fromEntries(
  * @returns {any} every option of the role, with defaults
  */
 function checkConf(role, conf) {
-  const { checks, defaults } = ROLES[role];
-  /** @type {Record<string, unknown>} */
-  const result = {
-    name: role[0].toUpperCase() + randomBytes(9).toString('base64url'),
-    ...defaults,
-    generated: true,
-  };
-  if (conf === undefined || conf === null) return result;
-  for (const [key, value] of Object.entries(object(conf, 'conf'))) {
-    const check = checks.get(key);
-    if (check === undefined) throw unknownOption(key, role);
-    if (value === undefined) continue;
-    const checked = check(value, `option "${key}"`);
-    if (checked === undefined) continue;
-    result[key] = checked;
-    if (key === 'name') result.generated = false;
-  }
+  const name = role[0].toUpperCase() + randomBytes(9).toString('base64url');
+  const result = checks.options(conf, 'conf', CHECKS_OF[role], { name, ...defaultsOf(role) });
+  result.generated = result.name === name;
   return result;
 }
 
@@ -167,39 +187,8 @@ function shownConf(role, checked) {
   return Object.freeze(Object.fromEntries(shown.map(({ name }) => [name, checked[name]])));
 }
 
-/**
- * @param {string} key
- * @param {Role} role
- * @returns {TypeError}
- */
-function unknownOption(key, role) {
-  const known = optionsOf(role).filter(({ type }) => type !== 'ignored');
-  const names = known.map(({ name }) => name);
-  return new TypeError(`unknown option ${describe(key)}${knownAre(key, names)}`);
-}
-
-const STOP = checksOf('stop');
-
-/** @type {Record<string, unknown>} */
-const STOP_DEFAULTS = Object.fromEntries(optionsOf('stop').map(({ name, value }) => [name, value]));
-
-/**
- * @param {unknown} options those of stop()
- * @returns {any} all options, with defaults
- */
-function checkStop(options) {
-  const result = { ...STOP_DEFAULTS };
-  if (options === undefined || options === null) return result;
-  for (const [key, value] of Object.entries(object(options, 'options'))) {
-    const check = STOP.get(key);
-    if (check === undefined) throw unknownOption(key, 'stop');
-    if (value !== undefined) result[key] = check(value, `option "${key}"`);
-  }
-  return result;
-}
-
 /** @type {Check} */
-const checkConcurrencyValue = /** @type {Check} */ (checksOf('worker').get('concurrency'));
+const checkConcurrencyValue = /** @type {Check} */ (CHECKS_OF.worker.get('concurrency'));
 
 /**
  * Checks a concurrency. Under MDP it must be 1: a broker gives a worker one request at a time, and replies do
@@ -215,11 +204,10 @@ function checkConcurrency(protocol, value) {
   throw outOfRange(concurrency, what, `1 under ${protocol}`);
 }
 
-exports.checkCallback = callback;
 exports.checkConcurrency = checkConcurrency;
 exports.checkConf = checkConf;
-exports.shownConf = shownConf;
-exports.checkStop = checkStop;
+exports.checkOptions = checkOptions;
 exports.checksOf = checksOf;
+exports.defaultsOf = defaultsOf;
+exports.shownConf = shownConf;
 exports.splitVersion = splitVersion;
-exports.unknownOption = unknownOption;

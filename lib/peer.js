@@ -7,7 +7,8 @@ const { captureCallers, withCallers } = require('./caller-stack');
 const { CommonRecords, isCommon } = require('./common-records');
 const { Inbox } = require('./inbox');
 const { Operations } = require('./operations');
-const { checkCallback, checkStop } = require('./options');
+const { callback: checkCallback } = require('./checks');
+const { checkOptions } = require('./options');
 const { Outbox } = require('./outbox');
 const { Snapshots } = require('./stats');
 const { attempt } = require('./waiter');
@@ -40,14 +41,14 @@ const { attempt } = require('./waiter');
  * @property {(now: number) => void} [timed] called with the time when a drain begins, and whenever the clock
  * is read in it
  * @property {() => number} [room] how many more requests can start now; only of workers
- * @property {() => void} startCalled
+ * @property {() => void} [startCalled]
  * @property {(discard?: boolean) => void} stopCalled
  * @property {boolean} [waits] whether a stop without a timeout waits for running requests
  * @property {(done: () => void) => void} [drain] accepts no new requests, and calls `done` when none is
  * outstanding
  * @property {(up: boolean) => void} [connected] a connection to a broker was opened or lost
- * @property {() => void} opened the native side accepts records from now on
- * @property {(error: Error) => void} startFailed
+ * @property {() => void} [opened] the native side accepts records from now on
+ * @property {(error: Error) => void} [startFailed]
  * @property {(text: string) => void} [started]
  * @property {readonly string[]} [endpoints] the bound endpoints of a broker
  * @property {(native: any) => any} stats makes the user's snapshot
@@ -158,7 +159,7 @@ class Peer extends EventEmitter {
   /** @param {any} [callback] */
   start(callback) {
     const done = checkCallback(callback, 'callback');
-    this.#role.startCalled();
+    this.#role.startCalled?.();
     this.#starter = captureCallers(Peer.prototype.start);
     return this.#operations.add('start', -1, done);
   }
@@ -169,7 +170,7 @@ class Peer extends EventEmitter {
    */
   stop(options, callback) {
     const given = typeof options === 'function' ? undefined : options;
-    const { timeout: patience, drain, discard } = checkStop(given);
+    const { timeout: patience, drain, discard } = checkOptions('stop', given);
     const timeout = this.#role.waits === false && given?.timeout === undefined ? 0 : patience;
     const done = checkCallback(typeof options === 'function' ? options : callback, 'callback');
     const drains = drain && this.#role.drain !== undefined && this.#state === 'started';
@@ -230,7 +231,7 @@ class Peer extends EventEmitter {
     }
     began(this, this.#outbox, this.#given);
     this.#outbox.open();
-    this.#role.opened();
+    this.#role.opened?.();
     this.#brokers?.begin();
   }
 
@@ -275,7 +276,7 @@ class Peer extends EventEmitter {
     this.#become('stopped');
     // A stop() in the meantime has ended everything of this life; what was given after it belongs to the next
     // life.
-    if (!this.#operations.haveNext) this.#role.startFailed(error);
+    if (!this.#operations.haveNext) this.#role.startFailed?.(error);
     this.#operations.finish('start', error);
   }
 

@@ -1,11 +1,12 @@
 'use strict';
 
 const { performance } = require('node:perf_hooks');
+const { unknownOption } = require('./checks');
 const { OmdpError, errorValue } = require('./errors');
 const { WINDOW, cost } = require('./flow');
 const { give } = require('./given');
 const { LazyWritable, build, built, construct, withListener } = require('./lazy');
-const { checksOf, unknownOption } = require('./options');
+const { checksOf } = require('./options');
 const { DESTROYED } = require('./own-error-values');
 const { parse } = require('./schema');
 const { within } = require('./size');
@@ -445,7 +446,7 @@ class Reply extends LazyWritable {
 
 /** @param {object} options of a part @returns {boolean} */
 function isTransferred(options) {
-  for (const key of Object.keys(options)) if (!CHECKS.has(key)) throw unknownOption(key, 'reply');
+  for (const key of Object.keys(options)) if (!CHECKS.has(key)) throw unknownOption(key, CHECKS);
   const { transfer } = /** @type {{ transfer?: unknown }} */ (options);
   return checkTransfer(transfer ?? false, 'option "transfer"') === true;
 }

@@ -1,11 +1,11 @@
 'use strict';
 
 const { performance } = require('node:perf_hooks');
-const { Readable } = require('node:stream');
 const { Costs } = require('./costs');
 const { throwLater } = require('./errors');
 const { GRANT, SIGN_OF_LIFE_MS } = require('./flow');
-const { captureCallers, callersOfWait, withCallers } = require('./caller-stack');
+const { LazyReadable, build, construct, iterate, withListener } = require('./lazy');
+const { captureCallers, withCallers } = require('./caller-stack');
 
 /** @import { Scope } from './scope' */
 
@@ -28,7 +28,7 @@ let close;
  * The stream that is a request's data, at the worker: an objectMode Readable. The first read requests parts
  * from the client, and further reads request more. destroy() stops the client's stream.
  */
-class RequestData extends Readable {
+class RequestData extends LazyReadable {
   #asker;
   #id;
   /** The async context of its events. */
@@ -42,11 +42,6 @@ class RequestData extends Readable {
   /** How many bytes were read since the last report to the client, and when that was. */
   #read = 0;
   #toldAt = 0;
-  /**
-   * The frames of the first function that waits for the stream; null if a loop reads, which has frames of its own.
-   * @type {object | null | undefined}
-   */
-  #listener;
   /** Why the request has ended, if that has destroyed it. @type {Error | undefined} */
   #error;
 
@@ -62,10 +57,14 @@ class RequestData extends Readable {
    * @param {Scope} scope the handler's
    */
   constructor(asker, id, scope) {
-    super({ objectMode: true, highWaterMark: 1 });
+    super();
     this.#asker = asker;
     this.#id = id;
     this.#scope = scope;
+  }
+
+  [build]() {
+    this[construct]({ objectMode: true, highWaterMark: 1 });
   }
 
   /** @param {any} part @param {number} cost */
@@ -102,7 +101,7 @@ class RequestData extends Readable {
     // A completely received stream can be read to its end.
     if (this.#over) return;
     this.#over = true;
-    this.#error = error && withCallers(error, this.#listener);
+    this.#error = error && this[withListener](error);
     this.destroy(error);
   }
 
@@ -156,53 +155,16 @@ class RequestData extends Readable {
   }
 
   /**
-   * @param {string | symbol} event
-   * @param {(...args: any[]) => void} listener
-   * @override
-   */
-  on(event, listener) {
-    if (this.#listener === undefined)
-      this.#listener = callersOfWait(event, listener, RequestData.prototype.on);
-    return super.on(event, listener);
-  }
-
-  /**
-   * @param {any} [options]
-   * @override
-   */
-  iterator(options) {
-    this.#listener ??= null;
-    return this.#iterate(super.iterator(options));
-  }
-
-  /** @override */
-  [Symbol.asyncIterator]() {
-    return this.iterator();
-  }
-
-  /**
    * A loop throws an error with the frames of the loop in its stack.
    * @param {AsyncIterableIterator<any>} parts
    */
-  async *#iterate(parts) {
+  async *[iterate](parts) {
     try {
       yield* parts;
     } catch (/** @type {any} */ error) {
       if (error !== this.#error) throw error;
-      throw withCallers(withCallers(error, captureCallers(this.#iterate)), this.#listener, true);
+      throw this[withListener](withCallers(error, captureCallers(this[iterate])), true);
     }
-  }
-
-  /**
-   * An `error` without a listener is not thrown: the reply has the error, too, and one request must not end
-   * the process.
-   * @param {string | symbol} event
-   * @param {...any} args
-   * @override
-   */
-  emit(event, ...args) {
-    if (event === 'error' && this.listenerCount('error') === 0) return false;
-    return super.emit(event, ...args);
   }
 }
 

@@ -1,18 +1,13 @@
 'use strict';
 
+const { boundedJson, object, unknownOption } = require('./checks');
 const { TermsShift } = require('./load');
-const { object, wrongType } = require('./checks');
-const { checkHeaders } = require('./headers');
-const { checkRetry } = require('./retry');
-const { checksOf, unknownOption } = require('./options');
+const { checksOf } = require('./options');
 const { optionsOf } = require('./option-table');
 
 /** @import { Check } from './checks' */
 
 const CHECKS = checksOf('request');
-const checkTimeout = /** @type {Check} */ (CHECKS.get('timeout'));
-const checkMs = /** @type {Check} */ (CHECKS.get('deadline'));
-const checkBoolean = /** @type {Check} */ (CHECKS.get('failFast'));
 const checkName = /** @type {Check} */ (CHECKS.get('worker'));
 /** The options by which the broker chooses the worker, and their defaults. */
 const ROUTE = new Map(
@@ -36,6 +31,19 @@ const ROUTED = 2 ** (TermsShift.Routed - TermsShift.Retry);
  * @property {number | undefined} deadline ms left
  * @property {boolean} [transfer] whether its bytes are given away
  */
+
+/**
+ * @param {number} timeout
+ * @param {string} json
+ * @param {number} [how]
+ * @param {{ signal?: AbortSignal, deadline?: number, transfer: boolean }} [others]
+ * @returns {RequestOptions}
+ */
+function make(timeout, json, how = 0, { signal, deadline, transfer } = NO_OTHERS) {
+  return { timeout, json, signal, how, deadline, transfer };
+}
+
+const NO_OTHERS = { signal: undefined, deadline: undefined, transfer: false };
 
 /** @param {unknown} value */
 const isText = (value) => typeof value === 'string' && value !== '';
@@ -64,7 +72,7 @@ class ReadOptions {
       // A broker reads the options of PIGATO's own clients in the same way. There, `worker` belongs to the application.
       this.how += ROUTED;
     }
-    this.json = bounded(JSON.stringify(options), 'opts');
+    this.json = boundedJson(JSON.stringify(options), MAX_OPTIONS_BYTES, 'opts');
   }
 }
 
@@ -81,9 +89,8 @@ class OptionsReader {
    */
   constructor(timeout, protocol) {
     this.#protocol = protocol;
-    const json = protocol === 'pigato' ? jsonOf({ timeout, retry: 0 }) : JSON.stringify({ timeout });
-    /** @type {RequestOptions} */
-    this.#defaults = { timeout, json, signal: undefined, how: 0, deadline: undefined, transfer: false };
+    const json = protocol === 'pigato' ? jsonOfOptions({ timeout, retry: 0 }) : JSON.stringify({ timeout });
+    this.#defaults = make(timeout, json);
     this.#last = this.#defaults;
   }
 
@@ -91,66 +98,60 @@ class OptionsReader {
   read(opts) {
     if (opts === undefined || opts === null) return this.#defaults;
     if (opts instanceof ReadOptions) return opts;
-    let timeout = this.#defaults.timeout;
-    let signal;
-    let headers;
-    /** @type {Record<string, unknown> | undefined} */
-    let route;
-    let deadline;
-    let transfer = false;
-    let how = 0;
-    const values = /** @type {Record<string, unknown>} */ (object(opts, 'opts'));
-    for (const key of Object.keys(values)) {
-      const value = values[key];
-      if (key === 'timeout') {
-        // 0.0.92 uses its default for any falsy value.
-        if (value) timeout = checkTimeout(value, 'option "timeout"');
-        else if (value !== undefined && value !== null && value !== 0)
-          checkTimeout(value, 'option "timeout"');
-      } else if (key === 'signal') signal = checkSignal(value);
-      else if (key === 'deadline') deadline = checkDeadline(value);
-      else if (key === 'headers') headers = checkHeaders(value);
-      else if (key === 'retry') {
-        const retry = checkRetry(value ?? 0, 'option "retry"');
-        if (typeof retry === 'number') how += retry;
-        else route = { ...route, retry };
-      } else if (key === 'failFast') how += checkFailFast(value);
-      else if (key === 'transfer') transfer = checkBoolean(value ?? false, 'option "transfer"') === true;
-      else if (ROUTE.has(key)) {
-        const checked = checkRoute(key, value);
-        if (checked !== ROUTE.get(key)) route = { ...route, [key]: checked };
-      } else throw unknownOption(key, 'request');
-    }
+    const { given, route } = this.#check(/** @type {Record<string, unknown>} */ (object(opts, 'opts')));
+    const { timeout, deadline, headers, retry, failFast } = given;
+    const how = retry + (failFast ? FAIL_FAST : 0);
     if (this.#protocol !== 'omdp') {
       this.#checkSendable(how, route, headers);
       // Brokers and workers of PIGATO read `retry` there, and recognize PIGATO clients by it.
       if (this.#protocol === 'pigato') {
-        const json = jsonOf({ timeout, deadline, retry: how, headers });
-        return { timeout, json, signal, how, deadline, transfer };
+        return make(timeout, jsonOfOptions({ timeout, deadline, retry: how, headers }), how, given);
       }
     }
     if (route !== undefined) {
       if (route.worker !== undefined && route.key !== undefined)
         throw new TypeError('option "worker" cannot be used with option "key"');
-      const json = jsonOf({ timeout, deadline, ...route, headers });
-      return { timeout, json, signal, how: how + ROUTED, deadline, transfer };
+      return make(timeout, jsonOfOptions({ timeout, deadline, ...route, headers }), how + ROUTED, given);
     }
     if (headers !== undefined || deadline !== undefined) {
-      const json = jsonOf({ timeout, deadline, headers });
-      return { timeout, json, signal, how, deadline, transfer };
+      return make(timeout, jsonOfOptions({ timeout, deadline, headers }), how, given);
     }
-    if (this.#last.timeout !== timeout) {
-      this.#last = {
-        timeout,
-        json: JSON.stringify({ timeout }),
-        signal: undefined,
-        how: 0,
-        deadline: undefined,
-        transfer: false,
-      };
+    if (this.#last.timeout !== timeout) this.#last = make(timeout, JSON.stringify({ timeout }));
+    if (given.signal === undefined && how === 0 && !given.transfer) return this.#last;
+    return make(timeout, this.#last.json, how, given);
+  }
+
+  /** @param {Record<string, unknown>} opts those that are null count as missing */
+  #check(opts) {
+    /** @type {{ timeout: number, signal?: AbortSignal, deadline?: number, headers?: Record<string, unknown>, retry: number, failFast: boolean, transfer: boolean }} */
+    const given = {
+      timeout: this.#defaults.timeout,
+      signal: undefined,
+      deadline: undefined,
+      headers: undefined,
+      retry: 0,
+      failFast: false,
+      transfer: false,
+    };
+    /** @type {Record<string, unknown> | undefined} */
+    let route;
+    for (const key of Object.keys(opts)) {
+      const check = CHECKS.get(key);
+      if (check === undefined) throw unknownOption(key, CHECKS);
+      const value = opts[key];
+      // In 0.0.92, too, a timeout of 0 is the default.
+      if (value === undefined || value === null || (value === 0 && key === 'timeout')) continue;
+      const checked = check(value, `option "${key}"`);
+      if (ROUTE.has(key)) {
+        if (checked !== ROUTE.get(key)) route = { ...route, [key]: checked };
+      } else if (key === 'retry' && typeof checked === 'object') {
+        // A policy, which the native side reads from the JSON.
+        route = { ...route, retry: checked };
+      } else {
+        /** @type {any} */ (given)[key] = checked;
+      }
     }
-    if (signal === undefined && how === 0 && !transfer) return this.#last;
-    return { timeout, json: this.#last.json, signal, how, deadline, transfer };
+    return { given, route };
   }
 
   /**
@@ -174,17 +175,8 @@ class OptionsReader {
 }
 
 /** @param {{ headers?: Record<string, unknown> | undefined, [option: string]: unknown }} said @returns {string} */
-function jsonOf(said) {
-  return bounded(JSON.stringify(said), 'option "headers"');
-}
-
-/** @param {string} json @param {string} what */
-function bounded(json, what) {
-  // A UTF-16 unit has at most three bytes in UTF-8.
-  if (json.length <= MAX_OPTIONS_BYTES / 3) return json;
-  const size = Buffer.byteLength(json);
-  if (size <= MAX_OPTIONS_BYTES) return json;
-  throw new RangeError(`${what} must have at most ${MAX_OPTIONS_BYTES} bytes as JSON, got ${size}`);
+function jsonOfOptions(said) {
+  return boundedJson(JSON.stringify(said), MAX_OPTIONS_BYTES, 'option "headers"');
 }
 
 /** @param {string} option @param {string} protocol */
@@ -192,46 +184,8 @@ function unsendable(option, protocol) {
   return new TypeError(`option "${option}" cannot be sent under ${protocol}`);
 }
 
-/**
- * A deadline: a time in ms, or an object with `remaining`, such as the reply to the request being handled.
- * @param {unknown} value
- * @returns {number | undefined}
- */
-function checkDeadline(value) {
-  if (value === undefined || value === null) return undefined;
-  const given = typeof value === 'object' && 'remaining' in value ? value.remaining : value;
-  if (given === undefined || given === Infinity) return undefined;
-  return checkMs(given, 'option "deadline"');
-}
-
-/** @param {string} key @param {unknown} value null counts as missing */
-function checkRoute(key, value) {
-  const present = value ?? ROUTE.get(key);
-  return present === undefined ? undefined : CHECKS.get(key)?.(present, `option "${key}"`);
-}
-
-/** @param {unknown} value @returns {number} */
-function checkFailFast(value) {
-  return checkBoolean(value ?? false, 'option "failFast"') ? FAIL_FAST : 0;
-}
-
-/** @param {unknown} value @returns {AbortSignal | undefined} */
-function checkSignal(value) {
-  if (value === undefined || value === null) return undefined;
-  const signal = /** @type {AbortSignal} */ (value);
-  if (
-    typeof signal.aborted === 'boolean' &&
-    typeof signal.addEventListener === 'function' &&
-    typeof signal.removeEventListener === 'function'
-  ) {
-    return signal;
-  }
-  throw wrongType(value, 'option "signal"', 'an AbortSignal');
-}
-
 exports.FAIL_FAST = FAIL_FAST;
+exports.MAX_OPTIONS_BYTES = MAX_OPTIONS_BYTES;
 exports.OptionsReader = OptionsReader;
 exports.ReadOptions = ReadOptions;
-exports.bounded = bounded;
-exports.checkSignal = checkSignal;
-exports.jsonOf = jsonOf;
+exports.jsonOfOptions = jsonOfOptions;

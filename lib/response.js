@@ -4,7 +4,7 @@ const { performance } = require('node:perf_hooks');
 const { Costs } = require('./costs');
 const { throwLater } = require('./errors');
 const { GRANT, SIGN_OF_LIFE_MS } = require('./flow');
-const { LazyReadable, build, built, construct, errorToEmit, loop, withListener } = require('./lazy');
+const { LazyReadable, build, built, construct, errorToEmit, iterate, withListener } = require('./lazy');
 
 /**
  * The failure of a request: the bare value or code, and the Error for it.
@@ -212,24 +212,10 @@ class RequestStream extends LazyReadable {
   }
 
   /**
-   * @param {any} [options]
-   * @override
-   */
-  iterator(options) {
-    this[loop]();
-    return this.#iterate(super.iterator(options));
-  }
-
-  /** @override */
-  [Symbol.asyncIterator]() {
-    return this.iterator();
-  }
-
-  /**
    * A loop throws nothing but Errors, each with the frames of the loop in its stack.
    * @param {AsyncIterableIterator<any>} parts
    */
-  async *#iterate(parts) {
+  async *[iterate](parts) {
     try {
       yield* parts;
     } catch (error) {

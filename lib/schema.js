@@ -2,16 +2,22 @@
 // Standard Schema (https://standardschema.dev), as in zod, valibot and arktype. A sender checks data and
 // sends them unchanged; a receiver gets the output of the schema.
 
-const { object, wrongType } = require('./checks');
-const { knownAre } = require('./nearest');
+const { members, object, wrongType } = require('./checks');
 
 /** @typedef {{ readonly message: string, readonly path?: readonly (PropertyKey | { readonly key: PropertyKey })[] }} Issue */
 /** @typedef {{ '~standard': { version: 1, vendor: string, validate: (value: unknown) => any } }} Schema */
 /** @typedef {'request' | 'partial' | 'reply'} Part */
 /** @typedef {{ [part in Part]?: Schema }} ServiceSchema */
 
-/** @type {readonly string[]} */
-const PARTS = ['request', 'partial', 'reply'];
+/** @import { Check } from './checks' */
+
+/** @type {Check} Schemas of arktype are functions. */
+function checkValidator(value, what) {
+  if (typeof (/** @type {any} */ (value)?.['~standard']?.validate) === 'function') return value;
+  throw wrongType(value, what, 'a schema with "~standard"');
+}
+
+const PARTS = new Map(['request', 'partial', 'reply'].map((part) => [part, checkValidator]));
 
 /** The maximum number of issues in a message. */
 const NAMED = 3;
@@ -74,18 +80,7 @@ function parse(schemas, part, service, value) {
 
 /** @param {unknown} value @param {string} what @returns {ServiceSchema} */
 function checkSchema(value, what) {
-  const schemas = /** @type {Record<string, any>} */ (object(value, what));
-  for (const [part, schema] of Object.entries(schemas)) {
-    if (!PARTS.includes(part)) {
-      throw new TypeError(`unknown member ${JSON.stringify(part)} of ${what}${knownAre(part, PARTS)}`);
-    }
-    // Schemas of arktype are functions.
-    const validate = schema?.['~standard']?.validate;
-    if (schema !== undefined && typeof validate !== 'function') {
-      throw wrongType(schema, `${what}.${part}`, 'a schema with "~standard"');
-    }
-  }
-  return { ...schemas };
+  return members(value, what, PARTS);
 }
 
 /** @param {unknown} value @param {string} what @returns {Map<string, ServiceSchema>} */

@@ -1,13 +1,10 @@
 'use strict';
 
-const { callback, isObject, number, user: checkName } = require('./checks');
+const { isObject, members, user: checkName } = require('./checks');
 const { describe, given } = require('./describe');
 const { checkKey, publicKeyOf } = require('./keys');
-const { knownAre } = require('./nearest');
-const { MAX_MS } = require('./option-table');
+const { checksOf, defaultsOf } = require('./options');
 const { checkPasswordRule } = require('./passwords');
-
-const ASK_MS = 5000;
 
 /** The user name of the rules for all users that are not listed. */
 const OTHERS = '*';
@@ -89,55 +86,51 @@ function secureClient(conf, endpoints) {
  */
 function secureServer(conf, endpoints) {
   const { curveServer, curvePublicKey, curveSecretKey, plainServer, security, ...rest } = conf;
-  const { inprocUser } = rest;
-  let callbacks = { authenticate: undefined, authorize: undefined };
+  if (!curveServer) forbid(conf, ['curvePublicKey', 'curveSecretKey'], 'requires "curveServer"');
   if (!curveServer && !plainServer) {
-    forbid(conf, ['curvePublicKey', 'curveSecretKey'], 'requires "curveServer"');
     forbid(conf, ['security', 'inprocUser'], 'requires "curveServer" or "plainServer"');
-    return { conf: rest, callbacks };
+    return { conf: rest, callbacks: { authenticate: undefined, authorize: undefined } };
   }
   if (curveServer && plainServer) {
     throw new TypeError('option "plainServer" cannot be combined with "curveServer"');
   }
-  if (inprocUser === undefined) {
+  if (rest.inprocUser === undefined) {
     refuseInproc(endpoints, ', or admit the peers of this process by option "inprocUser"');
   }
+  const mechanism = curveServer ? 'curve' : 'plain';
   if (curveServer) {
     demand(conf, ['curveSecretKey'], 'CURVE requires a secret key');
     publicKey(conf, curveSecretKey);
-    rest.security = { mechanism: 'curve', secretKey: curveSecretKey };
-  } else {
-    forbid(conf, ['curvePublicKey', 'curveSecretKey'], 'requires "curveServer"');
-    demand(conf, ['security'], 'PLAIN requires rules with users');
-    rest.security = { mechanism: 'plain' };
-  }
-  if (security === undefined) {
-    rest.rules = { open: true, keys: [], passwords: [], grants: [], others: EVERYTHING };
-  } else {
-    const checked = checkRules(security, rest.security.mechanism, 'option "security"');
-    rest.rules = checked.rules;
-    callbacks = checked.callbacks;
-  }
-  return { conf: rest, callbacks };
+  } else demand(conf, ['security'], 'PLAIN requires rules with users');
+  const { rules, callbacks } =
+    security === undefined ? OPEN : checkRules(security, mechanism, 'option "security"');
+  return { conf: { ...rest, security: { mechanism, secretKey: curveSecretKey }, rules }, callbacks };
 }
 
 const EVERYTHING = { user: OTHERS, serve: ['*'], call: ['*'] };
 
-const RULES = ['users', 'authenticate', 'authenticateTimeout', 'authorize', 'authorizeTimeout'];
-const USER = ['keys', 'password', 'serve', 'call'];
+/** The rules of a broker with CURVE and no rules: every peer with its key is admitted. */
+const OPEN = {
+  rules: { open: true, keys: [], passwords: [], grants: [], others: EVERYTHING },
+  callbacks: { authenticate: undefined, authorize: undefined },
+};
+
+const RULES = checksOf('rules');
+const USER = checksOf('user');
 
 /**
  * @param {unknown} value
  * @param {string} mechanism
  * @param {string} what
- * @returns {{ rules: any, callbacks: any }}
+ * @returns {{ rules: any, callbacks: Callbacks }}
  */
 function checkRules(value, mechanism, what) {
-  const given = record(value, what, RULES);
-  const authenticate = callback(given.authenticate, `${what}.authenticate`);
-  const authorize = callback(given.authorize, `${what}.authorize`);
-  const authenticateTimeout = time(given.authenticateTimeout, `${what}.authenticateTimeout`);
-  const authorizeTimeout = time(given.authorizeTimeout, `${what}.authorizeTimeout`);
+  const { users, authenticate, authenticateTimeout, authorize, authorizeTimeout } = members(
+    record(value, what),
+    what,
+    RULES,
+    defaultsOf('rules'),
+  );
   const rules = {
     open: false,
     keys: /** @type {object[]} */ ([]),
@@ -149,10 +142,10 @@ function checkRules(value, mechanism, what) {
     authorize: authorize && authorizeTimeout,
   };
   const taken = new Set();
-  for (const [user, each] of Object.entries(record(given.users ?? {}, `${what}.users`))) {
+  for (const [user, each] of Object.entries(record(users ?? {}, `${what}.users`))) {
     const name = `${what}.users[${JSON.stringify(user)}]`;
-    checkUser(user, name);
-    const rule = record(each, name, USER);
+    checkName(user, `${name}: a user`);
+    const rule = members(record(each, name), name, USER);
     for (const text of keysOf(rule.keys, `${name}.keys`)) {
       if (mechanism !== 'curve') throw new TypeError(`${name}.keys requires CURVE`);
       if (taken.has(text))
@@ -197,28 +190,14 @@ function grantOf({ serve, call }, name, asked) {
   return { serve: patterns(serve, `${name}.serve`), call: patterns(call, `${name}.call`) };
 }
 
-/** @param {unknown} value @param {string} what @param {string[]} [known] @returns {Record<string, unknown>} */
-function record(value, what, known) {
+/** @param {unknown} value @param {string} what @returns {object} */
+function record(value, what) {
   // A promise or a Map would count as empty rules, which admit peers.
-  if (!isObject(value)) {
-    // The value is not shown: in `users: { web: 'secret' }` it is a password.
-    const tag = Object.prototype.toString.call(value).slice('[object '.length, -1);
-    const type = typeof value === 'object' && value !== null ? tag : value === null ? 'null' : typeof value;
-    throw new TypeError(`${what} must be an object, got ${type === 'Array' ? 'array' : type}`);
-  }
-  for (const key of known === undefined ? [] : Object.keys(value)) {
-    if (!known?.includes(key)) {
-      throw new TypeError(`unknown member ${JSON.stringify(key)} of ${what}${knownAre(key, known ?? [])}`);
-    }
-  }
-  return /** @type {Record<string, unknown>} */ (value);
-}
-
-const checkTime = number(1, MAX_MS);
-
-/** @param {unknown} value @param {string} what @returns {number} */
-function time(value, what) {
-  return value === undefined ? ASK_MS : checkTime(value, what);
+  if (isObject(value)) return value;
+  // The value is not shown: in `users: { web: 'secret' }` it is a password.
+  const tag = Object.prototype.toString.call(value).slice('[object '.length, -1);
+  const type = typeof value === 'object' && value !== null ? tag : value === null ? 'null' : typeof value;
+  throw new TypeError(`${what} must be an object, got ${type === 'Array' ? 'array' : type}`);
 }
 
 /** @param {unknown} value @param {string} what @returns {string[]} */
@@ -228,12 +207,6 @@ function keysOf(value, what) {
   return [checkKey(value, what)];
 }
 
-/** @param {unknown} name @param {string} what @returns {string} */
-function checkUser(name, what) {
-  return checkName(name, `${what}: a user`);
-}
-
 exports.checkRules = checkRules;
-exports.checkUser = checkUser;
 exports.secureClient = secureClient;
 exports.secureServer = secureServer;

@@ -1,20 +1,17 @@
 'use strict';
 // The checks of services and their names.
 
-const { isObject, text, wrongType } = require('./checks');
+const { isObject, members, text, wrongType } = require('./checks');
 const { given } = require('./describe');
-const { knownAre } = require('./nearest');
 const { PROTOCOLS } = require('./option-table');
-const { checksOf } = require('./options');
-
-/** @import { Check } from './checks' */
+const { checksOf, defaultsOf } = require('./options');
 
 const MAX_SERVICE_BYTES = 255;
 const MAX_NAME_BYTES = 255;
 /** The maximum number of services of one worker. */
 const MAX_SERVICES = 1024;
 
-const checkConcurrency = /** @type {Check} */ (checksOf('worker').get('concurrency'));
+const CHECKS = checksOf('service');
 
 const checkServiceText = text(`a string of 1 to ${MAX_SERVICE_BYTES} bytes`, MAX_SERVICE_BYTES);
 
@@ -67,13 +64,9 @@ function checkServices(given, conf) {
 function checkEntry(entry, what) {
   if (typeof entry === 'function') return { handler: entry, concurrency: -1 };
   if (!isObject(entry)) throw wrongType(entry, what, 'a function, or an object with a handler');
-  const { handler, concurrency = -1, ...others } = /** @type {Record<string, unknown>} */ (entry);
-  if (typeof handler !== 'function') throw wrongType(handler, `${what}.handler`, 'a function');
-  for (const key of Object.keys(others)) {
-    const known = knownAre(key, ['handler', 'concurrency']);
-    throw new TypeError(`unknown option ${JSON.stringify(key)} of ${what}${known}`);
-  }
-  return { handler, concurrency: checkConcurrency(concurrency, `${what}.concurrency`) };
+  const checked = members(entry, what, CHECKS, defaultsOf('service'));
+  if (checked.handler === undefined) throw wrongType(undefined, `${what}.handler`, 'a function');
+  return checked;
 }
 
 /**

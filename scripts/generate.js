@@ -1,22 +1,22 @@
 'use strict';
 // `npm run generate`: writes generated parts of documents and types, between marks with their names: the
-// options of lib/option-table into docs/api.md and docs/cli.md, the error codes and balancing policies of
+// options of lib/option-table into the guides, the error codes and balancing policies of
 // the native side into index.d.ts. With `--check` it writes nothing and fails if a part is outdated; the tests use this.
 const fs = require('node:fs');
 const path = require('node:path');
 const { shownFor } = require('../lib/cli/options.js');
 const { balances, codes } = require('../lib/load.js');
-const { OPTIONS, optionsOf, rangeOf } = require('../lib/option-table');
+const { OPTIONS, PEERS, optionsOf, rangeOf } = require('../lib/option-table');
 const { root } = require('./platforms.js');
 
 /** @typedef {import('../lib/option-table/option.js').Option} Option */
 
-/** @param {Option} option */
-function textOf(option) {
+/** @param {Option} option @param {boolean} [all] whether to name ms, too, which docs/api.md does in its text */
+function textOf(option, all) {
   const { help, more, type, unit } = option;
-  const counted = type === 'number' || type === 'integer';
+  const counted = ['number', 'integer', 'fraction', 'deadline', 'retry'].includes(type);
   const range = counted
-    ? `: ${rangeOf(option)}${unit === undefined || unit === 'ms' ? '' : `, in ${unit}`}`
+    ? `: ${rangeOf(option)}${unit === undefined || (unit === 'ms' && !all) ? '' : `, in ${unit}`}`
     : '';
   return `${help}${range}${more === undefined ? '' : `. ${more}`}`.replaceAll(/\b[CWB]_[A-Z_]+\b/g, '`$&`');
 }
@@ -27,10 +27,12 @@ function defaultOf({ default: words, value }) {
   return typeof value === 'string' ? `\`'${value}'\`` : String(value ?? '');
 }
 
-/** @param {readonly Option[]} options */
-function optionTable(options) {
-  const rows = options.map((option) => `| \`${option.name}\` | ${defaultOf(option)} | ${textOf(option)} |\n`);
-  return `| option | default | |\n|---|---|---|\n${rows.join('')}`;
+/** @param {readonly Option[]} options @param {string} [what] @param {boolean} [all] */
+function optionTable(options, what = 'option', all = false) {
+  const rows = options.map(
+    (option) => `| \`${option.name}\` | ${defaultOf(option)} | ${textOf(option, all)} |\n`,
+  );
+  return `| ${what} | default | |\n|---|---|---|\n${rows.join('')}`;
 }
 
 /** @param {readonly Option[]} options */
@@ -49,9 +51,12 @@ function flagTable(role) {
   return `| option | variable | default | |\n|---|---|---|---|\n${rows.join('')}`;
 }
 
+/** @param {Option} option */
+const isCommon = ({ of }) => PEERS.every((role) => of.includes(role));
+
 /** @param {import('../lib/option-table/option.js').Role} role */
 function ownOf(role) {
-  return optionsOf(role).filter(({ group, of }) => group === undefined && of.length < 3);
+  return optionsOf(role).filter((option) => option.group === undefined && !isCommon(option));
 }
 
 function errorCodes() {
@@ -81,8 +86,7 @@ export type Balance = ${union.join(' | ')};
  */
 const PARTS = {
   'docs/api.md': {
-    'common options': () =>
-      optionTable(OPTIONS.filter(({ of }) => of.length === 3).filter(({ group }) => !group)),
+    'common options': () => optionTable(OPTIONS.filter((option) => isCommon(option) && !option.group)),
     'options of a broker': () => optionTable(ownOf('broker')),
     'options of a worker': () => optionTable(ownOf('worker')),
     'options of a client': () => optionTable(ownOf('client')),
@@ -90,6 +94,11 @@ const PARTS = {
     'options of a part': () => optionTable(optionsOf('reply')),
     'options of stop': () => optionTable(optionsOf('stop')),
     'options of security': () => securityTable(OPTIONS.filter(({ group }) => group === 'security')),
+  },
+  'docs/client.md': { 'members of a retry policy': () => optionTable(optionsOf('retry'), 'member', true) },
+  'docs/monitoring.md': { 'options of a monitor': () => optionTable(optionsOf('monitor'), 'option', true) },
+  'docs/services.md': {
+    'options of callAll': () => optionTable(optionsOf('callAll'), 'option', true),
   },
   'docs/cli.md': {
     'flags of the broker': () => flagTable('broker'),

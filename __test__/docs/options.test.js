@@ -10,15 +10,17 @@ const { OPTIONS, optionsOf } = require('../../lib/option-table');
 const { checkConf } = require('../../lib/options');
 const { ROOT } = require('../support/programs');
 
-const TYPES = fs.readFileSync(path.join(ROOT, 'index.d.ts'), 'utf8');
+const TYPES = ['index.d.ts', path.join('lib', 'monitor', 'index.d.ts')]
+  .map((file) => fs.readFileSync(path.join(ROOT, file), 'utf8'))
+  .join('');
 
 /** The members of an interface, each with what its comment says of its default. */
 function membersOf(name) {
   const [, , block] = new RegExp(
-    `^export interface ${name}( extends [^{]*)? \\{\\n([\\s\\S]*?)^\\}`,
+    `^export interface ${name}(?:<.*>)?( extends [^{]*)? \\{\\n([\\s\\S]*?)^\\}`,
     'm',
   ).exec(TYPES);
-  return [...block.matchAll(/( {2}\/\*\*[\s\S]*?\*\/\n)? {2}(?:readonly )?(\w+)\?: /g)].map(
+  return [...block.matchAll(/( {2}\/\*\*[\s\S]*?\*\/\n)? {2}(?:readonly )?(\w+)\??: /g)].map(
     ([, comment = '', member]) => [member, /@defaultValue (.*)/.exec(comment)?.[1]],
   );
 }
@@ -29,10 +31,19 @@ const INTERFACES = {
   client: ['PeerConf', 'ConnectingPeerConf', 'ClientConf', 'ClientSecurity'],
   request: ['RequestOptions'],
   stop: ['StopOptions'],
+  callAll: ['CallAllOptions'],
+  watchServices: ['WatchOptions'],
+  monitor: ['MonitorOptions'],
+  retry: ['RetryPolicy'],
+  rate: ['Rate'],
+  policy: ['ServicePolicy'],
+  service: ['LimitedListener'],
+  rules: ['SecurityRules'],
+  user: ['UserRules'],
 };
 
 for (const [role, names] of Object.entries(INTERFACES)) {
-  describe(`the options of a ${role}`, () => {
+  describe(`the options of ${role}`, () => {
     const options = optionsOf(role);
     const members = new Map(names.flatMap(membersOf));
 

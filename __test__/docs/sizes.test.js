@@ -1,6 +1,6 @@
 'use strict';
-// The maximum sizes that stand in several places: src/wire/sizes.rs has them, PROTOCOL.md lists them, and JavaScript
-// checks some of them before it encodes.
+// The maximum sizes of src/wire/sizes.rs that JavaScript checks before it encodes. A test there compares them with
+// PROTOCOL.md.
 const assert = require('node:assert/strict');
 const fs = require('node:fs');
 const path = require('node:path');
@@ -21,33 +21,6 @@ function constant(/** @type {string} */ file, /** @type {string} */ name) {
 
 const limit = (/** @type {string} */ name) => constant('src/wire/sizes.rs', name);
 
-describe('the table of sizes in PROTOCOL.md', () => {
-  const rows = new Map(
-    [...read('PROTOCOL.md').matchAll(/^\| ([^|]+) \| ([^|]+) \| [^|]+ \|$/gm)].map(([, part, bytes]) => [
-      part.trim(),
-      bytes.match(/\d+/g)?.map(Number) ?? [],
-    ]),
-  );
-  for (const [part, numbers] of /** @type {[string, number[]][]} */ ([
-    ['routing id', [1, limit('MAX_ID')]],
-    ['service', [1, limit('MAX_SERVICE')]],
-    ['request id, session', [1, limit('MAX_ID')]],
-    ['hello', [limit('MAX_HELLO')]],
-    ['description, and metadata as JSON, in a hello', [limit('MAX_DESCRIPTION'), limit('MAX_METADATA')]],
-    ['options, headers included', [limit('MAX_OPTIONS')]],
-    ['user', [limit('MAX_USER')]],
-    ['channels of a connection, by number', [limit('MAX_CHANNELS'), 2 * limit('MAX_CHANNELS')]],
-  ])) {
-    test(part, () => assert.deepEqual(rows.get(part), numbers));
-  }
-
-  test('lists', () => {
-    const [toBroker, fromBroker] = rows.get('a list of tokens, numbers or request ids') ?? [];
-    assert.deepEqual([toBroker, fromBroker], [limit('MAX_LIST'), limit('MAX_LIST_OF_BROKER')]);
-    assert.equal(rows.get('the services of a roster')?.[0], limit('MAX_ROSTER'));
-  });
-});
-
 describe('the checks of JavaScript have the sizes of the wire', () => {
   const maxOf = (/** @type {string} */ role, /** @type {string} */ name) =>
     optionsOf(role).find((option) => option.name === name)?.max;
@@ -64,8 +37,7 @@ describe('the checks of JavaScript have the sizes of the wire', () => {
   });
 
   test('of rates and pages', () => {
-    const [, rate] = /checkMax = integer\(1, ([\d_]+)\)/.exec(read('lib/policies.js')) ?? [];
-    assert.equal(Number(rate?.replaceAll('_', '')), constant('src/wire/serving.rs', 'MAX_RATE'));
+    assert.equal(maxOf('rate', 'max'), constant('src/wire/serving.rs', 'MAX_RATE'));
     const page = constant('src/proto/broker/directory.rs', 'PAGE');
     assert.equal(constant('lib/directory.js', 'SERVICES_PER_PAGE'), page);
   });

@@ -161,7 +161,11 @@ describe('conf', () => {
       'unknown option "threads"; the known ones are: heartbeat, ',
     );
     const policies = { services: { render: { balanc: 'random' } } };
-    assertThrows(() => MAKE.Broker(policies), TypeError, '"balanc"; did you mean "balance"?');
+    assertThrows(
+      () => MAKE.Broker(policies),
+      TypeError,
+      '"balanc" of option "services"["render"]; did you mean "balance"?',
+    );
   });
 
   test('a name that is too long is described by its length', () => {

@@ -202,7 +202,7 @@ test('handlers and names are checked', () => {
   assert.throws(make({ a: {} }), /^TypeError: services\["a"\]\.handler must be a function, got undefined/);
   assert.throws(
     make({ a: { handler: echo, weight: 1 } }),
-    /^TypeError: unknown option "weight" of services\["a"\]/,
+    /^TypeError: unknown member "weight" of services\["a"\]/,
   );
   for (const concurrency of [0, 1.5, -2, '1', null]) {
     assert.throws(make({ a: { handler: echo, concurrency } }), /services\["a"\]\.concurrency/);

@@ -14,6 +14,8 @@ const { ofText } = require('./settings');
 const TYPES = {
   number: 'number',
   integer: 'number',
+  deadline: 'number',
+  retry: 'number',
   boolean: 'flag',
   protocols: 'list',
   rules: 'object',
@@ -23,7 +25,7 @@ const TYPES = {
 /** The placeholders of values in the help. */
 const UNITS = { ms: 'MS', µs: 'US', bytes: 'BYTES' };
 /** @type {Partial<Record<Option['type'], string>>} */
-const METAVARS = { number: 'N', integer: 'N', boolean: '', protocol: 'NAME', protocols: 'LIST' };
+const METAVARS = { number: 'N', integer: 'N', retry: 'N', boolean: '', protocol: 'NAME', protocols: 'LIST' };
 
 /** @param {Option} option */
 function isSecret({ flag }) {

@@ -21,8 +21,8 @@ const CALL_OPTIONS = [
   },
   {
     name: 'deadline',
-    of: ['request'],
-    type: 'number',
+    of: ['request', 'callAll'],
+    type: 'deadline',
     min: 0,
     max: MAX_MS,
     unit: 'ms',
@@ -32,14 +32,14 @@ const CALL_OPTIONS = [
   },
   {
     name: 'signal',
-    of: ['request'],
+    of: ['request', 'callAll', 'watchServices'],
     type: 'signal',
     help: 'an AbortSignal; when it aborts, the request ends with C_ABORTED',
     flag: { only: 'none' },
   },
   {
     name: 'headers',
-    of: ['request'],
+    of: ['request', 'callAll'],
     type: 'headers',
     help: 'a plain object of strings, finite numbers and booleans, for the handler',
     more: 'The handler gets them as `opts.headers`',
@@ -79,7 +79,7 @@ const CALL_OPTIONS = [
   {
     name: 'retry',
     of: ['request'],
-    type: 'integer',
+    type: 'retry',
     min: 0,
     // A limit for requests that crash their workers.
     max: 255,

@@ -5,7 +5,8 @@
 
 const { BROKER_OPTIONS } = require('./broker');
 const { CALL_OPTIONS } = require('./calls');
-const { DISCOVER, MAX_MS, PROTOCOLS, VERSIONS, rangeOf } = require('./option');
+const { MEMBERS } = require('./members');
+const { DISCOVER, MAX_MS, PEERS, PROTOCOLS, RETRY_CAUSES, VERSIONS, rangeOf } = require('./option');
 const { PEER_OPTIONS } = require('./peers');
 const { SECURITY_OPTIONS } = require('./security');
 const { WORKER_AND_CLIENT_OPTIONS } = require('./workers-and-clients');
@@ -20,6 +21,7 @@ const OPTIONS = [
   ...PEER_OPTIONS,
   ...BROKER_OPTIONS,
   ...WORKER_AND_CLIENT_OPTIONS,
+  ...MEMBERS,
   ...CALL_OPTIONS,
   ...SECURITY_OPTIONS,
 ];
@@ -32,7 +34,9 @@ function optionsOf(role) {
 exports.DISCOVER = DISCOVER;
 exports.MAX_MS = MAX_MS;
 exports.OPTIONS = OPTIONS;
+exports.PEERS = PEERS;
 exports.PROTOCOLS = PROTOCOLS;
+exports.RETRY_CAUSES = RETRY_CAUSES;
 exports.VERSIONS = VERSIONS;
 exports.optionsOf = optionsOf;
 exports.rangeOf = rangeOf;

@@ -1,14 +1,21 @@
 'use strict';
 // What an entry of the table of options has, and what several entries share.
 
-/** @typedef {'broker' | 'worker' | 'client' | 'request' | 'reply' | 'stop'} Role the last three are options of a call */
+/**
+ * Whose options or members they are: those of a peer; of a call (the middle ones, and `monitor`); of an object that is an
+ * option, or a part of one.
+ * @typedef {'broker' | 'worker' | 'client' | 'request' | 'reply' | 'stop' | 'callAll' | 'watchServices' | 'monitor' |
+ *   'retry' | 'rate' | 'policy' | 'service' | 'rules' | 'user'} Role
+ */
 
 /**
  * @typedef {object} Option
  * @property {string} name
  * @property {readonly Role[]} of
- * @property {'number' | 'integer' | 'boolean' | 'name' | 'protocol' | 'protocols' | 'key' | 'text' | 'rules' | 'signal' |
- *   'schema' | 'schemas' | 'headers' | 'words' | 'json' | 'discover' | 'function' | 'version' | 'versions' | 'balance' | 'rate' | 'policies' | 'retry' | 'user' | 'ignored'} type a `number` is rounded up; `key` and `text` may be null, which counts as missing
+ * @property {'number' | 'integer' | 'fraction' | 'boolean' | 'name' | 'protocol' | 'protocols' | 'key' | 'text' | 'rules' |
+ *   'signal' | 'schema' | 'schemas' | 'headers' | 'words' | 'json' | 'discover' | 'function' | 'version' | 'versions' |
+ *   'balance' | 'rate' | 'policies' | 'deadline' | 'retry' | 'causes' | 'user' | 'ignored' | 'own'} type a `number` is
+ *   rounded up; `key` and `text` may be null, which counts as missing; the check of `own` is where it is used
  * @property {number} [min] of numbers
  * @property {number} [max] of numbers; 2^53 - 1 if missing
  * @property {string} [off] of numbers: the meaning of -1, if it is permitted
@@ -37,6 +44,9 @@ const MAX_MS = 2147483647;
 /** The dialects; the first is the default of workers and clients. */
 const PROTOCOLS = ['omdp', 'mdp/0.1', 'mdp/0.2', 'mdp/0.2-majortomo', 'pigato'];
 
+/** The failures after which a policy repeats a request. */
+const RETRY_CAUSES = ['lost', 'rejected', 'error', 'timeout'];
+
 /** The words of options that choose between two. */
 const [DISCOVER, VERSIONS] = [
   ['one', 'all'],
@@ -63,6 +73,7 @@ exports.DISCOVER = DISCOVER;
 exports.MAX_MS = MAX_MS;
 exports.PEERS = PEERS;
 exports.PROTOCOLS = PROTOCOLS;
+exports.RETRY_CAUSES = RETRY_CAUSES;
 exports.VERSIONS = VERSIONS;
 exports.WHAT_MDP_LACKS = WHAT_MDP_LACKS;
 exports.rangeOf = rangeOf;
