@@ -1,6 +1,6 @@
 'use strict';
 
-const { countedServices } = require('../monitor/present');
+const { countedServices } = require('../monitor/service-states');
 const { QUERY_OPTIONS, QUERY_HELP, askBroker, withClient } = require('./asking');
 const { Failure, Usage } = require('./failure');
 const { duration, printJson, shownName, sumOf, table } = require('./output');

@@ -1,6 +1,6 @@
 'use strict';
 
-const { countedServices } = require('../monitor/present');
+const { countedServices } = require('../monitor/service-states');
 const { QUERY_OPTIONS, QUERY_HELP, askBroker, withClient } = require('./asking');
 const { Failure, Usage } = require('./failure');
 const { duration, printJson, sumOf, table } = require('./output');
@@ -14,7 +14,7 @@ none, or there is no such service.
 ${QUERY_HELP}`;
 
 /** @import { BrokerStats } from '../../index' */
-/** @import { Service } from '../monitor/present' */
+/** @import { Service } from '../monitor/service-states' */
 
 const TITLES = [
   'SERVICE',

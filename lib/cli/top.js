@@ -1,8 +1,8 @@
 'use strict';
 
 const { setTimeout: wait } = require('node:timers/promises');
-const { endsOf } = require('../monitor/counts');
-const { countedServices } = require('../monitor/present');
+const { endsOf } = require('../monitor/service-counts');
+const { countedServices } = require('../monitor/service-states');
 const { QUERY_OPTIONS, QUERY_HELP, Follower, untilInterrupted, withClient } = require('./asking');
 const { Interrupted, Usage } = require('./failure');
 const { helpLine } = require('./options');

@@ -1,10 +1,10 @@
 'use strict';
 // Live data for the page: snapshots and events, as server-sent events.
 
-const { follow } = require('./happenings');
-const { History } = require('./history');
+const { follow } = require('./broker-events');
+const { ChartHistory } = require('./chart-history');
 const { peerRows, serviceRows } = require('./page-rows');
-const { Recent } = require('./recent');
+const { SnapshotHistory } = require('./snapshot-history');
 
 /** @import { ServerResponse } from 'node:http' */
 /** @import { Broker, BrokerStats } from '../../index' */
@@ -24,8 +24,8 @@ class Feed {
   #readers = new Set();
   /** @type {{ at: number, event: string, payload: unknown }[]} */
   #events = [];
-  #history = new History(HISTORY_MS);
-  #recent = new Recent(HISTORY_MS);
+  #history = new ChartHistory(HISTORY_MS);
+  #recent = new SnapshotHistory(HISTORY_MS);
   /** @type {NodeJS.Timeout | undefined} */
   #timer;
   #unfollow;
@@ -82,7 +82,7 @@ class Feed {
     write(res, 'stats', this.#page(stats, this.#recent.add(stats, at), at));
   }
 
-  /** @param {BrokerStats} stats @param {ReturnType<Recent['add']>} recent @param {number} at */
+  /** @param {BrokerStats} stats @param {ReturnType<SnapshotHistory['add']>} recent @param {number} at */
   #page(stats, recent, at) {
     const { name, endpoints } = this.#broker;
     const { services, workers, clients, queued, running, counters } = stats;

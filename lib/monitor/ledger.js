@@ -2,13 +2,13 @@
 // The counts of all services in one snapshot. A service keeps its counts when its last worker leaves and when the first
 // returns: the snapshot lists it in another place only.
 
-const { add, countsOf, none, since } = require('./counts');
+const { add, countsOf, none, since } = require('./service-counts');
 const { mergeNumbers } = require('./merge');
-const { countedServices, together } = require('./present');
+const { countedServices, together } = require('./service-states');
 
 /** @import { BrokerStats } from '../../index' */
-/** @import { Counts } from './counts' */
-/** @import { Service } from './present' */
+/** @import { Counts } from './service-counts' */
+/** @import { Service } from './service-states' */
 
 /**
  * The services of a snapshot, with and without workers. Two names may be equal as text; they share an entry.

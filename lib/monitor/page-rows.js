@@ -1,12 +1,12 @@
 'use strict';
 // The rows of the page's tables. Their number is bounded; the services without a row of their own share one.
 
-const { add, percentilesOf } = require('./counts');
+const { add, percentilesOf } = require('./service-counts');
 const { mergeNumbers } = require('./merge');
-const { together } = require('./present');
+const { together } = require('./service-states');
 
 /** @import { BrokerStats } from '../../index' */
-/** @import { Counts } from './counts' */
+/** @import { Counts } from './service-counts' */
 /** @import { Ledger } from './ledger' */
 
 /** The maximum number of rows of a table. */

@@ -4,11 +4,11 @@
 const fs = require('node:fs');
 const { Exposition } = require('./exposition');
 const { mergeNumbers } = require('./merge');
-const { countedServices, together } = require('./present');
+const { countedServices, together } = require('./service-states');
 const { WorkerSeries } = require('./worker-series');
 
 /** @import { BrokerStats, ServiceNumbers } from '../../index' */
-/** @import { Present } from './present' */
+/** @import { ServiceState } from './service-states' */
 
 /** The label of services and workers without their own rows. */
 const OTHER = 'other';
@@ -50,7 +50,7 @@ function serviceNumbers(out, { counters, latency }, service) {
   out.histogram('omdp_request_duration_seconds', 'Time from the request to its end.', latency.total, labels);
 }
 
-/** @param {Exposition} out @param {Present} present @param {string} name */
+/** @param {Exposition} out @param {ServiceState} present @param {string} name */
 function presentState(out, { workers, idle, queued, queuedBytes, oldest, running }, name) {
   const labels = { service: name };
   out.gauge('omdp_service_workers', 'Workers of the service.', workers, labels);
@@ -88,7 +88,7 @@ function processNumbers(out) {
   descriptors(out);
 }
 
-/** @typedef {ServiceNumbers & Present} Row */
+/** @typedef {ServiceNumbers & ServiceState} Row */
 
 /**
  * The services with their own row, and those that share one. Two names may be equal as text, and a name may
@@ -148,7 +148,7 @@ class Renderer {
    * request may wait again after the loss of its worker; then the counters stay what they were.
    * @param {BrokerStats} stats
    * @param {readonly Row[]} rest
-   * @param {Present} present
+   * @param {ServiceState} present
    * @returns {ServiceNumbers}
    */
   #otherNumbers({ counters: { requests } }, rest, { queued, queuedBytes }) {

@@ -9,7 +9,7 @@ const { Ledger } = require('./ledger');
 const STEP_MS = 30_000;
 
 /** The snapshots of the last minutes. */
-class Recent {
+class SnapshotHistory {
   #span;
   /** The ledger is undefined at the start of the broker. @type {{ at: number, ledger: Ledger | undefined }[]} */
   #kept = [];
@@ -40,4 +40,4 @@ class Recent {
   }
 }
 
-exports.Recent = Recent;
+exports.SnapshotHistory = SnapshotHistory;

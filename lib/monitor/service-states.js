@@ -5,12 +5,12 @@
 
 /** @typedef {BrokerStats['services'][number]} Service */
 
-/** @typedef {Pick<BrokerStats['services'][number], 'workers' | 'idle' | 'queued' | 'queuedBytes' | 'oldest' | 'running'>} Present */
+/** @typedef {Pick<BrokerStats['services'][number], 'workers' | 'idle' | 'queued' | 'queuedBytes' | 'oldest' | 'running'>} ServiceState */
 
-/** @type {Present} */
+/** @type {ServiceState} */
 const NOTHING = { workers: 0, idle: 0, queued: 0, queuedBytes: 0, oldest: 0, running: 0 };
 
-/** @param {readonly Present[]} all @returns {Present} */
+/** @param {readonly ServiceState[]} all @returns {ServiceState} */
 function together(all) {
   const sum = { ...NOTHING };
   for (const { oldest, ...counts } of all) {

@@ -2,9 +2,9 @@
 // What the page tells of the last minutes: rates and times of services, rows, and the points of charts.
 const assert = require('node:assert/strict');
 const { test } = require('node:test');
-const { History } = require('../../lib/monitor/history');
+const { ChartHistory } = require('../../lib/monitor/chart-history');
 const { peerRows, serviceRows } = require('../../lib/monitor/page-rows');
-const { Recent } = require('../../lib/monitor/recent');
+const { SnapshotHistory } = require('../../lib/monitor/snapshot-history');
 
 const COUNTERS = { requests: 0, replies: 0, failures: 0, partials: 0, cancelled: 0, retried: 0, rejected: 0 };
 const times = (buckets) => ({ count: 0, sum: 0, max: 0, buckets });
@@ -44,7 +44,7 @@ function rowsOf(recent, stats, now) {
 }
 
 test('rates, failures and percentiles are those since the oldest snapshot in the span', () => {
-  const recent = new Recent(60_000);
+  const recent = new SnapshotHistory(60_000);
   recent.add(snapshot([service('a', 100, 1)]), 1000);
   // Within the step nothing is kept.
   recent.add(snapshot([service('a', 150, 1)]), 5000);
@@ -64,7 +64,7 @@ test('rates, failures and percentiles are those since the oldest snapshot in the
 
 test('a broker that is started again begins anew, whatever it has counted since', () => {
   for (const count of [20, 200]) {
-    const recent = new Recent(600_000);
+    const recent = new SnapshotHistory(600_000);
     recent.add(snapshot([service('a', 100)]), 0);
     recent.begin(10_000);
     const row = rowsOf(recent, snapshot([service('a', count, 0, [[4, count]])]), 20_000).get('a');
@@ -74,7 +74,7 @@ test('a broker that is started again begins anew, whatever it has counted since'
 
 test('a service whose last worker leaves and whose first returns has counted nothing', () => {
   const nothing = { perSecond: 0, failed: 0, p50: 0, p95: 0, p99: 0 };
-  const recent = new Recent(600_000);
+  const recent = new SnapshotHistory(600_000);
   // There before, absent at first, and in neither list for a moment.
   for (const first of [snapshot([service('a', 5, 3)]), snapshot([], [absent('a', 5, 3)])]) {
     recent.begin(0);
@@ -86,7 +86,7 @@ test('a service whose last worker leaves and whose first returns has counted not
 });
 
 test('a service without numbers of its own that goes leaves no load with the others', () => {
-  const recent = new Recent(600_000);
+  const recent = new SnapshotHistory(600_000);
   recent.add(snapshot([unnamed('x', 7)], [], numbers(1)), 0);
   const rows = rowsOf(recent, snapshot([unnamed('x', 9)], [], numbers(2)), 10_000);
   assert.deepEqual([rows.get('x').perSecond, rows.get(null).perSecond], [0.2, 0.1]);
@@ -95,7 +95,7 @@ test('a service without numbers of its own that goes leaves no load with the oth
 
 test('two names that are equal as text have one row', () => {
   const stats = snapshot([service('a', 1), service('a', 2)], [absent('a', 3)]);
-  const { rows } = serviceRows(stats, new Recent(1).add(stats, 0));
+  const { rows } = serviceRows(stats, new SnapshotHistory(1).add(stats, 0));
   assert.deepEqual(
     rows.map(({ name, workers, counters }) => [name, workers, counters.requests]),
     [['a', 2, 6]],
@@ -106,7 +106,7 @@ test('the busiest services have rows, the others share one, and the sums are the
   const name = (n) => `s${String(n).padStart(3, '0')}`;
   const many = (of, from, to) => Array.from({ length: to - from }, (_, n) => of(name(from + n), 10 + n));
   const stats = snapshot(many(service, 0, 550), many(absent, 550, 600), numbers(4));
-  const recent = new Recent(1000);
+  const recent = new SnapshotHistory(1000);
   recent.begin(0);
   const { rows, count, left } = serviceRows(stats, recent.add(stats, 1000));
   assert.deepEqual([rows.length, count, left], [501, 600, 100]);
@@ -131,8 +131,8 @@ test('the busiest services have rows, the others share one, and the sums are the
 });
 
 test('the chart of all is that of the totals, and services keep theirs', () => {
-  const recent = new Recent(600_000);
-  const history = new History(600_000);
+  const recent = new SnapshotHistory(600_000);
+  const history = new ChartHistory(600_000);
   const add = (stats, at) => history.add(stats, recent.add(stats, at).ledger, at);
   const name = (n) => `s${String(n).padStart(3, '0')}`;
   const many = Array.from({ length: 250 }, (_, n) => service(name(n), 4));

@@ -1,10 +1,10 @@
 'use strict';
 // The points of the page's charts.
 
-const { endsOf, percentilesOf } = require('./counts');
+const { endsOf, percentilesOf } = require('./service-counts');
 
 /** @import { BrokerStats } from '../../index' */
-/** @import { Counts } from './counts' */
+/** @import { Counts } from './service-counts' */
 /** @import { Ledger } from './ledger' */
 
 /** The maximum number of services with charts. */
@@ -19,7 +19,7 @@ const rankOf = ({ workers, queued, running }) => (workers > 0 ? 0 : queued + run
 /** @param {Counts} counts since the last point @returns {number[]} */
 const timesOf = (counts) => percentilesOf(counts, [50, 99]);
 
-class History {
+class ChartHistory {
   #span;
   /** @type {Point[]} */
   #points = [];
@@ -96,4 +96,4 @@ class History {
   }
 }
 
-exports.History = History;
+exports.ChartHistory = ChartHistory;
