@@ -1,7 +1,7 @@
 'use strict';
 
 const { describe, given } = require('./describe');
-const { knownAre } = require('./nearest');
+const { knownAre } = require('./suggestions');
 
 /**
  * A check takes a value and its description for messages, and returns the value to use.

@@ -9,7 +9,7 @@ const { given } = require('./describe');
 const { DescribedOptions } = require('./described-options');
 const directory = require('./directory');
 const { checkBrokers } = require('./endpoints');
-const { give } = require('./given');
+const { transfer } = require('./transferred');
 const { callback } = require('./checks');
 const { checkConf, checkOptions, shownConf } = require('./options');
 const { OptionsReader } = require('./request-options');
@@ -190,12 +190,12 @@ class Client extends ConnectingPeer {
   #sendBody(service, data, options) {
     const body = encode(data, this.#takeStream);
     if (body instanceof Source) {
-      if (options.transfer) body.giveParts();
+      if (options.transfer) body.transferParts();
       return this.#sendStream(service, body, options);
     }
     within(body, this.#maxMessageSize);
     if (isRequestTraced()) return this.#sendTraced(service, body, options);
-    return this.#requests.send(service, options.transfer ? give(body) : body, options);
+    return this.#requests.send(service, options.transfer ? transfer(body) : body, options);
   }
 
   /**
@@ -257,7 +257,7 @@ class Client extends ConnectingPeer {
   #sendBegun(message, service, body, options, source) {
     const sent = this.#described.withHeaders(options, message.headers);
     // Last: a call that throws leaves the bytes as they were.
-    const request = this.#requests.send(service, options.transfer ? give(body) : body, sent, source);
+    const request = this.#requests.send(service, options.transfer ? transfer(body) : body, sent, source);
     // A subscriber of `start` may have made another request.
     message.rid = String(request.id);
     request.trace = message;

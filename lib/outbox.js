@@ -2,7 +2,7 @@
 
 const { performance } = require('node:perf_hooks');
 const { closed, opened } = require('./exit');
-const { Given } = require('./given');
+const { Transferred } = require('./transferred');
 const { Flag, SUBMIT_FIELDS: FIELDS } = require('./load');
 const { LongString } = require('./values');
 
@@ -224,7 +224,7 @@ class Outbox {
    * @param {number} c
    * @param {number} d
    * @param {string} text
-   * @param {Uint8Array | Given | LongString | undefined} blob
+   * @param {Uint8Array | Transferred | LongString | undefined} blob
    */
   #append(op, id, a, b, c, d, text, blob) {
     // First, because it throws beyond V8's longest string; the state must not have changed then.
@@ -290,10 +290,10 @@ class Outbox {
   }
 }
 
-/** @param {Uint8Array | Given | LongString} blob @returns {Blob} */
+/** @param {Uint8Array | Transferred | LongString} blob @returns {Blob} */
 function contentOf(blob) {
   if (blob instanceof LongString) return blob.text;
-  return blob instanceof Given ? blob.buffer : blob;
+  return blob instanceof Transferred ? blob.buffer : blob;
 }
 
 exports.Outbox = Outbox;

@@ -1,7 +1,7 @@
 'use strict';
 // Texts of peers in the form that a terminal or a page can show.
 
-const { UNSEEN } = require('./unseen');
+const { INVISIBLE } = require('./invisible');
 
 /** @param {string} unit of UTF-16 */
 function escaped(unit) {
@@ -15,7 +15,7 @@ function escaped(unit) {
  * @returns {string}
  */
 function printable(value) {
-  return String(value).replace(UNSEEN, (character) => character.split('').map(escaped).join(''));
+  return String(value).replace(INVISIBLE, (character) => character.split('').map(escaped).join(''));
 }
 
 /**

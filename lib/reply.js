@@ -4,7 +4,7 @@ const { performance } = require('node:perf_hooks');
 const { unknownOption } = require('./checks');
 const { OmdpError, errorValue } = require('./errors');
 const { WINDOW, cost } = require('./flow');
-const { give } = require('./given');
+const { transfer } = require('./transferred');
 const { LazyWritable, build, built, construct, withListener } = require('./lazy');
 const { checksOf } = require('./options');
 const { DESTROYED } = require('./own-error-values');
@@ -220,10 +220,10 @@ class Reply extends LazyWritable {
   /** @param {any} value @param {unknown} options or an encoding, which has no meaning here @returns {Body} */
   #take(value, options) {
     if (typeof options !== 'object' || options === null) return this.#encode(value);
-    const transfer = isTransferred(options);
+    const moves = isTransferred(options);
     const body = this.#encode(value);
     // After the end it will not be taken.
-    return transfer && (!this.#ended || this.#abandoned) ? give(body) : body;
+    return moves && (!this.#ended || this.#abandoned) ? transfer(body) : body;
   }
 
   /** @param {any} value @returns {Body} */

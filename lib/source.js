@@ -2,7 +2,7 @@
 
 const { Readable, finished } = require('node:stream');
 const { cost } = require('./flow');
-const { give } = require('./given');
+const { transfer } = require('./transferred');
 const { Scope } = require('./scope');
 const { within } = require('./size');
 const { encode } = require('./values');
@@ -34,7 +34,7 @@ class Source {
   #pulling = false;
   #over = false;
   /** Whether the memory of its parts is given away. */
-  #gives = false;
+  #transfers = false;
 
   /**
    * @param {any} given
@@ -65,8 +65,8 @@ class Source {
   }
 
   /** Gives away the memory of the parts, instead of copying them. */
-  giveParts() {
-    this.#gives = true;
+  transferParts() {
+    this.#transfers = true;
   }
 
   /** Grants credit for further parts. @param {number} bytes */
@@ -117,7 +117,7 @@ class Source {
       throw new TypeError(`a part of a stream must not be ${value}`);
     }
     let body = within(encode(value), this.#max);
-    if (this.#gives) body = give(body);
+    if (this.#transfers) body = transfer(body);
     const bytes = cost(body);
     this.#credit -= bytes;
     this.#sink?.part(body, bytes);

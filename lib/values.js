@@ -3,12 +3,12 @@
 const { isAnyArrayBuffer, isSharedArrayBuffer } = require('node:util/types');
 const { describe } = require('./describe');
 
-/** @import { Given } from './given' */
+/** @import { Transferred } from './transferred' */
 
 /**
  * An encoded value: JSON text; bytes, which the other side gets unchanged, and which their owner may have given away;
  * or a long string, for which native code makes the JSON.
- * @typedef {string | Uint8Array | Given | LongString} Body
+ * @typedef {string | Uint8Array | Transferred | LongString} Body
  */
 
 /**

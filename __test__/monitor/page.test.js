@@ -30,7 +30,7 @@ const FLAGS = [
 const MARKUP = '<img src=x onerror="document.title=\'harm\'">"&';
 const HOSTILE = `${MARKUP}\u202e\u061c\u0007\u2028\u200b`;
 /** Each is not seen, or looks like a blank. */
-const UNSEEN = [
+const INVISIBLE = [
   ...'\u00ad\u00a0\u034f\u115f\u1160\u17b4\u180b\u180e\u2000\u200c\u200d\u202f\u2060\u2064\u206a\u2800\u3000\u3164',
   ...'\ufe00\ufe0f\ufeff\uffa0\ufff9\u{e0001}\u{e0061}\u{e007f}\u{e0100}',
 ];
@@ -193,7 +193,7 @@ describe('the page', { skip: CHROMIUM === undefined && 'Chromium is not there' }
         .map((unit) => `\\u${unit}`)
         .join('');
     const names = [
-      [UNSEEN.map((each) => `x${each}`).join(''), UNSEEN.map((each) => `x${escaped(each)}`).join('')],
+      [INVISIBLE.map((each) => `x${each}`).join(''), INVISIBLE.map((each) => `x${escaped(each)}`).join('')],
       [' ', '\\u0020'],
       ['   ', '\\u0020\\u0020\\u0020'],
       [' a  b c ', '\\u0020a\\u0020 b c\\u0020'],

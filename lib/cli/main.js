@@ -2,7 +2,7 @@
 
 const { Failure, Interrupted, Usage } = require('./failure');
 const { fitted } = require('./help');
-const { didYouMean } = require('../nearest');
+const { didYouMean } = require('../suggestions');
 const { printable } = require('./output');
 const { onWriteFailure } = require('./reader');
 

@@ -3,7 +3,7 @@
 const fs = require('node:fs');
 const { parseArgs } = require('node:util');
 const { Usage } = require('./failure');
-const { didYouMean } = require('../nearest');
+const { didYouMean } = require('../suggestions');
 const { kebab, variable } = require('./names');
 const { OPTIONS } = require('../option-table');
 

@@ -1,10 +1,10 @@
 'use strict';
 // The tables of the page, and how values are written. Text from peers never becomes markup.
-/* global UNSEEN, shown */
+/* global INVISIBLE, shown */
 
 (() => {
-  // What is not seen, and blanks that look like the ordinary one, become the escapes of JSON.
-  const HIDDEN = new RegExp(`${UNSEEN.source}|(?! )\\p{Zs}`, 'gu');
+  // Invisible characters, and blanks that look like the ordinary one, become the escapes of JSON.
+  const HIDDEN = new RegExp(`${INVISIBLE.source}|(?! )\\p{Zs}`, 'gu');
   const escaped = (text) =>
     Array.from({ length: text.length }, (_, at) => text.charCodeAt(at).toString(16).padStart(4, '0'))
       .map((digits) => `\\u${digits}`)
@@ -13,7 +13,7 @@
   const visibleLines = (text) => text.split('\n').map(visible).join('\n');
   // The reason of a rejection may be any value.
   const valueText = (value) => (typeof value === 'object' ? JSON.stringify(value) : value);
-  // Blanks at the ends, and a blank after a blank, are not seen either.
+  // Blanks at the ends, and a blank after a blank, are invisible, too.
   const nameText = (name) => visible(name).replace(/^ | (?= |$)/g, escaped);
 
   const ms = (value) => (value >= 1000 ? `${shown(value / 1000)} s` : `${shown(value)} ms`);

@@ -4,7 +4,7 @@
 /** @import { Body } from './values' */
 
 /** Bytes in an ArrayBuffer that no other code can reach. */
-class Given {
+class Transferred {
   /** @param {ArrayBuffer} buffer */
   constructor(buffer) {
     this.buffer = buffer;
@@ -25,17 +25,17 @@ class Given {
  * @param {Body} body
  * @returns {Body}
  */
-function give(body) {
+function transfer(body) {
   if (!(body instanceof Uint8Array)) return body;
   const buffer = /** @type {ArrayBuffer} */ (body.buffer);
   if (body.byteLength !== buffer.byteLength || body.byteLength === 0) return body;
   try {
-    return new Given(structuredClone(buffer, { transfer: [buffer] }));
+    return new Transferred(structuredClone(buffer, { transfer: [buffer] }));
   } catch {
     // It is that of a WebAssembly.Memory, or marked as untransferable.
     return body;
   }
 }
 
-exports.Given = Given;
-exports.give = give;
+exports.Transferred = Transferred;
+exports.transfer = transfer;
