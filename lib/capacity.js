@@ -61,7 +61,7 @@ class Capacity {
     return Math.max(0, this.#concurrency - running);
   }
 
-  /** The native side starts each life with its initial concurrency, and not paused. */
+  /** The native side begins each start with its initial concurrency, and not paused. */
   opened() {
     this.#stopping = false;
     if (this.#changed) this.#context.outbox.putUrgent(OP_CONCURRENCY, this.#concurrency, '');

@@ -23,34 +23,34 @@ const CREDIT = Kind.Credit;
 const isCommon = (kind) => kind >= STATS && kind < CREDIT;
 
 /**
- * Takes the reports about the life of a peer. `start` is the number of the start to which a report belongs.
- * @typedef {object} Life
+ * Takes the reports about the starts and stops of a peer. `start` is the number of the start to which a report belongs.
+ * @typedef {object} LifecycleReports
  * @property {(start: number, text: string) => void} started
  * @property {(start: number, code: string, message: string) => void} startFailed
  * @property {(start: number) => void} stopped
  */
 
-/** Passes the common records on: to the application as events, to the snapshots, and to the life of the peer. */
+/** Passes the common records on: to the application as events, to the snapshots, and to the peer itself. */
 class CommonRecords {
   #peer;
   #role;
   #snapshots;
   #brokers;
-  #life;
+  #reports;
 
   /**
    * @param {Peer} peer
    * @param {Role} role
    * @param {Snapshots} snapshots
    * @param {Brokers | undefined} brokers
-   * @param {Life} life
+   * @param {LifecycleReports} reports
    */
-  constructor(peer, role, snapshots, brokers, life) {
+  constructor(peer, role, snapshots, brokers, reports) {
     this.#peer = peer;
     this.#role = role;
     this.#snapshots = snapshots;
     this.#brokers = brokers;
-    this.#life = life;
+    this.#reports = reports;
   }
 
   /**
@@ -78,9 +78,9 @@ class CommonRecords {
       this.#peer.emit('disconnect', first, second);
     } else if (kind === EVENT) this.#event(first, second);
     else if (kind === STATS) this.#snapshots.take(id, first);
-    else if (kind === STARTED) this.#life.started(id, first);
-    else if (kind === START_FAILED) this.#life.startFailed(id, first, second);
-    else if (kind === STOPPED) this.#life.stopped(id);
+    else if (kind === STARTED) this.#reports.started(id, first);
+    else if (kind === START_FAILED) this.#reports.startFailed(id, first, second);
+    else if (kind === STOPPED) this.#reports.stopped(id);
   }
 
   /** @param {string} name @param {string} json */

@@ -261,7 +261,7 @@ class Deliveries {
    * @param {boolean} wanted
    */
   #end(op, id, body, since, wanted) {
-    // Missing if the worker was stopped in the meantime; its next life does not know these requests.
+    // Missing if the worker was stopped in the meantime; its next start does not know these requests.
     if (!this.#running.delete(id)) return;
     this.#serviceLimits?.end(id);
     this.#runningLimit?.end(id);

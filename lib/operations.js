@@ -12,7 +12,7 @@ const { Waiter } = require('./waiter');
 
 /**
  * The peer whose starts and stops they are.
- * @typedef {object} Life
+ * @typedef {object} PeerLifecycle
  * @property {() => State} state
  * @property {(operation: Operation) => void} run carries out an operation; `finish` ends it
  * @property {(operation: Operation) => void} hasten carries out a stop that runs with its new terms
@@ -23,11 +23,11 @@ const { Waiter } = require('./waiter');
 class Operations {
   /** @type {Operation[]} */
   #queue = [];
-  #life;
+  #peer;
 
-  /** @param {Life} life */
-  constructor(life) {
-    this.#life = life;
+  /** @param {PeerLifecycle} peer */
+  constructor(peer) {
+    this.#peer = peer;
   }
 
   /** The operation in progress. @returns {Operation | undefined} */
@@ -62,7 +62,7 @@ class Operations {
     }
     /** @type {Operation} */
     const operation = { kind, timeout, drains, waiters: [], running: false };
-    if (last === undefined && this.#life.state() === (kind === 'start' ? 'started' : 'stopped')) {
+    if (last === undefined && this.#peer.state() === (kind === 'start' ? 'started' : 'stopped')) {
       process.nextTick(() => this.#tell(operation));
       return operation;
     }
@@ -81,13 +81,13 @@ class Operations {
     if (operation.drains && !drains) operation.drains = false;
     else if (timeout === -1) return;
     else operation.timeout = operation.timeout === -1 ? timeout : Math.min(operation.timeout, timeout);
-    if (this.#life.state() === 'stopping') this.#life.hasten(operation);
+    if (this.#peer.state() === 'stopping') this.#peer.hasten(operation);
   }
 
   /** @param {Operation} operation */
   #run(operation) {
     operation.running = true;
-    this.#life.run(operation);
+    this.#peer.run(operation);
   }
 
   /**
@@ -108,7 +108,7 @@ class Operations {
   /** @param {Operation} operation @param {Error} [error] */
   #tell({ waiters }, error) {
     const promises = waiters.flatMap(({ promise }) => promise ?? []);
-    if (error !== undefined && promises.length > 0 && this.#life.report(error)) {
+    if (error !== undefined && promises.length > 0 && this.#peer.report(error)) {
       // A listener handles the error, so an unhandled promise need not end the process.
       for (const promise of promises) promise.catch(() => {});
     }

@@ -274,8 +274,8 @@ class Peer extends EventEmitter {
     const error = withCallers(startError(code, message, this.#given), this.#starter);
     this.#snapshots.end();
     this.#become('stopped');
-    // A stop() in the meantime has ended everything of this life; what was given after it belongs to the next
-    // life.
+    // A stop() in the meantime has ended everything of this start; what was given after it belongs to the
+    // next start.
     if (!this.#operations.haveNext) this.#role.startFailed?.(error);
     this.#operations.finish('start', error);
   }

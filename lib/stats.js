@@ -48,7 +48,7 @@ class Snapshots {
     this.#waiting.delete(id);
   }
 
-  /** The life that would have answered has ended. */
+  /** The start that would have answered has ended. */
   end() {
     const waiting = [...this.#waiting.values()];
     this.#waiting.clear();

@@ -45,7 +45,7 @@ async function run(args) {
     while (left > 0 && !signal.aborted) {
       const answer = await follower.ask('mmi.events', last);
       if (broker !== undefined && answer.broker !== broker) {
-        // The numbers of another life of the broker begin anew.
+        // The numbers of another start of the broker begin anew.
         broker = answer.broker;
         last = 0;
         continue;

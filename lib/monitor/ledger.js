@@ -47,7 +47,7 @@ class Ledger {
   /** The sum of the counts of all services without a name of their own. A service that goes leaves its counts here. */
   unnamed;
 
-  /** @param {BrokerStats} stats @param {Ledger} [last] the one before, of the same life of the broker */
+  /** @param {BrokerStats} stats @param {Ledger} [last] the one before, of the same start of the broker */
   constructor(stats, last) {
     this.services = servicesOf(stats);
     this.unnamed = countsOf(stats.otherServices);

@@ -37,7 +37,7 @@ function add(into, from) {
  * @returns {Counts}
  */
 function since(now, before) {
-  // Counts that have decreased are those of another life of the service.
+  // Counts that have decreased are those of a service that was released and created again.
   if (before === undefined || before.ended > now.ended) return now;
   const result = none();
   result.ended = now.ended - before.ended;

@@ -4,7 +4,7 @@ const { randomUUID } = require('node:crypto');
 const { Client: Inner } = require('../client');
 const { MAX_MS } = require('../option-table');
 const { ReadOptions } = require('../request-options');
-const { Life } = require('./life');
+const { Lifecycle } = require('./lifecycle');
 
 /** PIGATO's `retry` has no limit; this is the maximum here. */
 const ENDLESS = 255;
@@ -21,8 +21,8 @@ function timeoutOf(timeout, heartbeat) {
   return ms > 0 ? Math.min(Math.ceil(ms), MAX_MS) : heartbeat;
 }
 
-/** A client with the API of PIGATO. @extends {Life<Inner>} */
-class Client extends Life {
+/** A client with the API of PIGATO. @extends {Lifecycle<Inner>} */
+class Client extends Lifecycle {
   /**
    * @param {string} broker
    * @param {Record<string, any>} [conf]

@@ -2,7 +2,7 @@
 
 const { randomUUID } = require('node:crypto');
 const { Worker: Inner } = require('../worker');
-const { Life } = require('./life');
+const { Lifecycle } = require('./lifecycle');
 
 const DEFAULT_CONCURRENCY = 100;
 const MAX_CONCURRENCY = 0x7fffffff;
@@ -19,8 +19,8 @@ function limitOf(concurrency) {
   return limit > 0 ? Math.min(Math.ceil(limit), MAX_CONCURRENCY) : 0;
 }
 
-/** A worker with the API of PIGATO. @extends {Life<Inner>} */
-class Worker extends Life {
+/** A worker with the API of PIGATO. @extends {Lifecycle<Inner>} */
+class Worker extends Lifecycle {
   /** @type {Inner | undefined} */
   #inner;
 

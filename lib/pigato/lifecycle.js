@@ -7,11 +7,11 @@ const { reportBad } = require('./errors');
 /** @import { Peer } from '../peer' */
 
 /**
- * The common part of clients and workers: a peer of this package for each life, because each life has its own
- * identity, with the events and hooks of PIGATO.
+ * The common part of clients and workers: a peer of this package for each start, because each start has an identity of
+ * its own, with the events and hooks of PIGATO.
  * @template {Peer} Inner
  */
-class Life extends EventEmitter {
+class Lifecycle extends EventEmitter {
   /** @type {Inner | undefined} */
   #inner;
   #started = false;
@@ -29,12 +29,12 @@ class Life extends EventEmitter {
     this.conf = { ...defaults, ...conf };
   }
 
-  /** The identity of this life. @type {string | undefined} */
+  /** The identity since the last start. @type {string | undefined} */
   get socketId() {
     return this.#started ? this.#inner?.name : undefined;
   }
 
-  /** The peer of this life, or of the next one. @returns {Inner} */
+  /** The peer of this start, or of the next one. @returns {Inner} */
   get inner() {
     if (this.#inner === undefined) {
       const inner = this.create(`${this.conf.prefix}-${randomUUID()}`);
@@ -87,7 +87,7 @@ class Life extends EventEmitter {
     const { inner } = this;
     this.#started = false;
     this.#inner = undefined;
-    // PIGATO's events for this life are emitted here.
+    // The events that PIGATO emits at a stop are emitted here.
     for (const event of ['connect', 'disconnect']) inner.removeAllListeners(event);
     inner.stop({ timeout: 0 }, () => {});
     this.onDisconnect();
@@ -95,4 +95,4 @@ class Life extends EventEmitter {
   }
 }
 
-exports.Life = Life;
+exports.Lifecycle = Lifecycle;
