@@ -39,7 +39,8 @@ function outOfRange(value, what, wanted) {
  * @returns {Check}
  */
 function number(min, max, orOff = false, round = Math.ceil, kind = 'a number') {
-  const wanted = `${kind} from ${min} to ${max}${orOff ? ', or -1' : ''}`;
+  const range = max === Number.MAX_SAFE_INTEGER ? `of ${min} or more` : `from ${min} to ${max}`;
+  const wanted = `${kind} ${range}${orOff ? ', or -1' : ''}`;
   return (value, what) => {
     if (typeof value !== 'number') throw wrongType(value, what, wanted);
     if (orOff && value === -1) return value;
