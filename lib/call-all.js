@@ -24,7 +24,8 @@ const ERROR = 0x04;
 const OWN = 0x08;
 
 /** The options of a request that the requests to all workers lack. */
-const LACKING = optionsOf('request').flatMap(({ name, of }) => (of.includes('callAll') ? [] : [name]));
+const NAMES = optionsOf('callAll').map(({ name }) => name);
+const LACKING = optionsOf('request').flatMap(({ name }) => (NAMES.includes(name) ? [] : [name]));
 
 /**
  * @param {any} options
