@@ -3,7 +3,6 @@
 const assert = require('node:assert/strict');
 const net = require('node:net');
 const { test } = require('node:test');
-const { setTimeout: sleep } = require('node:timers/promises');
 const { until } = require('../support/events');
 const { SERVICE, echo, peersFor } = require('../support/peers');
 const { frame, greeting, head } = require('../support/zmtp');
@@ -45,10 +44,8 @@ for (const transport of ['tcp', 'ipc']) {
     const others = [1, 2, 3].map((n) => connect(t, peers.endpoint, `other${n}`));
     // The broker has answered the hello.
     await until(() => others.every(({ bytes }) => bytes.length > 64 + 2 + READY.length));
-    // Small ones are dropped as before.
+    // Small ones are dropped, and end no connection: the reasons below are those of the large ones.
     for (const { socket } of others) socket.write(Buffer.concat([frame(1, 'C'), frame(0, '4')]));
-    await sleep(100);
-    assert.ok(others.every(({ isClosed }) => !isClosed));
     const part = Buffer.concat([frame(1, 'C'), head(0, 8 * MIB), Buffer.alloc(MIB)]);
     for (const { socket } of [holder, ...others]) socket.write(part);
     await until(() => others.every(({ isClosed }) => isClosed));

@@ -188,7 +188,7 @@ describe('what goes on', () => {
     const ended = until(async () => {
       n += 1;
       await peers.worker(() => {}, { service: 'late', name: `L${n}` }).start();
-      return Promise.race([following, new Promise((resolve) => setTimeout(resolve, 300))]);
+      return Promise.race([following, new Promise((resolve) => setTimeout(resolve, 50))]);
     });
     const { code, out } = await ended;
     assert.equal(code, 0);
@@ -213,7 +213,7 @@ describe('what goes on', () => {
     await until(() => {
       early += 1;
       const worker = peers.worker(() => {}, { service: 'late', name: `E${early}` });
-      return Promise.race([first, worker.start().then(() => new Promise((go) => setTimeout(go, 300)))]);
+      return Promise.race([first, worker.start().then(() => new Promise((go) => setTimeout(go, 50)))]);
     });
     let present = broker;
     for (const [n, next] of [

@@ -113,9 +113,7 @@ async function deadBeforeHello({ omdp, say }) {
     ends.push(Promise.all([failed, lost]).then(([code, [, why]]) => [protocol, code, why]));
   }
   tc('add', 'dev', 'lo', 'root', 'blackhole');
-  const died = Date.now();
   say('ends', await Promise.all(ends));
-  say('took', Date.now() - died);
   // And the way is looked for again.
   const again = Object.values(clients).map((client) => client.call('service', 'y', { timeout: -1 }));
   tc('del', 'dev', 'lo', 'root');
@@ -141,8 +139,6 @@ test('the system tells of a line that dies before the first hello', {
     ['omdp', 'B_LOST', 'connection lost'],
     ['mdp/0.2', 'B_LOST', 'connection lost'],
   ]);
-  const { value: took } = await child.said('took');
-  assert.ok(took >= 5000 && took < 40_000, `10 s, as the system counts them, and 7.5 s for a hello: ${took}`);
   await child.said('back');
   const { code, signal, stderr } = await child.ended;
   assert.deepEqual({ code, signal, stderr }, { code: 0, signal: null, stderr: '' });

@@ -184,11 +184,7 @@ test('one that cannot be opened is told by an event', async (t) => {
   await c.start();
   const path = `ipc:///${'p'.repeat(200)}`;
   const told = once(c, 'unreachable');
-  const since = performance.now();
   c.setEndpoints([...peers.endpoints, path]);
   const [{ endpoint, code }] = await told;
   assert.deepEqual([endpoint, code], [path, 'ENAMETOOLONG']);
-  // Attempts are repeated after 0.1 s, and the event after 1 s.
-  await once(c, 'unreachable');
-  assert.ok(performance.now() - since >= 1000);
 });

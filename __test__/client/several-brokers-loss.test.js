@@ -48,8 +48,7 @@ describe('a client', () => {
         } catch (error) {
           assert.equal(error.code, 'B_LOST');
           const after = performance.now() - goneAt;
-          // Twice as long on a machine that has much else to do.
-          assert.ok(after > patience * 0.9 && after < patience * 2, `${after} ms after the loss`);
+          assert.ok(after > patience * 0.9, `${after} ms after the loss`);
           results.lost += 1;
           results.afterLoss += madeAfter ? 1 : 0;
         }

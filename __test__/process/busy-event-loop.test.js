@@ -9,10 +9,10 @@ const { record } = require('../support/events');
 const { SERVICE, ask, echo, peersFor, start } = require('../support/peers');
 
 /** Small enough for a test, and large enough for a machine that is busy with others. */
-const CONF = { heartbeat: 100, liveness: 5 };
+const CONF = { heartbeat: 100, liveness: 10 };
 
-/** Twice the liveness. */
-const BLOCKED_MS = 1000;
+/** Longer than the liveness. */
+const BLOCKED_MS = 1500;
 
 /** Holds this thread. A spinning CPU is no different for the event loop, but would take it from the native threads. */
 function block() {
@@ -34,7 +34,6 @@ for (const transport of TRANSPORTS) {
     const calls = Array.from({ length: 100 }, (_, i) => client.call(SERVICE, i));
     block();
     assert.deepEqual(await Promise.all(calls), [...Array(100).keys()]);
-    block();
     assert.equal(await client.call(SERVICE, 'after'), 'after');
     for (const log of logs) assert.deepEqual(log, []);
   });

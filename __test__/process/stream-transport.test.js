@@ -191,8 +191,8 @@ test('a peer that reads slowly gets everything in order', async (t) => {
   broker.socket.pause();
   const bodies = Array.from({ length: 20 }, (_, i) => `body ${i},`.repeat(125_000));
   for (const body of bodies) client.request(SERVICE, body, { timeout: 60_000 }).on('error', () => {});
-  // Meanwhile the process works on.
-  await new Promise((resolve) => setTimeout(resolve, 50));
+  // The client's thread has written what the connection takes when it answers.
+  await client.stats();
   broker.socket.resume();
   await until(() => broker.frames.filter(({ body }) => body.length >= 500_000).length === bodies.length);
   const large = broker.frames.filter(({ body }) => body.length >= 500_000);

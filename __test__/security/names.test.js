@@ -203,7 +203,9 @@ for (const [mechanism, [forBroker, forPeers]] of Object.entries(MECHANISMS)) {
     for (const name of [undefined, 'mine']) {
       test(`peers ${name ? 'with' : 'without'} a name whose end of a connection was reset go on, while the broker has its end`, async (t) => {
         const peers = peersFor(t, 'tcp');
-        const broker = peers.broker(forBroker);
+        // Silence would end the broker's end only after the timeout of the test.
+        const heartbeat = 200_000;
+        const broker = peers.broker({ ...forBroker, heartbeat });
         await broker.start();
         const relay = new Relay(broker.endpoints[0]);
         t.after(() => relay.close());
@@ -216,19 +218,16 @@ for (const [mechanism, [forBroker, forPeers]] of Object.entries(MECHANISMS)) {
             if (n === 'long') await go.promise;
             reply.end(n);
           },
-          { ...forPeers, concurrency: -1, name: name && `${name}-worker` },
+          { ...forPeers, heartbeat, concurrency: -1, name: name && `${name}-worker` },
         );
-        const client = remote.client({ ...forPeers, name: name && `${name}-client` });
+        const client = remote.client({ ...forPeers, heartbeat, name: name && `${name}-client` });
         await start(worker, client);
         const long = client.call(SERVICE, 'long', { timeout: -1 });
         for (let round = 0; round < 5; round += 1) {
           assert.equal(await client.call(SERVICE, round, { timeout: -1 }), round);
           const back = Promise.all([once(client, 'connect'), once(worker, 'connect')]);
-          const since = Date.now();
           relay.desert();
           await back;
-          // Far below the silence of 7.5 s that ends the broker's end.
-          assert.ok(Date.now() - since < 5000, 'only after the old connection');
         }
         go.resolve();
         assert.equal(await long, 'long');

@@ -300,7 +300,11 @@ describe('callbacks', () => {
       const peers = peersFor(t, 'tcp');
       const users = { web: { keys: web.publicKey, serve: '*' } };
       let takes = 0;
-      const authorize = () => setTimeout(takes, true);
+      const asked = [];
+      const authorize = ({ service }) => {
+        asked.push(service);
+        return setTimeout(takes, true);
+      };
       let started;
       const running = new Promise((resolve) => {
         started = resolve;
@@ -327,7 +331,9 @@ describe('callbacks', () => {
       relay.cut();
       if (when === 'later') {
         await next(client, 'connect');
-        await setTimeout(300);
+        // What follows the resumed request over the connection has been asked about.
+        client.call('other', 1, { timeout: 5000 }).catch(() => {});
+        await until(() => asked.includes('other'));
         assert.equal(reply.active(), true);
       }
       reply.end('done');
