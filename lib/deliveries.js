@@ -42,9 +42,9 @@ const OP_REJECT = WorkerOp.Reject;
 const OP_EXPIRED = WorkerOp.Expired;
 
 /**
- * The role of a worker: its running requests, the records about them, and the interface to their replies. Every record
- * and every end of a reply changes the table of running requests, so these are one class; what has a state of its own
- * (capacity, limits, data streams, durations, traces, calls of handlers) is not in it.
+ * The role of a worker: its running requests, the records about them, and the interface to their replies. This class
+ * owns the table of running requests, which every record and every end of a reply changes. Components with a state of
+ * their own are separate: capacity, limits, data streams, durations, traces, calls of handlers.
  */
 class Deliveries {
   /** The replies whose FINAL or ERROR was not submitted yet. @type {Table<Reply>} */

@@ -19,7 +19,7 @@ function printable(value) {
 }
 
 /**
- * A name among other words. It is in quotes if nobody would see where it begins or ends.
+ * A name among other words. It is in quotes if its beginning or end would be invisible.
  * @param {unknown} name
  * @returns {string}
  */

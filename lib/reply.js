@@ -451,7 +451,7 @@ function isTransferred(options) {
   return checkTransfer(transfer ?? false, 'option "transfer"') === true;
 }
 
-/** What a Writable is given in place of options. @param {any} encoding */
+/** The argument for a Writable, which takes an encoding but no options. @param {any} encoding */
 function encodingIn(encoding) {
   return typeof encoding === 'object' ? undefined : encoding;
 }

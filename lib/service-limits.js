@@ -10,7 +10,8 @@ const { afterWait } = require('./attempt-field');
 
 /**
  * The limits of services that have a concurrency of their own. A broker does not give such a service more than its
- * limit, but several brokers together do, and so does one while a cancelled handler goes on. What is beyond waits here.
+ * limit. But several brokers together may, and so may one while a cancelled handler continues. Requests beyond the limit
+ * wait here.
  */
 class ServiceLimits {
   #limits;

@@ -34,7 +34,7 @@ function isTraced({ start, end, asyncStart, asyncEnd, error }) {
   );
 }
 
-/** Whether anybody wants the messages of requests. */
+/** Whether the channels of requests have subscribers. */
 function isRequestTraced() {
   return isTraced(requests) || partials.hasSubscribers || retries.hasSubscribers;
 }

@@ -1,14 +1,14 @@
 'use strict';
-// Links libraries for macOS on Linux by the linker that Rust brings, LLVM's. That of zig keeps code that is not used, and
-// exports every symbol. Kept: what the linker needs of macOS (the names of the system's functions) and zig's C++ library.
+// Links libraries for macOS on Linux by Rust's linker, which is LLVM's. Zig's linker keeps unused code and exports every
+// symbol. The list of the system's functions and the C++ library are still zig's.
 const fs = require('node:fs');
 const path = require('node:path');
 const { run } = require('./run.js');
 
-/** What zig links a C++ library with, and the linker has to be told. */
+/** The libraries that zig links with every C++ library. Rust's linker has to be given them. */
 const ARCHIVES = ['c++', 'c++abi', 'compiler_rt'];
 
-/** Rust's library asks for it, and uses none of it; `-dead_strip_dylibs` takes it away again. */
+/** Rust's standard library names this library and uses none of it; `-dead_strip_dylibs` removes it again. */
 const ICONV = `--- !tapi-tbd
 tbd-version:     4
 targets:         [ x86_64-macos, arm64-macos ]
@@ -20,7 +20,7 @@ exports:
 `;
 
 /**
- * The names of the system's functions, which zig brings, without a processor that Rust's linker does not know.
+ * The list of the system's functions that zig contains, without a processor that Rust's linker does not know.
  * @param {string} stub
  */
 function knownToLlvm(stub) {
@@ -28,7 +28,7 @@ function knownToLlvm(stub) {
 }
 
 /**
- * Where zig keeps its libraries, as it says when it links. Zig builds them at the first time.
+ * The paths of zig's libraries, which zig prints when it links. It builds them at the first link.
  * @param {string} said what zig wrote @param {string} cache its cache
  */
 function archivesIn(said, cache) {
@@ -48,7 +48,7 @@ function rustLld() {
 }
 
 /**
- * What cargo needs to link by Rust's linker: its environment and the flags of rustc.
+ * The environment and the flags of rustc with which cargo links by Rust's linker.
  * @param {{ folder: string, cache: string, library: string, link: (source: string, output: string) => string }} what
  *   folder: a place to keep files in; cache: zig's; library: the folder of zig's own files; link: has zig link a C++ file,
  *   and returns what it says

@@ -1,5 +1,5 @@
 'use strict';
-// What it takes to build for all platforms with Linux on one machine, kept outside of the repository: Rust's standard
+// The tools that build for all platforms with Linux on one machine, kept outside of the repository: Rust's standard
 // library for the target, by rustup; zig, a C and C++ compiler for all of them with their C libraries, and
 // cargo-zigbuild, which has cargo use it, both from PyPI.
 const { spawnSync } = require('node:child_process');
@@ -63,7 +63,7 @@ function rustTarget(triple) {
 }
 
 /**
- * What a target is called: by Rust, by cargo-zigbuild, and by zig; and the library's file.
+ * The names of a target in Rust, cargo-zigbuild and zig, and the name of the library's file.
  * @param {import('./platforms.js').Platform} platform
  */
 function targetOf({ os, libc, triple }) {
@@ -176,7 +176,7 @@ function macosLinker(target, env) {
   });
 }
 
-/** What napi-build wants to link with on Windows, though Node's functions are looked up when the addon is loaded. */
+/** The library with which napi-build links on Windows, although Node's functions are looked up when the addon is loaded. */
 function emptyLibrary() {
   const dir = path.join(CACHE, 'libnode');
   fs.mkdirSync(dir, { recursive: true });

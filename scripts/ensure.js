@@ -33,7 +33,7 @@ function starts(program) {
   return spawnSync(program, ['--version'], { stdio: 'ignore' }).error === undefined;
 }
 
-/** What `cargo --version` says, if there is a usable cargo: rustup's fails without a toolchain. */
+/** The output of `cargo --version`, if cargo is usable: that of rustup fails without a toolchain. */
 function rustVersion() {
   const { status, stdout } = spawnSync('cargo', ['--version'], { cwd: root, encoding: 'utf8' });
   return status === 0 ? (/\d+\.\d+/.exec(stdout)?.[0] ?? '') : '';

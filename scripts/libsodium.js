@@ -99,7 +99,7 @@ const SOURCES = [
   'sodium/utils.c',
   'sodium/version.c',
 ];
-// What libsodium prepares at its start of the parts that are left out.
+// Functions of the omitted parts that libsodium calls at its start.
 const LEFT_OUT = [
   '_crypto_aead_aegis128l_pick_best_implementation',
   '_crypto_aead_aegis256_pick_best_implementation',
@@ -156,7 +156,7 @@ function compile({ source, prefix, target, zig, platform }) {
   return found;
 }
 
-/** What tells one choice of sources and definitions from another. */
+/** A digest of the chosen sources and definitions. */
 function digest() {
   const what = [SOURCES, LEFT_OUT, FLAGS, EVERYWHERE, SYSTEMS, CPUS, ASSEMBLY];
   return crypto.createHash('sha256').update(JSON.stringify(what)).digest('hex').slice(0, 8);

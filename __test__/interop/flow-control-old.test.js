@@ -17,7 +17,7 @@ async function standstill(number) {
   await until(async () => {
     const stood = last === number();
     last = number();
-    await new Promise((resolve) => setTimeout(resolve, 300));
+    await new Promise((resolve) => setTimeout(resolve, 100));
     return stood;
   });
 }

@@ -43,7 +43,7 @@ class Peers {
       worker: this.worker(handler, worker),
       client: this.client(client),
     };
-    // Not all at once: who connects before the broker is bound tries again 100 ms later.
+    // The broker first: a peer that connects before it is bound tries again 100 ms later.
     await peers.broker.start();
     await start(peers.worker, peers.client);
     return peers;

@@ -1,5 +1,5 @@
 'use strict';
-// What little traffic costs: the processor time of all three processes while requests come at a given rate.
+// The cost of little traffic: the processor time of all three processes while requests come at a given rate.
 const { comparison } = require('./scenario.js');
 
 /** Requests a second. */

@@ -55,7 +55,7 @@ async function withClient(settings, work) {
       reject(new Failure(reason === undefined ? message : `${code}: ${reason}`));
     });
   });
-  // A start that fails rejects both promises, and is reported before anybody waits for this one.
+  // A start that fails rejects both promises, and is reported before this one is awaited.
   refused.catch(() => {});
   try {
     await client.start();

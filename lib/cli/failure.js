@@ -12,7 +12,7 @@ class Failure extends Error {
 /** A failure because of the command line, the environment or the config file. */
 class Usage extends Failure {}
 
-/** The end of a command by a signal, or because nobody reads its output. Nothing is printed. */
+/** The end of a command by a signal, or because its output has no reader. Nothing is printed. */
 class Interrupted extends Error {
   /** @param {number} exitCode */
   constructor(exitCode) {

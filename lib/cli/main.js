@@ -53,8 +53,7 @@ Commands:
  * @returns {Promise<void>}
  */
 async function main(args) {
-  // The reader of the output may go away. Commands that only write then end; a broker continues without a
-  // log.
+  // A pipe may lose its reader. Commands that only write then end; a broker continues without a log.
   process.stderr.on('error', () => {});
   let isWritten = true;
   // The error may come before or after the end of the command.

@@ -3,7 +3,7 @@
 /** The interval at which stdout is examined, in ms. */
 const INTERVAL = 100;
 
-/** The errors of a write to a pipe that nobody reads. */
+/** The errors of a write to a pipe without a reader. */
 const GONE = new Set(['EPIPE', 'ERR_STREAM_DESTROYED']);
 
 /**
@@ -32,7 +32,7 @@ function onReaderGone(end) {
 }
 
 /**
- * Reports the first write to stdout that fails, as on a full disk. A pipe that nobody reads any more is no failure.
+ * Reports the first write to stdout that fails, as on a full disk. A pipe that has lost its reader is no failure.
  * @param {(message: string) => void} report
  */
 function onWriteFailure(report) {

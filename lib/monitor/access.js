@@ -14,7 +14,7 @@ LOOPBACK.addAddress('::1', 'ipv6');
 /** @param {string | undefined} address */
 function isLoopback(address = '') {
   const version = isIP(address);
-  // A name such as 127.example.org belongs to somebody else.
+  // A name such as 127.example.org may belong to another machine.
   return version !== 0 && LOOPBACK.check(address, version === 6 ? 'ipv6' : 'ipv4');
 }
 

@@ -49,7 +49,7 @@ class ChartHistory {
 
   /** @param {BrokerStats} stats @param {Ledger} ledger of that snapshot @param {number} now in ms @returns {Point} */
   add({ counters, queued, running }, ledger, now) {
-    // Without an earlier snapshot nobody knows when the counts were counted.
+    // Without an earlier snapshot, the time of these counts is unknown.
     const before = this.#points.length === 0 ? ledger : this.#last;
     this.#last = ledger;
     // A name may be that of a property of every object.

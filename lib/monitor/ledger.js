@@ -44,14 +44,14 @@ class Ledger {
    * @type {Map<string, Counts>}
    */
   counts = new Map();
-  /** The sum of the counts of all services without a name of their own. A service that goes leaves its counts here. */
+  /** The sum of the counts of all services without a name of their own. The counts of released services are added here. */
   unnamed;
 
   /** @param {BrokerStats} stats @param {Ledger} [last] the one before, of the same start of the broker */
   constructor(stats, last) {
     this.services = servicesOf(stats);
     this.unnamed = countsOf(stats.otherServices);
-    // A snapshot is made in pieces, between which a service may have moved from list to list unseen.
+    // A snapshot is made in pieces, between which a service may have moved from one list to another.
     for (const [key, counts] of last?.counts ?? []) if (key[0] === 'n') this.counts.set(key, counts);
     for (const service of this.services) {
       const key = keyOf(service);
@@ -64,7 +64,7 @@ class Ledger {
   }
 
   /**
-   * What a service has counted since an earlier snapshot.
+   * The growth of the counts of a service since an earlier snapshot.
    * @param {{ name: string, named: boolean }} service
    * @param {Ledger | undefined} before undefined for the start of the broker
    * @returns {Counts}

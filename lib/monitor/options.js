@@ -8,7 +8,7 @@ const { checksOf, defaultsOf } = require('../options');
 /** @import { Client } from '../../index' */
 /** @import { Check } from '../checks' */
 
-/** What the monitor uses of a client. @typedef {Pick<Client, 'request'>} Requester */
+/** The members of a client that the monitor uses. @typedef {Pick<Client, 'request'>} Requester */
 
 /** @typedef {{ token?: string, remote: boolean, client?: Requester, maxWorkers: number, interval: number }} Options */
 

@@ -1,5 +1,5 @@
 'use strict';
-// What services have counted between two snapshots.
+// The counts of services, and their growth between two snapshots.
 
 const { percentile } = require('./merge');
 
@@ -31,7 +31,7 @@ function add(into, from) {
 }
 
 /**
- * What was counted since an earlier snapshot.
+ * The growth of counts since an earlier snapshot.
  * @param {Counts} now
  * @param {Counts | undefined} before
  * @returns {Counts}

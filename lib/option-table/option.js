@@ -1,5 +1,5 @@
 'use strict';
-// What an entry of the table of options has, and what several entries share.
+// The form of an entry in the table of options, and values that several entries share.
 
 /**
  * Whose options or members they are: those of a peer; of a call (the middle ones, and `monitor`); of an object that is an

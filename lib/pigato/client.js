@@ -10,7 +10,7 @@ const { Lifecycle } = require('./lifecycle');
 const ENDLESS = 255;
 
 /**
- * What PIGATO makes of a timeout, which it compares with the elapsed time at each heartbeat.
+ * The effective timeout under PIGATO, which compares a timeout with the elapsed time at each heartbeat.
  * @param {any} timeout
  * @param {number} heartbeat
  * @returns {number} -1 for no limit

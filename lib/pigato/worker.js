@@ -8,7 +8,7 @@ const DEFAULT_CONCURRENCY = 100;
 const MAX_CONCURRENCY = 0x7fffffff;
 
 /**
- * What PIGATO's broker makes of a concurrency: it compares the number of running requests with it.
+ * The effective concurrency under PIGATO, whose broker compares the number of running requests with it.
  * @param {any} concurrency
  * @returns {number} -1 for no limit, 0 for no requests
  */

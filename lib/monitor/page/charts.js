@@ -121,7 +121,7 @@
         times.push(point.at / 1000);
         const now = valuesOf(point, this.service);
         if (now === undefined) {
-          // A gap. What was counted meanwhile is in no rate, because nobody knows when.
+          // A gap. The counts of this time are in no rate, because it is unknown when they were counted.
           for (const lines of Object.values(data)) for (const line of lines) line.push(null);
           before = undefined;
           continue;
