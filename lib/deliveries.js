@@ -12,7 +12,7 @@ const { Handlers } = require('./handlers');
 const { Kind, WorkerOp } = require('./load');
 const { Meter } = require('./meter');
 const { BAD_REQUEST, NO_HANDLER, TOO_LARGE } = require('./own-error-values');
-const { Reply, cancel, cancelled, credit, failure, finishAtExit, setDeadline } = require('./reply');
+const { Reply, internals } = require('./reply');
 const { RequestData } = require('./request-data');
 const { RunningLimit } = require('./running-limit');
 const { badRequest, parse } = require('./schema');
@@ -26,6 +26,8 @@ const { bodyValue } = require('./values');
 /** @import { PeerContext, State } from './peer' */
 /** @import { ServiceSchema } from './schema' */
 /** @import { Body } from './values' */
+
+const { cancel, cancelled, credit, failure, finishAtExit, setDeadline } = internals;
 
 /** The kinds of records from the native side. */
 const REQUEST = Kind.Request;

@@ -1,12 +1,14 @@
 'use strict';
 
 const { OmdpError, emitError } = require('./errors');
-const { cancelled, fail, handlerBegan, handlerEnded } = require('./reply');
+const { internals } = require('./reply');
 const { begin, handlings: channel } = require('./tracing');
 
 /** @import { Peer } from './peer' */
 /** @import { Reply } from './reply' */
 /** @import { Message } from './tracing' */
+
+const { cancelled, fail, handlerBegan, handlerEnded } = internals;
 
 /** Calls the handlers of a worker, and takes care of their errors. */
 class Handlers {

@@ -1,57 +1,47 @@
 'use strict';
 
 const { performance } = require('node:perf_hooks');
-const { unknownOption } = require('./checks');
 const { OmdpError, errorValue } = require('./errors');
-const { WINDOW, cost } = require('./flow');
-const { transfer } = require('./transferred');
-const { LazyWritable, build, built, construct, withListener } = require('./lazy');
-const { checksOf } = require('./options');
+const { build, built, construct, withListener } = require('./lazy');
 const { DESTROYED } = require('./own-error-values');
+const { encodeSafely, encodingIn, isTransferred } = require('./reply-arguments');
+const {
+  ReplyFlow,
+  dropParts,
+  forgetParts,
+  grant,
+  passes,
+  release,
+  sendPart,
+  submitPart,
+  waits,
+} = require('./reply-flow');
 const { parse } = require('./schema');
 const { within } = require('./size');
+const { transfer } = require('./transferred');
 const { encode, owned } = require('./values');
 
-/** @import { Check } from './checks' */
+/** @import { Deliveries } from './deliveries' */
 /** @import { ServiceSchema } from './schema' */
 /** @import { Scope } from './scope' */
-/** @typedef {import('./values').Body} Body */
+/** @import { Body } from './values' */
 
 /**
- * The interface between a reply and its worker.
- * @typedef {object} Delivery
- * @property {Map<string, ServiceSchema>} [schemas] what the replies of services must match
- * @property {number} maxMessageSize the largest body that may be sent
- * @property {string | undefined} endpoint the broker's, if there is exactly one
- * @property {(id: number, body: Body, cost: number) => void} partial
- * @property {(id: number, body: Body, since: number, wanted: boolean) => void} final
- * @property {(id: number, body: Body, since: number, wanted: boolean) => void} error
- * @property {(id: number, body: Body, since: number, wanted: boolean) => void} reject
- * @property {(id: number) => void} heartbeat
- * @property {(id: number, error: unknown) => void} threw its handler has failed
+ * The functions for the worker of a reply, which its handlers do not have.
+ * @typedef {object} Internals
+ * @property {(reply: Reply, code: string) => void} cancel
+ * @property {(reply: Reply) => boolean} cancelled
+ * @property {(reply: Reply, code: string) => OmdpError} failure the failure of its request with a code, as it is now
+ * @property {(reply: Reply, bytes: number) => void} credit
+ * @property {(reply: Reply) => boolean} finishAtExit
+ * @property {(reply: Reply, until: number) => void} setDeadline
+ * @property {(reply: Reply, error: unknown) => void} fail
+ * @property {(reply: Reply) => void} handlerBegan
+ * @property {(reply: Reply) => void} handlerEnded
  */
 
-const CHECKS = checksOf('reply');
-const checkTransfer = /** @type {Check} */ (CHECKS.get('transfer'));
-
-/** @type {(reply: Reply, code: string) => void} */
-let cancel;
-/** @type {(reply: Reply) => boolean} */
-let cancelled;
-/** The failure of its request with a code, as it is now. @type {(reply: Reply, code: string) => OmdpError} */
-let failure;
-/** @type {(reply: Reply, bytes: number) => void} */
-let credit;
-/** @type {(reply: Reply) => boolean} */
-let finishAtExit;
-/** @type {(reply: Reply, until: number) => void} */
-let setDeadline;
-/** @type {(reply: Reply, error: unknown) => void} */
-let fail;
-/** @type {(reply: Reply) => void} */
-let handlerBegan;
-/** @type {(reply: Reply) => void} */
-let handlerEnded;
+/** @type {Internals} */
+let internals;
 
 /**
  * The reply to one request as an objectMode Writable: write() sends a partial, end() the final.
@@ -59,13 +49,9 @@ let handlerEnded;
  * Values are encoded when they are given, so that an unsendable value throws at the caller and the reply can
  * still be ended. The Writable's own queue contains the encoded bodies.
  *
- * With credit, a part is sent without the Writable's queue. Without credit it waits in the queue: write()
- * returns false while a part waits, and 'drain' is emitted when none waits any more.
- *
- * Credit, the parts that wait for it, the end and the cancellation are one class: each determines what the others may
- * still send, and an object for one of them would be allocated for every request.
+ * The end and the cancellation are one class, because each determines what the other may still send.
  */
-class Reply extends LazyWritable {
+class Reply extends ReplyFlow {
   #delivery;
   #id;
   #service;
@@ -87,13 +73,6 @@ class Reply extends LazyWritable {
   #failed = false;
   /** @type {Body} */
   #final = 'null';
-  /** The remaining credit in bytes. */
-  #credit = WINDOW;
-  /**
-   * The parts that wait for credit, before those in the Writable's queue.
-   * @type {{ bodies: Body[], at: number, done: () => void } | undefined}
-   */
-  #waiting;
   /** The error that ends the reply after the waiting parts. @type {Body | undefined} */
   #lastError;
   /** The code of the cancellation. @type {string | undefined} */
@@ -106,24 +85,26 @@ class Reply extends LazyWritable {
   #controller;
 
   static {
-    cancel = (reply, code) => reply.#scope.runInAsyncScope(reply.#cancel, reply, code);
-    cancelled = (reply) => reply.#cancelled !== undefined;
-    failure = (reply, code) => reply.#failure(code);
-    credit = (reply, bytes) => reply.#scope.runInAsyncScope(reply.#grant, reply, bytes);
-    finishAtExit = (reply) => reply.#finishAtExit();
-    setDeadline = (reply, until) => {
-      reply.#until = until;
+    internals = {
+      cancel: (reply, code) => reply.#scope.runInAsyncScope(reply.#cancel, reply, code),
+      cancelled: (reply) => reply.#cancelled !== undefined,
+      failure: (reply, code) => reply.#failure(code),
+      credit: (reply, bytes) => reply.#scope.runInAsyncScope(reply[grant], reply, bytes),
+      finishAtExit: (reply) => reply.#finishAtExit(),
+      setDeadline: (reply, until) => {
+        reply.#until = until;
+      },
+      fail: (reply, error) => {
+        reply.#delivery.threw(reply.#id, error);
+        reply.#fail(encodeSafely(error));
+      },
+      handlerBegan: (reply) => reply.#handlerBegan(),
+      handlerEnded: (reply) => reply.#handlerEnded(),
     };
-    fail = (reply, error) => {
-      reply.#delivery.threw(reply.#id, error);
-      reply.#fail(encodeSafely(error));
-    };
-    handlerBegan = (reply) => reply.#handlerBegan();
-    handlerEnded = (reply) => reply.#handlerEnded();
   }
 
   /**
-   * @param {Delivery} delivery
+   * @param {Deliveries} delivery
    * @param {number} id
    * @param {string} service
    * @param {number} attempt
@@ -182,8 +163,8 @@ class Reply extends LazyWritable {
     this.#begun = true;
     const done = typeof encoding === 'function' ? encoding : callback;
     if (this.#abandoned) return this.#refuse(done);
-    if (this.#ended || !this.#passes()) return super.write(owned(body), encodingIn(encoding), callback);
-    this.#partial(body);
+    if (this.#ended || !this[passes]()) return super.write(owned(body), encodingIn(encoding), callback);
+    this[sendPart](body);
     if (typeof done === 'function') process.nextTick(done, null);
     // Otherwise a loop that writes slowly would never wait for 'drain', and would not end.
     return this.#cancelled === undefined;
@@ -259,42 +240,15 @@ class Reply extends LazyWritable {
     else super.end();
   }
 
-  /** Whether a part may be sent now: there is credit, and no earlier part waits. */
-  #passes() {
-    if (this.#credit <= 0 && this.#cancelled === undefined) return false;
-    return !this[built] || (this.writableLength === 0 && this.writableCorked === 0);
-  }
-
-  /** @param {Body} body */
-  #partial(body) {
-    if (this.#cancelled !== undefined || this.#sent) return;
-    const bytes = cost(body);
-    this.#credit -= bytes;
-    this.#delivery.partial(this.#id, body, bytes);
-  }
-
-  /** @param {number} bytes */
-  #grant(bytes) {
-    this.#credit += bytes;
-    this.#release();
-  }
-
-  #release() {
-    const waiting = this.#waiting;
-    if (waiting === undefined) return;
-    while (waiting.at < waiting.bodies.length) {
-      if (this.#credit <= 0 && this.#cancelled === undefined) return;
-      this.#partial(waiting.bodies[waiting.at]);
-      waiting.at += 1;
-    }
-    this.#waiting = undefined;
-    waiting.done();
+  /** @param {Body} body @param {number} bytes @override */
+  [submitPart](body, bytes) {
+    if (!this.#sent) this.#delivery.partial(this.#id, body, bytes);
   }
 
   /** Ends a reply that has ended as a stream will not do any more. Returns whether everything was sent. */
   #finishAtExit() {
-    this.#release();
-    if (this.#waiting !== undefined) return false;
+    this[release]();
+    if (this[waits]) return false;
     if (this.#lastError === undefined) this.#sendFinal();
     else if (!this.#sent) this.#sendError(this.#lastError);
     return true;
@@ -333,9 +287,10 @@ class Reply extends LazyWritable {
   /** @param {string} code */
   #cancel(code) {
     this.#cancelled ??= code;
+    this[dropParts]();
     if (this.#controller !== undefined && !this.#ended) this.#controller.abort(this.#reason());
     if (this[built] && !this.#ended) this.#abandon();
-    else this.#release();
+    else this[release]();
   }
 
   /** As for an HTTP response whose client has gone: a stream that is piped into it ends, too. */
@@ -387,27 +342,6 @@ class Reply extends LazyWritable {
   }
 
   /**
-   * @param {Body} body
-   * @param {BufferEncoding} _encoding
-   * @param {(error?: Error | null) => void} done
-   * @override
-   */
-  _write(body, _encoding, done) {
-    this.#waiting = { bodies: [body], at: 0, done };
-    this.#release();
-  }
-
-  /**
-   * @param {{ chunk: Body }[]} chunks
-   * @param {(error?: Error | null) => void} done
-   * @override
-   */
-  _writev(chunks, done) {
-    this.#waiting = { bodies: chunks.map(({ chunk }) => chunk), at: 0, done };
-    this.#release();
-  }
-
-  /**
    * @param {(error?: Error | null) => void} done
    * @override
    */
@@ -431,7 +365,7 @@ class Reply extends LazyWritable {
       // The reply is not wanted. Its place becomes free when its handler has ended.
       this.#ended = true;
       if (this.#handlers === 0) this.#sendFinal();
-      this.#waiting = undefined;
+      this[forgetParts]();
       done(error);
       return;
     }
@@ -439,43 +373,10 @@ class Reply extends LazyWritable {
     // not sent.
     if (this.#ended && this.writableLength === 0) this.#sendFinal();
     else if (!this.#sent) this.#sendError(this.#lastError ?? encodeSafely(error ?? DESTROYED));
-    this.#waiting = undefined;
+    this[forgetParts]();
     done(error);
   }
 }
 
-/** @param {object} options of a part @returns {boolean} */
-function isTransferred(options) {
-  for (const key of Object.keys(options)) if (!CHECKS.has(key)) throw unknownOption(key, CHECKS);
-  const { transfer } = /** @type {{ transfer?: unknown }} */ (options);
-  return checkTransfer(transfer ?? false, 'option "transfer"') === true;
-}
-
-/** The argument for a Writable, which takes an encoding but no options. @param {any} encoding */
-function encodingIn(encoding) {
-  return typeof encoding === 'object' ? undefined : encoding;
-}
-
-/**
- * For errors that were not passed to reply.error(): no caller could catch a TypeError.
- * @param {unknown} error
- * @returns {Body}
- */
-function encodeSafely(error) {
-  try {
-    return encode(errorValue(error));
-  } catch (reason) {
-    return encode(errorValue(reason));
-  }
-}
-
 exports.Reply = Reply;
-exports.cancel = /** @type {typeof cancel} */ (cancel);
-exports.cancelled = /** @type {typeof cancelled} */ (cancelled);
-exports.credit = /** @type {typeof credit} */ (credit);
-exports.failure = /** @type {typeof failure} */ (failure);
-exports.fail = /** @type {typeof fail} */ (fail);
-exports.finishAtExit = /** @type {typeof finishAtExit} */ (finishAtExit);
-exports.handlerBegan = /** @type {typeof handlerBegan} */ (handlerBegan);
-exports.handlerEnded = /** @type {typeof handlerEnded} */ (handlerEnded);
-exports.setDeadline = /** @type {typeof setDeadline} */ (setDeadline);
+exports.internals = /** @type {Internals} */ (internals);
