@@ -9,7 +9,7 @@ const { checkRules, secureServer } = require('./security');
 const { LargeJson } = require('./values');
 
 /** @import { Take } from './inbox' */
-/** @import { PeerContext } from './peer' */
+/** @import { PeerContext } from './common-records' */
 /** @import { Callbacks } from './security' */
 
 /** The kinds of records from the native side. */

@@ -2,7 +2,7 @@
 
 const { WorkerOp } = require('./load');
 
-/** @import { PeerContext } from './peer' */
+/** @import { PeerContext } from './common-records' */
 
 const OP_CONCURRENCY = WorkerOp.Concurrency;
 const OP_PAUSE = WorkerOp.Pause;

@@ -6,8 +6,9 @@ const { Kind } = require('./load');
 const { LargeJson } = require('./values');
 
 /** @import { Brokers } from './brokers' */
-/** @import { Blob } from './inbox' */
-/** @import { Peer, Role } from './peer' */
+/** @import { Blob, Take } from './inbox' */
+/** @import { Outbox } from './outbox' */
+/** @import { Peer, State } from './peer' */
 /** @import { Snapshots } from './stats' */
 
 const STATS = Kind.Stats;
@@ -21,6 +22,41 @@ const CREDIT = Kind.Credit;
 
 /** Whether a record is one of these; their numbers are consecutive. @param {number} kind */
 const isCommon = (kind) => kind >= STATS && kind < CREDIT;
+
+/**
+ * The members of a peer that its role uses.
+ * @typedef {object} PeerContext
+ * @property {Peer} peer
+ * @property {any} core
+ * @property {Outbox} outbox
+ * @property {() => void} refresh
+ * @property {() => void} roomy
+ * @property {(take: (kind: number, id: number, n: number) => void) => void} takeLast
+ */
+
+/**
+ * The part of a peer that handles the records of its role.
+ * @typedef {object} Role
+ * @property {(context: PeerContext) => void} attach
+ * @property {Take} take
+ * @property {(state: State, patience: number) => boolean} keepsAlive whether this peer keeps the process alive
+ * while it is not stopped; `patience` is the timeout of a stop, -1 without limit
+ * @property {(now: number) => void} [timed] called with the time when a drain begins, and whenever the clock
+ * is read in it
+ * @property {() => number} [room] how many more requests can start now; only of workers
+ * @property {() => void} [startCalled]
+ * @property {(discard?: boolean) => void} stopCalled
+ * @property {boolean} [waits] whether a stop without a timeout waits for running requests
+ * @property {(done: () => void) => void} [drain] accepts no new requests, and calls `done` when none is
+ * outstanding
+ * @property {(up: boolean) => void} [connected] a connection to a broker was opened or lost
+ * @property {() => void} [opened] the native side accepts records from now on
+ * @property {(error: Error) => void} [startFailed]
+ * @property {(text: string) => void} [started]
+ * @property {readonly string[]} [endpoints] the bound endpoints of a broker
+ * @property {(native: any) => any} stats makes the user's snapshot
+ * @property {() => void} stopped
+ */
 
 /**
  * Takes the reports about the starts and stops of a peer. `start` is the number of the start to which a report belongs.

@@ -3,7 +3,7 @@
 const { Peer } = require('./peer');
 
 /** @import { Brokers } from './brokers' */
-/** @import { Role } from './peer' */
+/** @import { Role } from './common-records' */
 /** @import { Core } from './load' */
 
 /** The common part of Worker and Client: a peer that connects to brokers. */

@@ -23,7 +23,8 @@ const { handlings: channel, isTraced, sizeOfData } = require('./tracing');
 const { bodyValue } = require('./values');
 
 /** @import { Blob, Take } from './inbox' */
-/** @import { PeerContext, State } from './peer' */
+/** @import { PeerContext } from './common-records' */
+/** @import { State } from './peer' */
 /** @import { ServiceSchema } from './schema' */
 /** @import { Body } from './values' */
 

@@ -13,7 +13,8 @@ const { bodyValue } = require('./values');
 
 /** @import { Brokers } from './brokers' */
 /** @import { Take } from './inbox' */
-/** @import { PeerContext, State } from './peer' */
+/** @import { PeerContext } from './common-records' */
+/** @import { State } from './peer' */
 /** @import { Place } from './request' */
 /** @import { RequestOptions } from './request-options' */
 /** @import { Source } from './source' */
