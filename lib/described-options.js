@@ -10,7 +10,7 @@ const { FAIL_FAST, MAX_OPTIONS_BYTES, jsonOfOptions } = require('./request-optio
 /**
  * Options in a trace, which all requests with these options share. `headers` are undefined if headers cannot be sent;
  * `others` are options that most requests do not have.
- * @typedef {object} Terms
+ * @typedef {object} TracedOptions
  * @property {number} timeout
  * @property {number | undefined} deadline
  * @property {any} retry
@@ -22,7 +22,7 @@ const { FAIL_FAST, MAX_OPTIONS_BYTES, jsonOfOptions } = require('./request-optio
 /**
  * Options, and their description for a trace. `head` is the JSON up to the headers that are added to options without
  * headers; undefined if these have some.
- * @typedef {{ timeout: number, json: string, how: number, deadline: number | undefined, head: string | undefined, terms: Terms }} Described
+ * @typedef {{ timeout: number, json: string, how: number, deadline: number | undefined, head: string | undefined, traced: TracedOptions }} Described
  */
 
 /** Describes the options of a client's requests, and adds headers to them. */
@@ -39,7 +39,7 @@ class DescribedOptions {
   /**
    * The options in a trace.
    * @param {RequestOptions} options
-   * @returns {Terms}
+   * @returns {TracedOptions}
    */
   describe(options) {
     const { timeout, json, how, deadline } = options;
@@ -52,9 +52,9 @@ class DescribedOptions {
         how,
         deadline,
         head: json.includes('"headers"') ? undefined : `${json.slice(0, -1)},"headers":{`,
-        terms: describeOptions(this.#protocol, options),
+        traced: describeOptions(this.#protocol, options),
       };
-    return /** @type {Described} */ (this.#described).terms;
+    return /** @type {Described} */ (this.#described).traced;
   }
 
   /**
@@ -89,10 +89,10 @@ function isEmpty(value) {
 /**
  * @param {string} protocol
  * @param {RequestOptions} options
- * @returns {Terms}
+ * @returns {TracedOptions}
  */
 function describeOptions(protocol, { timeout, json, how, deadline }) {
-  const terms = {
+  const traced = {
     timeout,
     deadline,
     retry: how % FAIL_FAST,
@@ -100,10 +100,10 @@ function describeOptions(protocol, { timeout, json, how, deadline }) {
     headers: undefined,
     others: undefined,
   };
-  if (!takesHeaders(protocol)) return terms;
+  if (!takesHeaders(protocol)) return traced;
   const { timeout: _, deadline: __, retry, headers, ...others } = JSON.parse(json);
-  if (typeof retry === 'object') terms.retry = retry;
-  return { ...terms, headers: { ...headers }, others: isEmpty(others) ? undefined : others };
+  if (typeof retry === 'object') traced.retry = retry;
+  return { ...traced, headers: { ...headers }, others: isEmpty(others) ? undefined : others };
 }
 
 /** @param {string} protocol */

@@ -9,7 +9,7 @@ const { LongString } = require('./values');
  * The window: how many bytes of a reply's parts may be under way from write() to the reader; the cost of a
  * part beyond its bytes; and how many bytes are read before credit is given.
  */
-const { FLOW_WINDOW: WINDOW, FLOW_OVERHEAD: OVERHEAD, FLOW_GRANT: GRANT } = native;
+const { FLOW_WINDOW: WINDOW, FLOW_OVERHEAD: OVERHEAD, FLOW_GRANT: CREDIT_STEP } = native;
 
 /** How often even a slow reader gives credit, in ms, which restarts the request's timeout. */
 const SIGN_OF_LIFE_MS = 1000;
@@ -25,7 +25,7 @@ function cost(body) {
   return body.byteLength + OVERHEAD;
 }
 
-exports.GRANT = GRANT;
+exports.CREDIT_STEP = CREDIT_STEP;
 exports.OVERHEAD = OVERHEAD;
 exports.SIGN_OF_LIFE_MS = SIGN_OF_LIFE_MS;
 exports.WINDOW = WINDOW;

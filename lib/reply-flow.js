@@ -15,7 +15,7 @@ const sendPart = Symbol('sendPart');
 const submitPart = Symbol('submitPart');
 
 /** Adds credit, in bytes. */
-const grant = Symbol('grant');
+const addCredit = Symbol('addCredit');
 
 /** Sends the waiting parts, as far as there is credit. */
 const release = Symbol('release');
@@ -64,7 +64,7 @@ class ReplyFlow extends LazyWritable {
   [submitPart](_body, _bytes) {}
 
   /** @param {number} bytes */
-  [grant](bytes) {
+  [addCredit](bytes) {
     this.#credit += bytes;
     this[release]();
   }
@@ -118,7 +118,7 @@ class ReplyFlow extends LazyWritable {
 exports.ReplyFlow = ReplyFlow;
 exports.dropParts = dropParts;
 exports.forgetParts = forgetParts;
-exports.grant = grant;
+exports.addCredit = addCredit;
 exports.passes = passes;
 exports.release = release;
 exports.sendPart = sendPart;

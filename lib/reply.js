@@ -9,7 +9,7 @@ const {
   ReplyFlow,
   dropParts,
   forgetParts,
-  grant,
+  addCredit,
   passes,
   release,
   sendPart,
@@ -89,7 +89,7 @@ class Reply extends ReplyFlow {
       cancel: (reply, code) => reply.#scope.runInAsyncScope(reply.#cancel, reply, code),
       cancelled: (reply) => reply.#cancelled !== undefined,
       failure: (reply, code) => reply.#failure(code),
-      credit: (reply, bytes) => reply.#scope.runInAsyncScope(reply[grant], reply, bytes),
+      credit: (reply, bytes) => reply.#scope.runInAsyncScope(reply[addCredit], reply, bytes),
       finishAtExit: (reply) => reply.#finishAtExit(),
       setDeadline: (reply, until) => {
         reply.#until = until;

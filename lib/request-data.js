@@ -3,7 +3,7 @@
 const { performance } = require('node:perf_hooks');
 const { Costs } = require('./costs');
 const { throwLater } = require('./errors');
-const { GRANT, SIGN_OF_LIFE_MS } = require('./flow');
+const { CREDIT_STEP, SIGN_OF_LIFE_MS } = require('./flow');
 const { LazyReadable, build, construct, iterate, withListener } = require('./lazy');
 const { captureCallers, withCallers } = require('./caller-stack');
 
@@ -117,7 +117,7 @@ class RequestData extends LazyReadable {
     if (this.#closed) return;
     const now = performance.now();
     // A slow reader must be distinguishable from one that has stopped reading.
-    if (this.#read < GRANT && now - this.#toldAt < SIGN_OF_LIFE_MS) return;
+    if (this.#read < CREDIT_STEP && now - this.#toldAt < SIGN_OF_LIFE_MS) return;
     this.#asker.read(this.#id, this.#read);
     this.#read = 0;
     this.#toldAt = now;

@@ -1,6 +1,6 @@
 'use strict';
 
-const { GRANT } = require('./flow');
+const { CREDIT_STEP } = require('./flow');
 const { ClientOp, Kind, LeftShift, TermsShift } = require('./load');
 const { Meter } = require('./meter');
 const { Outstanding } = require('./outstanding');
@@ -172,14 +172,14 @@ class Requests {
    */
   read(request, cost) {
     request.read += cost;
-    if (request.read >= GRANT) this.grant(request);
+    if (request.read >= CREDIT_STEP) this.giveCredit(request);
   }
 
   /**
    * Gives the worker credit for the bytes that were read.
    * @param {Request} request
    */
-  grant(request) {
+  giveCredit(request) {
     const { id, read } = request;
     request.read = 0;
     if (this.#outstanding.has(id)) this.#context.outbox.putNumber(OP_CREDIT, id, read);
@@ -280,7 +280,7 @@ class Requests {
     // Its request has ended here, while the record was on its way.
     if (request === undefined) return;
     if (kind >= CREDIT) {
-      if (kind === CREDIT) request.source?.grant(n);
+      if (kind === CREDIT) request.source?.addCredit(n);
       else if (kind === ATTEMPT) request.madeAgain(n);
       else if (kind !== PLACE) request.source?.stop();
       else {

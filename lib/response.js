@@ -3,7 +3,7 @@
 const { performance } = require('node:perf_hooks');
 const { Costs } = require('./costs');
 const { throwLater } = require('./errors');
-const { GRANT, SIGN_OF_LIFE_MS } = require('./flow');
+const { CREDIT_STEP, SIGN_OF_LIFE_MS } = require('./flow');
 const { LazyReadable, build, built, construct, errorToEmit, iterate, withListener } = require('./lazy');
 
 /**
@@ -113,11 +113,11 @@ class RequestStream extends LazyReadable {
     if (this.#over) return;
     this.#requests.read(this.#request, read);
     // A slow reader, which must be distinguishable from one that has stopped reading.
-    if (this.#unread < GRANT || this.#request.read === 0) return;
+    if (this.#unread < CREDIT_STEP || this.#request.read === 0) return;
     const now = performance.now();
     if (now - this.#heardAt < SIGN_OF_LIFE_MS) return;
     this.#heardAt = now;
-    this.#requests.grant(this.#request);
+    this.#requests.giveCredit(this.#request);
   }
 
   /**

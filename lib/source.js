@@ -70,7 +70,7 @@ class Source {
   }
 
   /** Grants credit for further parts. @param {number} bytes */
-  grant(bytes) {
+  addCredit(bytes) {
     this.#credit += bytes;
     if (!this.#pulling && !this.#over) void this.#scope.runInAsyncScope(this.#pull, this);
   }
