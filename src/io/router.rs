@@ -15,7 +15,7 @@ use super::inbound::Inbound;
 use super::notice_queue::MAX_EVENTS;
 use super::outbound::{self, Outbound};
 use super::reactor::{self, Reactor};
-use super::spin::{Spin, Spinner};
+use super::spin::{Spin, Spinner, cores};
 use super::zap::{AuthNotice, Authenticator, Registration, Verdict};
 use super::{CommandSink, Error, Message, NoticeQueue, clock};
 use crate::proto::Time;
@@ -186,11 +186,6 @@ async fn authenticate(
 
 fn fail(queue: Arc<NoticeQueue<Notice>>, error: Error) {
     reactor::afterwards(move || queue.push(Notice::StartFailed(error)));
-}
-
-/// The number of cores that this process may use.
-fn cores() -> usize {
-    std::thread::available_parallelism().map_or(1, usize::from)
 }
 
 /// The authentication of a running broker.

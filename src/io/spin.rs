@@ -25,6 +25,11 @@ use crate::proto::Time;
 use std::time::Duration;
 use trials::Trials;
 
+/// The number of cores that this process may use.
+pub(super) fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
 /// The option `spin` of a broker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Spin {

@@ -85,7 +85,8 @@ impl Stream {
         connecting.progress.try_recv().ok()
     }
 
-    pub(super) fn begin(&mut self, Ready { socket, input }: Ready) {
+    pub(super) fn begin(&mut self, ready: Box<Ready>) {
+        let Ready { socket, input } = *ready;
         self.state = State::Open(Box::new(Open {
             socket,
             input,

@@ -50,7 +50,7 @@ pub(in crate::io) enum Progress {
     /// The handshake cannot succeed.
     Refused(HandshakeFailure),
     /// The connection is ready.
-    Ready(Ready),
+    Ready(Box<Ready>),
 }
 
 pub(in crate::io) struct Ready {
@@ -118,7 +118,10 @@ pub(super) async fn connect(mut target: Target, mut reserved: Reserved, tell: im
                             match timeout(target.limit, handshake).await {
                                 Ok(Ok(mut input)) => {
                                     input.accept(target.max_frame);
-                                    return tell(Progress::Ready(Ready { socket, input }));
+                                    return tell(Progress::Ready(Box::new(Ready {
+                                        socket,
+                                        input,
+                                    })));
                                 }
                                 Ok(Err(Broken::Refused(why))) => {
                                     return tell(Progress::Refused(why));

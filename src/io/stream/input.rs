@@ -14,6 +14,7 @@ use assembly::Assembly;
 use buffer::Buffer;
 pub(in crate::io) use source::Source;
 use std::io::{self, ErrorKind};
+use std::time::Duration;
 
 /// The size of the buffer. Its pages are touched only as far as they are used.
 pub(in crate::io) const BUFFER: usize = 32 * 1024;
@@ -27,6 +28,13 @@ const AWAITED: usize = 64 * 1024;
 
 /// The number of bytes after which other connections have their turn. The last read may exceed it by as many.
 pub(in crate::io) const TURN: usize = 1024 * 1024;
+
+/// How long a reader stays awake in a turn for the rest of a large frame. To fall asleep and be woken costs as much, and
+/// a sender that goes on writing meanwhile fills the cache.
+const AWAKE: Duration = Duration::from_micros(100);
+
+/// The number of bytes in a turn after which a reader stays awake. Less comes from a sender that is slower than memory.
+const FAST: usize = 32 * 1024;
 
 /// The error of a message that exceeds the maximum, with or without an end.
 pub(in crate::io) const ENDLESS: ErrorKind = ErrorKind::FileTooLarge;
@@ -46,6 +54,8 @@ pub(in crate::io) struct Input {
     wakes_at: usize,
     /// The number of bytes that may be read in this turn.
     room: usize,
+    /// How long it may stay awake in this turn.
+    awake: Duration,
     framing: Framing,
     /// The largest accepted frame.
     max_frame: u64,
@@ -91,6 +101,7 @@ impl Input {
             is_drained: false,
             wakes_at: 1,
             room: TURN,
+            awake: AWAKE,
             framing: Framing::Current,
             max_frame: 0,
         }
@@ -169,6 +180,12 @@ impl Input {
     pub(in crate::io) fn wake(&mut self) {
         self.is_drained = false;
         self.room = TURN;
+        self.awake = AWAKE;
+    }
+
+    /// Does not stay awake in this turn, because others wait for theirs.
+    pub(in crate::io) fn hurry(&mut self) {
+        self.awake = Duration::ZERO;
     }
 
     /// Whether [`next`](Self::next) may find something.
@@ -259,6 +276,16 @@ impl Input {
         Ok(())
     }
 
+    /// Awaits more of a large frame, if there is reason to expect it at once. Returns whether it is there.
+    fn stay_awake(&mut self, source: &mut impl Source) -> bool {
+        if self.awake.is_zero() || TURN - self.room < FAST {
+            return false;
+        }
+        let taken = source.stay_awake(self.awake);
+        self.awake = taken.map_or(Duration::ZERO, |taken| self.awake.saturating_sub(taken));
+        taken.is_some()
+    }
+
     fn fill_large(&mut self, source: &mut impl Source) -> io::Result<()> {
         let Some(large) = &mut self.large else {
             return Ok(());
@@ -273,7 +300,7 @@ impl Input {
                 large.left -= read as u64;
                 self.room = self.room.saturating_sub(read);
                 // As with shorter frames: later bytes cause a new event.
-                self.is_drained = read < wanted;
+                self.is_drained = read < wanted && (large.left == 0 || !self.stay_awake(source));
             }
         }
         if let Some(Large { bytes, more, .. }) = self.large.take_if(|large| large.left == 0) {

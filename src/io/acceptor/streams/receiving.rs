@@ -45,6 +45,9 @@ impl Streams {
                 continue;
             }
             self.buffers.lend(&mut connection.input);
+            if !self.queue.is_empty() || !self.dirty.is_empty() {
+                connection.input.hurry();
+            }
             match connection.next(self.sizes) {
                 Ok(Received::Message) => {
                     inbound.take_from(&mut connection.input, connection.id.as_deref());

@@ -1,10 +1,13 @@
 //! Where the bytes of a connection come from.
 
+use crate::io::clock;
 use crate::io::descriptor::Descriptor;
+use crate::io::spin::cores;
 use socket2::SockRef;
 use std::io::{self, ErrorKind, Read};
-#[cfg(target_os = "linux")]
 use std::os::fd::AsRawFd;
+use std::sync::OnceLock;
+use std::time::Duration;
 
 /// A source of bytes.
 pub(in crate::io) trait Source: Read {
@@ -20,6 +23,11 @@ pub(in crate::io) trait Source: Read {
     /// Sets the number of received bytes that cause an event. Without this call each byte does. The end
     /// always causes one.
     fn wake_at(&mut self, _bytes: usize) {}
+
+    /// Awaits such an event without sleeping. Returns how long that has taken, or `None` if there was none.
+    fn stay_awake(&mut self, _most: Duration) -> Option<Duration> {
+        None
+    }
 }
 
 impl Source for &Descriptor {
@@ -34,6 +42,30 @@ impl Source for &Descriptor {
         // SAFETY: `recv` has initialised this number of bytes behind the end, and they are part of the capacity.
         unsafe { to.set_len(to.len() + read) };
         Ok(read)
+    }
+
+    fn stay_awake(&mut self, most: Duration) -> Option<Duration> {
+        if !has_cores() {
+            return None;
+        }
+        let began = clock::now();
+        let mut watched = libc::pollfd {
+            fd: self.as_raw_fd(),
+            events: libc::POLLIN,
+            revents: 0,
+        };
+        loop {
+            // SAFETY: the pointer is to one descriptor. The call does not wait.
+            let is_ready = unsafe { libc::poll(&raw mut watched, 1, 0) } != 0;
+            let taken = clock::now().since(began);
+            if is_ready {
+                return Some(taken);
+            }
+            if taken >= most {
+                return None;
+            }
+            std::hint::spin_loop();
+        }
     }
 
     // Other systems, and Unix sockets, cause an event for each byte whatever they are told.
@@ -60,4 +92,10 @@ impl Source for &Descriptor {
             );
         }
     }
+}
+
+/// Whether the sender may have a core of its own.
+fn has_cores() -> bool {
+    static HAS: OnceLock<bool> = OnceLock::new();
+    *HAS.get_or_init(|| cores() > 1)
 }

@@ -11,6 +11,19 @@ struct Pieces {
     current: VecDeque<u8>,
     /// How many bytes cause an event, each time it was said.
     wakes_at: Vec<usize>,
+    /// After how long the next piece comes without an event.
+    soon: Option<Duration>,
+}
+
+impl Pieces {
+    fn new<'a>(pieces: impl Iterator<Item = &'a [u8]>) -> Self {
+        Pieces {
+            pieces: pieces.map(Vec::from).collect(),
+            current: VecDeque::new(),
+            wakes_at: Vec::new(),
+            soon: None,
+        }
+    }
 }
 
 impl Read for Pieces {
@@ -25,6 +38,12 @@ impl Read for Pieces {
 impl Source for &mut Pieces {
     fn wake_at(&mut self, bytes: usize) {
         self.wakes_at.push(bytes);
+    }
+
+    fn stay_awake(&mut self, most: Duration) -> Option<Duration> {
+        let taken = self.soon.filter(|after| *after <= most)?;
+        self.current = self.pieces.pop_front()?.into();
+        Some(taken)
     }
 }
 impl Source for io::Empty {}
@@ -70,11 +89,7 @@ fn messages_are_the_same_however_their_bytes_arrive() {
         BUFFER + 9,
         bytes.len(),
     ] {
-        let mut source = Pieces {
-            pieces: bytes[5.min(size)..].chunks(size).map(Vec::from).collect(),
-            current: VecDeque::new(),
-            wakes_at: Vec::new(),
-        };
+        let mut source = Pieces::new(bytes[5.min(size)..].chunks(size));
         let mut input = Input::new(&bytes[..5.min(size)], TURN as u64 * 3);
         let (mut found, mut commands) = (Vec::new(), 0);
         loop {
@@ -113,11 +128,8 @@ fn the_longest_command_is_one_in_pieces_too() {
     bytes.extend_from_slice(&MAX_COMMAND.to_be_bytes());
     bytes.resize(bytes.len() + len, b'x');
     let (first, rest) = bytes.split_at(len / 2);
-    let mut source = Pieces {
-        pieces: VecDeque::new(),
-        current: first.to_vec().into(),
-        wakes_at: Vec::new(),
-    };
+    let mut source = Pieces::new([].into_iter());
+    source.current = first.to_vec().into();
     let mut input = Input::new(&[], 1 << 20);
     assert_eq!(input.next(&mut source).unwrap(), Next::Nothing);
     source.current = rest.to_vec().into();
@@ -131,11 +143,7 @@ fn a_reader_sleeps_until_a_large_frame_is_there_and_not_beyond_it() {
     let len = TURN + AWAITED + 5;
     let mut bytes = Vec::new();
     append_header(&mut bytes, len, false);
-    let mut source = Pieces {
-        pieces: VecDeque::new(),
-        current: VecDeque::new(),
-        wakes_at: Vec::new(),
-    };
+    let mut source = Pieces::new([].into_iter());
     let mut input = Input::new(&bytes, len as u64);
     for piece in [0, 5, TURN, AWAITED - 1, 1] {
         source.current = vec![0; piece].into();
@@ -146,6 +154,39 @@ fn a_reader_sleeps_until_a_large_frame_is_there_and_not_beyond_it() {
     }
     assert!(input.take(&mut Raw::new(), &mut Vec::new()));
     assert_eq!(source.wakes_at, [TURN, AWAITED, 1]);
+}
+
+/// The bytes of a large frame that are left after a turn in which pieces of this size follow each other after this time.
+fn left_after_a_turn(piece: usize, after: Duration, hurries: bool) -> usize {
+    let len = TURN - BUFFER;
+    let mut bytes = Vec::new();
+    append_header(&mut bytes, len, false);
+    let body = vec![0; len];
+    let mut source = Pieces::new(body.chunks(piece));
+    source.soon = Some(after);
+    source.current = source.pieces.pop_front().unwrap().into();
+    let mut input = Input::new(&bytes, len as u64);
+    input.wake();
+    if hurries {
+        input.hurry();
+    }
+    input.next(&mut source).unwrap();
+    source.pieces.iter().map(Vec::len).sum()
+}
+
+#[test]
+fn a_reader_stays_awake_for_a_large_frame_that_comes_fast() {
+    let piece = FAST * 2;
+    let soon = AWAKE / 20;
+    let first_only = TURN - BUFFER - piece;
+    assert_eq!(left_after_a_turn(piece, soon, false), 0);
+    // It does not wait for long, in all,
+    assert_eq!(left_after_a_turn(piece, AWAKE + soon, false), first_only);
+    let third = left_after_a_turn(piece, AWAKE / 3, false);
+    assert_eq!(third, first_only - 3 * piece);
+    // nor for what comes slowly, nor while others wait.
+    assert_eq!(left_after_a_turn(1500, soon, false), TURN - BUFFER - 1500);
+    assert_eq!(left_after_a_turn(piece, soon, true), first_only);
 }
 
 #[test]
