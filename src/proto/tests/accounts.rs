@@ -1,8 +1,10 @@
 //! Limits of held bytes: what the broker keeps for a peer is charged in advance.
 
+use super::net::texts::{claim, past, resume};
 use super::net::*;
 use crate::proto::broker::{BrokerEvent, Departure, HeldLimits};
 use crate::proto::flow::WINDOW;
+use crate::wire::omdp::{ClaimState, Past};
 
 const HELLO: &str =
     r#"{"concurrency":1,"flow":1,"heartbeat":2500,"liveness":3,"omdp":1,"session":"s"}"#;
@@ -168,16 +170,16 @@ fn what_is_resumed_or_claimed_enters_by_the_same_door() {
     net.run(ms(10));
     net.take(c);
     net.take(w);
-    let past = format!("\0\0\0\0\0\0\u{7f}\0{}", "\0".repeat(9));
+    let past = Past {
+        wait_ms: 0x7f00,
+        ..past(0)
+    };
     for n in 0..4 {
         let body = "1".repeat(1_000);
-        net.say(
-            c,
-            &format!("C|11|echo|r{n}|{body}|{{}}|\0\0\0\u{7f}\0|{past}"),
-        );
+        net.say(c, &resume("echo", &format!("r{n}"), &body, past));
     }
     for n in 0..10 {
-        net.say(w, &format!("W|11|C|q{n}|\0\0\0\0\0\0\0\u{1}\u{1}"));
+        net.say(w, &claim("C", &format!("q{n}"), ClaimState::Running, 0x101));
     }
     net.run(ms(10));
     let lost = net.take(c);
@@ -231,18 +233,21 @@ fn a_claim_of_another_service_is_no_obstacle() {
     let b = net.broker();
     let (w, thief, c) = (net.raw(b, b"W"), net.raw(b, b"T"), net.raw(b, b"C"));
     net.say(thief, &format!("W|1|other|{HELLO}"));
-    net.say(thief, "W|11|C|r|\0\0\0\0\0\0\0\u{1}\u{1}");
+    net.say(thief, &claim("C", "r", ClaimState::Running, 0x101));
     net.say(w, &format!("W|1|echo|{HELLO}"));
-    net.say(w, "W|11|C|r|\0\0\0\0\0\0\0\u{2}\u{1}");
+    net.say(w, &claim("C", "r", ClaimState::Running, 0x201));
     net.run(ms(10));
     assert!(
         net.take(w)
             .iter()
             .all(|frames| !frames.starts_with("W|12|"))
     );
-    let past = format!("\0\0\0\0\0\0\u{7f}\0{}", "\0".repeat(9));
+    let past = Past {
+        wait_ms: 0x7f00,
+        ..past(0)
+    };
     net.say(c, &format!("C|1|{HELLO}"));
-    net.say(c, &format!("C|11|echo|r|1|{{}}|\0\0\0\u{7f}\0|{past}"));
+    net.say(c, &resume("echo", "r", "1", past));
     net.run(ms(10));
     assert!(net.take(w).iter().any(|frames| frames.starts_with("W|11|")));
 }

@@ -203,9 +203,9 @@ fn a_request_that_has_begun_can_not_be_given_back() {
     let requests = ask(&mut net, c, 2);
     net.run(ms(10));
     let heard = net.take(w);
-    let token = |n: usize| heard[n].rsplit('|').next().unwrap()[1..].to_owned();
-    net.say(w, &format!("W|6|C2|c2.0-0|0|1|\0{}", token(1)));
-    net.say(w, &format!("W|9|{}{}", token(1), token(2)));
+    let ext = |n: usize| heard[n].rsplit('|').next().unwrap();
+    net.say(w, &format!("W|6|C2|c2.0-0|0|1|{}", ext(1)));
+    net.say(w, &format!("W|9|{}{}", &ext(1)[1..], &ext(2)[1..]));
     net.run(ms(10));
     assert_eq!(net[b].machine.load(), [2, 1, 1, 1]);
     assert_eq!(

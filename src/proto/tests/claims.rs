@@ -1,8 +1,10 @@
 //! Workers claim their requests from the next broker, which checks the claims.
 
+use super::net::texts::{claim, credit, number, token};
 use super::net::*;
 use super::resume::{replace, scene};
 use crate::proto::code::Code;
+use crate::wire::omdp::ClaimState;
 use std::time::Duration;
 
 /// While its claims are open, it is given no request that it could not run.
@@ -48,14 +50,11 @@ fn a_claim_that_does_not_fit_is_refused() {
     );
     net.run(ms(300));
     let rid = "c2.0-0";
-    net.say(thief, &format!("W|11|C2|{rid}|\0\0\0\0\0\0\0\0\u{1}"));
-    net.say(thief, &format!("W|11|C2|{rid}|\0\0\0\0\0\0\0\0\u{2}"));
+    net.say(thief, &claim("C2", rid, ClaimState::Running, 1));
+    net.say(thief, &claim("C2", rid, ClaimState::Running, 2));
     net.run(ms(10));
     let heard = net.take(thief);
-    assert!(
-        heard.contains(&"W|12|\0\0\0\0\0\0\0\u{2}".to_string()),
-        "{heard:?}"
-    );
+    assert!(heard.contains(&format!("W|12|{}", number(2))), "{heard:?}");
     net.run(secs(20));
     assert_eq!(net.end(c, running), failed("B_LOST"));
 }
@@ -102,7 +101,7 @@ fn a_broker_of_0_0_92_in_its_place_is_asked_for_nothing() {
     net.tell(b, "C2", &format!("C|1|{hello}"));
     net.serve(w, |_| Job::endless());
     net.run(ms(10));
-    net.tell(b, "W1", "W|2|C2|r|1|{}|\0\0\0\0\0\0\0\0\u{1}");
+    net.tell(b, "W1", &format!("W|2|C2|r|1|{{}}|{}", token(1)));
     let r = net.request(c, "echo", "1");
     net.run(ms(10));
     assert_eq!(net.started(w), ["1"]);
@@ -126,15 +125,15 @@ fn what_a_broker_says_of_an_earlier_connection_before_its_hello_is_ignored() {
     net.run(ms(10));
     let hello = r#"W|1|{"heartbeat":2500,"liveness":3,"omdp":1,"session":"b1"}"#;
     net.tell(b, "W1", hello);
-    net.tell(b, "W1", "W|2|C2|r|1|{}|\0\0\0\0\0\0\0\0\u{1}");
+    net.tell(b, "W1", &format!("W|2|C2|r|1|{{}}|{}", token(1)));
     let heard = net.heard(b);
     assert!(heard.iter().any(|text| text.starts_with("W|3|C2|r|0|1|")));
     net.cut(w, &[Side::Dealer, Side::Broker]);
     net.run(ms(300));
     assert_eq!(net.take(b).len(), 1, "READY");
-    let (one, zero) = ("\0\0\0\0\0\0\0\u{1}", "\0\0\0\0\0\0\0\0");
+    let (one, zero) = (number(1), number(0));
     net.tell(b, "W1", &format!("W|22|{one}"));
-    net.tell(b, "W1", &format!("W|11|{one}{one}\0\0\0\0{zero}"));
+    net.tell(b, "W1", &format!("W|11|{one}{one}{}{zero}", credit(0)));
     assert_eq!(net.heard(b), [""; 0], "it has not lost the reply");
     net.tell(b, "W1", hello);
     let heard = net.heard(b);

@@ -4,6 +4,7 @@ mod beyond;
 mod credit;
 mod slow;
 
+use super::net::texts::{FIRST_TOKEN, credit, number, token};
 use super::net::*;
 use crate::proto::broker::{BrokerEvent, Departure};
 use crate::proto::code::Code;
@@ -124,8 +125,7 @@ fn what_is_shorter_than_a_window_costs_no_message_more() {
     let r = net.request(c, "echo", "1");
     net.run(ms(100));
     net.take(w);
-    // The token of the first request.
-    let ext = "\0\0\0\0\u{1}\0\0\0\0";
+    let ext = token(FIRST_TOKEN);
     let partial = format!("W|6|C2|r|0|5|{ext}");
     let half = WINDOW as usize / 2 / (OVERHEAD as usize + 1);
     for _ in 0..half {
@@ -136,7 +136,7 @@ fn what_is_shorter_than_a_window_costs_no_message_more() {
     assert_eq!(net.take(w), [""; 0]);
     net.say(w, &partial);
     net.run(ms(100));
-    let credit = "W|10|\0\0\0\u{1}\0\0\0\0|\0\0\u{2}\u{8}";
+    let credit = format!("W|10|{}|{}", number(FIRST_TOKEN), credit(0x208));
     assert_eq!(net.take(w), [credit]);
 }
 

@@ -1,31 +1,26 @@
 //! Malformed, random and mutated messages, from unknown and known peers: they are counted and
 //! dropped, nothing crashes, and the service goes on.
 
+use super::net::texts::{FIRST_TOKEN, number, request_with, token};
 use super::net::*;
+use crate::wire::ext::{RequestData, RequestExt, TokenExt};
 
 const ROUNDS: usize = 3_000;
 
 /// Valid or nearly valid messages for each receiver. The names are those of the scene.
-const MODELS: [&str; 27] = [
+const MODELS: [&str; 20] = [
     "W|1|echo2",
     r#"W|1|echo2|{"concurrency":3,"heartbeat":2500,"liveness":3,"omdp":1,"prefetch":9,"session":"s"}"#,
     r#"W|1|{"heartbeat":1,"liveness":1,"omdp":1}"#,
     "W|2|C2|c2.0-1|1",
-    "W|2|C2|c2.0-1|1|{}|\0\0\0\0\0\0\0\0\u{1}",
     "W|3|C2|c2.0-1|0|1",
     "W|3|C2|c2.0-1|\"bad\"",
-    "W|3|C2|c2.0-1|0|1|\0\0\0\0\u{1}\0\0\0\0",
-    "W|3|C2|c2.0-1|0|∅|\u{4}\0\0\0\u{1}\0\0\0\0",
     "W|6|C2|c2.0-1|0|1",
     "W|4",
     "W|4|C2|c2.0-1",
     "W|5",
-    "W|8|\0\0\0\u{1}\0\0\0\0",
-    "W|9|\0\0\0\u{1}\0\0\0\0\0\0\0\u{2}\0\0\0\u{1}",
     r#"C|1|{"heartbeat":2147483647,"liveness":1000,"omdp":1,"session":"t"}"#,
     r#"C|2|echo|c2.0-1|1|{"timeout":60000}"#,
-    "C|2|echo2|r|1|{}|\0\0\0\u{1}\0",
-    "C|2|echo|r2|[]|{}|\u{2}\0\0\u{1}\0",
     "C|3|c2.0-1|0|1",
     "C|3|c2.0-1|\"W_LOST\"|∅|\u{c}",
     "C|6|c2.0-1|0|1|\u{1}",
@@ -36,8 +31,37 @@ const MODELS: [&str; 27] = [
     "C|8|c2.0-1|T",
 ];
 
+/// Those with frames of a binary layout.
+fn extended() -> [String; 7] {
+    let ext = texts::REQUEST;
+    let binary = RequestExt {
+        data: RequestData::BufferAsJson,
+        ..ext
+    };
+    let error = TokenExt {
+        binary: false,
+        error: true,
+        own: false,
+        token: FIRST_TOKEN,
+        pace: None,
+    };
+    [
+        format!("W|2|C2|c2.0-1|1|{{}}|{}", token(1)),
+        format!("W|3|C2|c2.0-1|0|1|{}", token(FIRST_TOKEN)),
+        format!("W|3|C2|c2.0-1|0|∅|{}", texts::text(error.to_frame())),
+        format!("W|8|{}", number(FIRST_TOKEN)),
+        format!("W|9|{}{}", number(FIRST_TOKEN), number(2 * FIRST_TOKEN + 1)),
+        request_with("echo2", "r", "1", ext),
+        request_with("echo", "r2", "[]", binary),
+    ]
+}
+
 fn model(rng: &mut Rng) -> Frames {
-    let mut message = frames(MODELS[rng.below(MODELS.len())]);
+    let picked = rng.below(MODELS.len() + extended().len());
+    let mut message = match MODELS.get(picked) {
+        Some(text) => frames(text),
+        None => frames(&extended()[picked - MODELS.len()]),
+    };
     // So that some name existing requests.
     if let Some(frame) = message.iter_mut().find(|frame| frame.starts_with(b"c2.0-")) {
         *frame = format!("c2.0-{}", rng.below(ROUNDS)).into_bytes();

@@ -1,6 +1,7 @@
 //! Messages under way to a worker that leaves, and the exchange of goodbyes.
 
 use super::drain::{goodbyes, stop};
+use super::net::texts::token;
 use super::net::*;
 use crate::proto::link::Loss;
 use crate::proto::worker::GOODBYE;
@@ -32,7 +33,7 @@ fn a_goodbye_that_is_not_answered_ends_the_drain_soon() {
     stop(&mut net, w, None);
     net.run(ms(10));
     net.act(w, |worker, now| worker.set_concurrency(now, Some(7)));
-    net.tell(b, "W1", "W|2|C|r|1|{}|\0\0\0\0\0\0\0\0\u{1}");
+    net.tell(b, "W1", &format!("W|2|C|r|1|{{}}|{}", token(1)));
     net.run(secs(1));
     assert_eq!(net[w].drained, Some(at(20) + GOODBYE));
     let heard = net.take(b);

@@ -1,5 +1,6 @@
 //! Identities and ids of any bytes, and peers that forge them in vain.
 
+use super::net::texts::{FIRST_TOKEN, number, token};
 use super::net::*;
 
 const HELLO: &str = r#"{"concurrency":1,"heartbeat":2500,"liveness":3,"omdp":1,"session":"s1"}"#;
@@ -83,10 +84,10 @@ fn a_reply_counts_from_the_worker_that_was_given_the_request_alone() {
         net.say(raw, "W|6|C2|c2.0-0|0|\"forged\"");
         net.say(raw, "W|3|C2|c2.0-0|0|\"forged\"");
         net.say(raw, "W|3|C2|c2.0-0|\"forged\"");
-        for token in 0..4u8 {
-            let text = format!("W|3|C2|c2.0-0|0|1|\0\0\0\0{}\0\0\0\0", char::from(token));
-            net.say(raw, &text);
-            net.say(raw, &format!("W|9|\0\0\0{}\0\0\0\0", char::from(token)));
+        for n in 0..4 {
+            let given = n * FIRST_TOKEN;
+            net.say(raw, &format!("W|3|C2|c2.0-0|0|1|{}", token(given)));
+            net.say(raw, &format!("W|9|{}", number(given)));
         }
     }
     net.run(ms(100));
@@ -115,7 +116,7 @@ fn a_reply_to_what_its_worker_does_not_have_goes_to_nobody() {
         "W|3|victim|r|\"bad\"",
         "W|3|unknown|r|0|1",
         "W|3|W|r|0|1",
-        "W|3|victim|r|0|1|\0\0\0\0\u{1}\0\0\0\0",
+        &format!("W|3|victim|r|0|1|{}", token(FIRST_TOKEN)),
     ] {
         net.say(w, text);
     }

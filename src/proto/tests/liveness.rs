@@ -1,10 +1,12 @@
 //! Each side detects the death of the other: at once if the transport reports it, otherwise after
 //! heartbeat × liveness of silence, to the millisecond.
 
+use super::net::texts::{REQUEST, request_with};
 use super::net::*;
 use crate::proto::broker::Departure;
 use crate::proto::code::Code;
 use crate::proto::link::Loss;
+use crate::wire::ext::RequestExt;
 use std::time::Duration;
 
 /// The time at which the peer falls silent. It sends its third and last heartbeat shortly after 7.5
@@ -14,8 +16,12 @@ const SILENCE: Duration = Duration::from_secs(10);
 /// A client may be silent as long as it waits; the end of its connection shows that it is gone.
 #[test]
 fn a_client_without_a_hello_is_forgotten_with_its_connection() {
+    let ext = RequestExt {
+        timeout_ms: 0x7f7f_7f7f,
+        ..REQUEST
+    };
     for request in [
-        "C|2|nobody|r|1|{}|\0\u{7f}\u{7f}\u{7f}\u{7f}",
+        &request_with("nobody", "r", "1", ext),
         "C|2|nobody|r|1|{\"timeout\":-1}",
     ] {
         let mut net = Net::new();

@@ -14,6 +14,7 @@ mod old_worker;
 mod raw;
 mod rng;
 mod scene;
+pub mod texts;
 mod transport;
 mod users;
 mod work;

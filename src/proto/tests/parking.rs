@@ -1,5 +1,6 @@
 //! Parked requests, which have certainly not run.
 
+use super::net::texts::{request, rids};
 use super::net::*;
 use super::resume::{replace, scene};
 use crate::proto::code::Code;
@@ -32,7 +33,7 @@ fn a_client_that_lets_nothing_go_keeps_nobody_waiting_for_long() {
         r#"C|1|{"heartbeat":2500,"liveness":3,"omdp":1,"parks":true,"session":"m"}"#,
     );
     for n in 0..200 {
-        net.say(mute, &format!("C|2|echo|r{n}|1|{{}}|\0\0\0\u{7f}\0"));
+        net.say(mute, &request("echo", &format!("r{n}"), "1"));
     }
     let c = net.client(b);
     net.run(ms(10));
@@ -43,7 +44,7 @@ fn a_client_that_lets_nothing_go_keeps_nobody_waiting_for_long() {
     assert_eq!(net.end(c, r), done("2"));
     assert_eq!(net.started(w), ["2"]);
     // The client answers at last.
-    net.say(mute, "C|12|\0\u{2}r7");
+    net.say(mute, &format!("C|12|{}", rids(&["r7"])));
     net.run(ms(10));
     assert_eq!(net.started(w), ["2", "1"]);
     net.say(mute, "C|5");
@@ -64,7 +65,7 @@ fn a_client_that_lets_very_many_go_unanswered_delays_other_lanes_only_briefly() 
         r#"C|1|{"heartbeat":2500,"liveness":3,"omdp":1,"parks":true,"session":"m"}"#,
     );
     let ask = |net: &mut Net, service: &str, n: usize| {
-        net.say(mute, &format!("C|2|{service}|r{n}|1|{{}}|\0\0\0\u{7f}\0"));
+        net.say(mute, &request(service, &format!("r{n}"), "1"));
     };
     // It is known not to answer.
     ask(&mut net, "other", 1000);
@@ -95,7 +96,7 @@ fn who_has_not_said_so_is_not_parked_with() {
         raw,
         r#"C|1|{"heartbeat":2500,"liveness":3,"omdp":1,"session":"m"}"#,
     );
-    net.say(raw, "C|2|echo|r1|1|{}|\0\0\0\u{7f}\0");
+    net.say(raw, &request("echo", "r1", "1"));
     net.run(secs(2));
     let heard = net.take(raw);
     let others = heard
@@ -133,10 +134,13 @@ fn what_nobody_serves_is_parked_at_once() {
     net.run(ms(10));
     net.take(raw);
     for n in 0..3 {
-        net.say(raw, &format!("C|2|echo|r{n}|1|{{}}|\0\0\0\u{7f}\0"));
+        net.say(raw, &request("echo", &format!("r{n}"), "1"));
     }
     net.run(ms(2));
-    assert_eq!(net.take(raw), ["C|12|\0\u{2}r0\0\u{2}r1\0\u{2}r2"]);
+    assert_eq!(
+        net.take(raw),
+        [format!("C|12|{}", rids(&["r0", "r1", "r2"]))]
+    );
 }
 
 #[test]

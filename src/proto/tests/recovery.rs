@@ -1,10 +1,12 @@
 //! As long as the process that has a request lives, the request ends with its reply, whatever happens to the
 //! connections: once, with all parts in order, and started once.
 
+use super::net::texts::{number, past, resume, rids, text};
 use super::net::*;
 use crate::proto::Terms;
 use crate::proto::code::Code;
 use crate::wire::Body;
+use crate::wire::omdp::{Past, Recall};
 
 const GRACE: u64 = 1000;
 
@@ -652,10 +654,18 @@ fn a_broker_that_lives_for_a_second_is_found_behind_a_relay() {
 
 /// A RESUME of a request of a lost broker that had two workers.
 fn resume_of(rid: usize) -> String {
-    let (ext, past) = ("\0\0\0u0", "\0\0\0\0\0\0\u{1f}@\0\0\0\0\0\0\0\0\0");
-    let number = |n: char| format!("\0\0\0\0\0\0\0{n}");
-    let recall = [number('\u{1}'), number('\u{9}'), number('\u{5}')].concat() + "lost";
-    format!("C|11|echo|r{rid}|1|{{}}|{ext}|{past}|{recall}")
+    let past = Past {
+        wait_ms: 0x1f40,
+        ..past(0)
+    };
+    let recall = Recall {
+        session: "lost".into(),
+        stamp: 1,
+        sum: 5,
+        last: 9,
+    };
+    let resume = resume("echo", &format!("r{rid}"), "1", past);
+    format!("{resume}|{}", text(recall.to_frame()))
 }
 
 /// Both may be very many, and each question is some bytes.
@@ -682,7 +692,7 @@ fn very_many_workers_are_asked_for_very_many_requests_in_pieces() {
         net.say(w, &format!("W|1|{service}|{}", hello(&format!("w{n}.1"))));
         net.run(ms(200));
         net.take(w);
-        let lives = format!("\u{4}lost\0\0\0\0\0\0\0{}", char::from(1 + n as u8));
+        let lives = format!("\u{4}lost{}", number(1 + n as u64));
         net.say(w, &format!("W|15|{lives}"));
     }
     let asked = |net: &mut Net, w| -> (usize, usize) {
@@ -690,9 +700,9 @@ fn very_many_workers_are_asked_for_very_many_requests_in_pieces() {
         let asks = heard
             .iter()
             .filter(|message| message.starts_with("W|20|lost|"));
-        let questions = asks
-            .clone()
-            .map(|message| message.matches("\u{1}\0\u{1}c\0").count());
+        // After the stamp of the request.
+        let of_c = number(1) + &rids(&["c"]);
+        let questions = asks.clone().map(|message| message.matches(&of_c).count());
         (asks.count(), questions.sum())
     };
     net.run(ms(100));

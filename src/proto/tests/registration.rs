@@ -1,5 +1,6 @@
 //! READY, hello and DISCONNECT, in and out of turn.
 
+use super::net::texts::{number, token};
 use super::net::*;
 use crate::proto::broker::Departure;
 use crate::proto::code::Code;
@@ -107,8 +108,8 @@ fn whoever_speaks_as_a_worker_before_ready_is_disconnected() {
         "W|6|C|r|0|1",
         "W|3|C|r|0|1",
         "W|3|C|r|\"bad\"",
-        "W|3|C|r|0|1|\0\0\0\0\0\0\0\0\u{1}",
-        "W|9|\0\0\0\0\0\0\0\u{1}",
+        &format!("W|3|C|r|0|1|{}", token(1)),
+        &format!("W|9|{}", number(1)),
     ]
     .into_iter()
     .enumerate()

@@ -1,6 +1,7 @@
 //! Credit beyond what was sent, and whose fault it is.
 
 use super::*;
+use crate::proto::tests::net::texts::{FIRST_TOKEN, past, request, resume, token};
 use crate::wire::omdp::Past;
 use crate::wire::omdp::testing::frames;
 
@@ -56,7 +57,7 @@ fn nor_does_the_past_that_a_client_invents() {
     t.net
         .serve(t.w, |body| Job::echo(body).parts(10 * LONG).every(ms(10)));
     let raw = foreign(&mut t);
-    t.net.say(raw, "C|2|echo|r|1|{}|\0\0\0\u{7f}\0");
+    t.net.say(raw, &request("echo", "r", "1"));
     t.net.run(ms(100));
     let received = heard(&mut t, raw, "C|6|") as u32;
     assert!(received > 0);
@@ -65,14 +66,12 @@ fn nor_does_the_past_that_a_client_invents() {
     t.net.start(t.b);
     t.net.run(ms(100));
     t.net.say(raw, &format!("C|1|{HELLO}"));
-    let mut message = frames("C|11|echo|r|1|{}|\0\0\0\u{7f}\0");
+    let mut message = frames(&resume("echo", "r", "1", past(received)));
     let past = Past {
-        received,
-        wait_ms: 1792,
         read: u64::MAX,
-        here: false,
+        ..past(received)
     };
-    message.push(past.to_frame());
+    *message.last_mut().expect("what the client knows") = past.to_frame();
     t.net.act(raw, |raw, _| raw.say(message.clone()));
     t.net.run(ms(100));
     give(&mut t, raw, "r", u32::MAX);
@@ -98,8 +97,7 @@ fn a_worker_that_exceeds_its_window_is_convicted_nevertheless() {
             give(&mut t, raw, "r", given);
         }
         t.net.run(ms(100));
-        // The token of the first request.
-        let ext = "\0\0\0\0\u{1}\0\0\0\0";
+        let ext = token(FIRST_TOKEN);
         for _ in 0..9 * IN_WINDOW {
             t.net.say(bad, &format!("W|6|raw|r|0|5|{ext}"));
         }

@@ -1,6 +1,7 @@
 //! Credit from every source, and across brokers.
 
 use super::*;
+use crate::proto::tests::net::texts::{credit, past, request, resume};
 
 #[test]
 fn the_broker_gives_credit_for_a_client_that_gives_none() {
@@ -162,7 +163,7 @@ fn nor_is_one_that_gives_no_credit_left_without() {
     let raw = t.net.raw(t.b, b"raw");
     let hello = r#"C|1|{"heartbeat":2500,"liveness":3,"omdp":1,"session":"s"}"#;
     t.net.say(raw, hello);
-    t.net.say(raw, "C|2|echo|r|1|{}|\0\0\0\u{7f}\0");
+    t.net.say(raw, &request("echo", "r", "1"));
     t.net.run(ms(100));
     let parts = |t: &mut Streaming| {
         let heard = t.net.take(raw);
@@ -176,12 +177,8 @@ fn nor_is_one_that_gives_no_credit_left_without() {
     t.net.start(t.b);
     t.net.run(ms(100));
     t.net.say(raw, hello);
-    let past = format!(
-        "\0\0\0{}\0\0\u{7}\0\0\0\0\0\0\0\0\0\0",
-        char::from(received as u8)
-    );
-    t.net
-        .say(raw, &format!("C|11|echo|r|1|{{}}|\0\0\0\u{7f}\0|{past}"));
+    let past = past(received as u32);
+    t.net.say(raw, &resume("echo", "r", "1", past));
     t.net.run(secs(5));
     assert_eq!(received + parts(&mut t), LONG);
 }
@@ -190,7 +187,7 @@ fn nor_is_one_that_gives_no_credit_left_without() {
 fn credit_for_what_is_not_there_goes_nowhere() {
     let mut t = streaming();
     let raw = t.net.raw(t.b, b"raw");
-    t.net.say(raw, "C|10|r|\0\0\0\u{1}");
+    t.net.say(raw, &format!("C|10|r|{}", credit(1)));
     t.net.run(ms(50));
     let strays = t.net[t.b].machine.refusals().strays;
     t.net.serve(t.w, |_| Job::endless());
@@ -198,8 +195,7 @@ fn credit_for_what_is_not_there_goes_nowhere() {
     t.net.run(ms(50));
     // A request of another client.
     t.net.say(raw, "C|2|nobody|r|1|{}");
-    let rid = String::from_utf8(b"c2.0-0".to_vec()).expect("text");
-    t.net.say(raw, &format!("C|10|{rid}|\0\0\0\u{1}"));
+    t.net.say(raw, &format!("C|10|c2.0-0|{}", credit(1)));
     t.net.run(ms(50));
     let streams: Vec<i64> = t.net[t.w].streams.values().map(|s| s.credit).collect();
     assert_eq!(streams, [i64::from(WINDOW)]);

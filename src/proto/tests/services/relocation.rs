@@ -1,6 +1,8 @@
 //! Very many waiting requests change their places, in pieces, when a worker of a pattern or a version comes or goes.
 
+use crate::proto::tests::net::texts::{REQUEST, request_with};
 use crate::proto::tests::net::*;
+use crate::wire::ext::RequestExt;
 
 /// More than is done at once.
 const MANY: usize = 400;
@@ -142,8 +144,15 @@ fn very_many_requests_with_fail_fast_end_when_the_last_worker_leaves() {
     net.run(ms(50));
     let raw = net.raw(b, b"R");
     net.run(ms(1));
+    let ext = RequestExt {
+        fail_fast: true,
+        ..REQUEST
+    };
     for n in 0..MANY {
-        net.say(raw, &format!("C|2|echo|r{n}|{n}|{{}}|\u{10}\0\0\u{7f}\0"));
+        net.say(
+            raw,
+            &request_with("echo", &format!("r{n}"), &n.to_string(), ext),
+        );
     }
     net.run(ms(5));
     net.take(raw);
