@@ -24,6 +24,7 @@ mod resume;
 mod retire;
 mod retry;
 mod roster;
+mod stream_state;
 
 pub use machine::ClientCommand;
 pub use notice::ClientNotice;
@@ -36,8 +37,8 @@ use super::table::Table;
 use crate::wire::omdp::{Ack, ClientMessage};
 use crate::wire::{Dialect, Form, Frame};
 use exit::Exit;
+use pending::Tell;
 use pending::{Pending, Stage};
-use request::Tell;
 use retry::Cause;
 use roster::Roster;
 use std::collections::BTreeSet;

@@ -2,7 +2,6 @@
 
 use super::Time;
 use super::link::Action;
-use super::worker::Retract;
 use std::ops::ControlFlow;
 
 /// A worker or client, as seen by its owner; see [`crate::proto`] for the contract. `broker` is the number of the
@@ -132,4 +131,15 @@ pub struct Offer {
     pub id: u64,
     /// Whether it may be taken back.
     pub returnable: bool,
+}
+
+/// The offers that the owner has to take back, of those that are returnable, the latest first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Retract {
+    /// Only offers of this broker, for a worker of [several](crate::proto::several) brokers.
+    pub broker: Option<usize>,
+    /// Number of deliveries, taken or offered.
+    pub outstanding: usize,
+    /// Number of deliveries that may remain: offers up to this number have room to start.
+    pub limit: usize,
 }

@@ -36,6 +36,11 @@ impl Time {
     }
 }
 
+/// A duration in milliseconds, the unit of all times of the API.
+pub(crate) fn ms(time: Duration) -> f64 {
+    time.as_micros() as f64 / 1000.0
+}
+
 impl Add<Duration> for Time {
     type Output = Time;
 

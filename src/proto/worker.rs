@@ -33,11 +33,12 @@ mod reply;
 mod resume;
 mod watchdog;
 
+pub use crate::proto::machine::Retract;
 pub use drain::GOODBYE;
 pub use log::KEEP;
 pub use machine::WorkerCommand;
 pub use notice::WorkerNotice;
-pub use offers::{BACKLOG, Retract, STALL};
+pub use offers::{BACKLOG, STALL};
 pub use pace::Worked;
 
 use super::Time;

@@ -4,9 +4,9 @@
 //! connection. The address is remembered for a while after that, for the events that result from the end.
 
 use super::RoutingId;
-use super::stats::text;
 use crate::proto::network::network_of;
 use crate::proto::table::Table;
+use crate::wire::json::name_of;
 use foldhash::quality::FixedState;
 use std::collections::VecDeque;
 use std::hash::BuildHasher;
@@ -86,7 +86,7 @@ impl View<'_> {
     pub(super) fn name(&self, id: &[u8]) -> String {
         match &self.alias {
             Some(hasher) => format!("id-{:016x}", hasher.hash_one(id)),
-            None => text(id),
+            None => name_of(id).into_owned(),
         }
     }
 

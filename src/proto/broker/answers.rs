@@ -1,11 +1,13 @@
 //! The latest answers of MMI. The cost of answers is bounded: each is computed a few times per [`FRESH`] at most, and
 //! clients share the bytes of an answer.
 
-use super::access::principal::Principal;
-use super::survey::Survey;
+use super::incoming::RequestHead;
+use super::query::{Answer, Query};
+use super::snapshot::Reader;
+use super::survey::{Asker, Survey};
 use crate::proto::Time;
+use crate::proto::code::Code;
 use crate::wire::Frame;
-use std::sync::Arc;
 use std::time::Duration;
 
 /// Lifetime of a computed answer.
@@ -22,36 +24,6 @@ const MOST: usize = 6;
 /// Maximum of answers about a single service that are computed per [`FRESH`], and kept. They are short.
 const MOST_OF_ONE: usize = 32;
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum List {
-    Services,
-    Workers,
-    Clients,
-    Metrics,
-    Events,
-    Stats,
-    Directory,
-    Identities,
-}
-
-impl List {
-    /// Whether its answer is over all services, and not paged.
-    pub(super) fn is_whole(self) -> bool {
-        matches!(self, List::Metrics | List::Directory | List::Identities)
-    }
-}
-
-/// The parameters of an answer.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Query {
-    pub(super) list: List,
-    pub(super) page: usize,
-    /// Restricts the answer to this service.
-    pub(super) service: Option<Vec<u8>>,
-    /// Restricts the answer to what this principal may see.
-    pub(super) viewer: Option<Arc<Principal>>,
-}
-
 /// The state of the answer to a query.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Known<F> {
@@ -63,6 +35,15 @@ pub(super) enum Known<F> {
     Nothing,
     /// Nothing, and too many others were computed lately.
     TooMany,
+}
+
+/// The state of the first survey after one more piece.
+pub(super) enum Surveyed<F> {
+    GoesOn,
+    /// There is none.
+    Nothing,
+    /// It is over. The answer, and the clients that get it.
+    Made(F, Vec<Asker<F>>),
 }
 
 #[derive(Debug)]
@@ -122,6 +103,41 @@ impl<F: Frame> Answers<F> {
         });
     }
 
+    /// Adds a request to the survey that answers it. Begins the survey if it is not being made.
+    #[cold]
+    pub(super) fn survey(
+        &mut self,
+        reader: &Reader<'_, F>,
+        query: Query,
+        from: &[u8],
+        head: RequestHead<F>,
+    ) -> Answer<F> {
+        let asker = Asker::new(reader.cx.speaker.clone(), from, head);
+        let mut known = self.surveys.iter_mut();
+        if let Some(survey) = known.find(|survey| survey.query == query) {
+            return match survey.add(asker) {
+                Ok(()) => Answer::Later { is_begun: false },
+                Err(asker) => Answer::Refused(asker.head, Code::QueueFull),
+            };
+        }
+        self.surveys.push(Survey::new(reader, query, asker));
+        Answer::Later { is_begun: true }
+    }
+
+    /// Makes a piece of the first survey.
+    pub(super) fn go_on(&mut self, reader: &Reader<'_, F>) -> Surveyed<F> {
+        let Some(survey) = self.surveys.first_mut() else {
+            return Surveyed::Nothing;
+        };
+        let Some(answer) = survey.go_on(reader) else {
+            return Surveyed::GoesOn;
+        };
+        let (query, askers) = self.surveys.remove(0).end(reader);
+        let answer = F::from(answer);
+        self.keep(reader.now, query, answer.clone());
+        Surveyed::Made(answer, askers)
+    }
+
     /// Discards all answers, because the access rules have changed.
     pub(super) fn clear(&mut self) {
         self.made.clear();
@@ -131,6 +147,7 @@ impl<F: Frame> Answers<F> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::proto::broker::query::List;
 
     fn query(list: List, page: usize, service: Option<&str>) -> Query {
         Query {

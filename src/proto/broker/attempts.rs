@@ -7,9 +7,10 @@
 use super::context::Context;
 use super::keys::{RequestKey, ServiceKey, WorkerKey};
 use super::outcome::{End, text_of};
+use super::piece::{PIECE, Piece};
 use super::requests::{Cursors, Request, State};
 use super::routing::CHOICES;
-use super::tasks::{PIECE, Piece, Task};
+use super::tasks::Task;
 use super::{Broker, BrokerEvent, Departure};
 use crate::proto::code::Code;
 use crate::wire::omdp::{ReplyKind, ToWorker};

@@ -26,7 +26,7 @@ impl<F> Deref for Audit<'_, F> {
 impl<F: Frame> Audit<'_, F> {
     pub(super) fn check(&self) {
         self.audit_accounts();
-        self.cx.audit_on_hold();
+        self.cx.on_hold.audit(&self.cx.requests, &self.cx.workers);
         self.roster.audit(
             &self.cx.services,
             &self.cx.workers,

@@ -3,10 +3,34 @@
 use super::Departure;
 use super::absence::LINGER;
 use super::accounts::HeldLimits;
-use super::limits::Limits;
 use super::services::Policies;
 use crate::wire::{Dialects, Hello};
 use std::time::Duration;
+
+/// Limits of the queues. Bytes count bodies and options; the broker needs some hundred bytes more
+/// for each request.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// Maximum of requests in one queue. Default 262,144.
+    pub queue: usize,
+    /// Maximum of bytes in one queue. Default 256 MiB.
+    pub queue_bytes: usize,
+    /// Maximum of requests in all queues. Default 1,048,576.
+    pub total: usize,
+    /// Maximum of bytes in all queues. Default 1 GiB.
+    pub total_bytes: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits {
+            queue: 262_144,
+            queue_bytes: 256 << 20,
+            total: 1 << 20,
+            total_bytes: 1 << 30,
+        }
+    }
+}
 
 /// Configuration of a broker. The defaults are those of 0.0.92.
 #[derive(Debug, Clone)]

@@ -5,13 +5,13 @@
 //! everything else, and return requests that only the broker can handle, for instance dispatch. Code without a state of
 //! its own consists of methods of the context, in the modules of their topics.
 
-use super::access::principal::Principal;
 use super::accounts::{Accounts, OverLimit, Scope};
 use super::addresses::Addresses;
 use super::clients::Clients;
 use super::keys::{AccountKey, ClientKey, WorkerKey};
 use super::on_hold::OnHold;
 use super::outbox::Outbox;
+use super::principal::Principal;
 use super::requests::Requests;
 use super::services::Services;
 use super::stats::Counters;

@@ -2,14 +2,15 @@
 //! workers.
 
 use super::BrokerEvent;
-use super::access::principal::Principal;
 use super::entries::{AboutEntry, EventsEntry, InstanceEntry, ServiceEntry};
 use super::keys::ServiceKey;
+use super::principal::Principal;
 use super::services::Service;
 use super::snapshot::Reader;
-use super::stats::{WorkerId, WorkerStats, ms};
+use super::stats::{WorkerId, WorkerStats};
 use super::workers::Worker;
 use crate::proto::Time;
+use crate::proto::time::ms;
 use crate::wire::Frame;
 use crate::wire::json::{Text, bytes_of, list_of};
 use std::sync::Arc;

@@ -3,10 +3,11 @@
 use super::Broker;
 use super::keys::{RequestKey, ServiceKey, WorkerKey};
 use super::outcome::End;
+use super::piece::PIECE;
 use super::relocation::{Moved, Relocation};
 use super::requests::Cursors;
 use super::routing::CHOICES;
-use super::tasks::{PIECE, Task};
+use super::tasks::Task;
 use crate::proto::code::Code;
 use crate::wire::Frame;
 use std::sync::Arc;

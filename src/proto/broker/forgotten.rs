@@ -5,14 +5,13 @@
 //! its requests have ended. Their replies are kept for a while.
 
 use super::absence::LINGER;
-use super::access::Principal;
 use super::clients::Started;
 use super::context::Context;
 use super::keys::{ClientKey, RequestKey};
 use super::reply_log::{Entry, ReplyLogs};
 use super::requests::{Request, Requests, State};
 use super::session::life;
-use super::{Departure, RoutingId, Timer};
+use super::{Departure, Principal, RoutingId, Timer};
 use crate::proto::Time;
 use crate::proto::deadlines::TimerKey;
 use crate::wire::Frame;

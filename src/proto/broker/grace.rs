@@ -6,8 +6,8 @@ use super::clients::{Client, Started};
 use super::context::Context;
 use super::forgotten::{started, started_among};
 use super::keys::{ClientKey, RequestKey, WorkerKey};
+use super::piece::{Earlier, PIECE};
 use super::reply_log::ReplyLogs;
-use super::tasks::{Earlier, PIECE, Task};
 use super::workers::Worker;
 use super::{BrokerConfig, Departure, RoutingId};
 use crate::wire::Frame;
@@ -70,8 +70,9 @@ pub(super) enum Looked {
     More,
     /// The client has returned meanwhile, or was removed.
     Over,
-    /// The client stays away for longer, and these requests are withdrawn.
-    Lingers(Task),
+    /// The client stays away for longer, and these requests are withdrawn: also those that have started if the second
+    /// value is set.
+    Lingers(Earlier, bool),
     /// Nothing goes on.
     Lost,
 }
@@ -120,7 +121,7 @@ impl GraceEnd {
         }
         cx.clients.set_looked_at(key, false);
         let withdrawn = lingering.and_then(|lingering| self.extend_absence(cx, logs, lingering));
-        withdrawn.map_or(Looked::Lost, Looked::Lingers)
+        withdrawn.map_or(Looked::Lost, |(all, running)| Looked::Lingers(all, running))
     }
 
     /// Determines which of some requests end, and which go on.
@@ -144,8 +145,8 @@ impl GraceEnd {
         }
     }
 
-    /// Lets requests of an absent client go on at the end of its grace time. Returns the task by which the others are
-    /// withdrawn; `None` if nothing goes on.
+    /// Lets requests of an absent client go on at the end of its grace time. Returns the others, which are withdrawn;
+    /// `None` if nothing goes on.
     ///
     /// The process of a silent client has not ended, or the end of the connection would have been reported: all that may
     /// have started go on. So they do if the connection was reset, until the client has noticed it. If the connection was
@@ -155,7 +156,7 @@ impl GraceEnd {
         cx: &mut Context<F>,
         logs: &ReplyLogs<F>,
         Lingering { may_live, span }: Lingering,
-    ) -> Option<Task> {
+    ) -> Option<(Earlier, bool)> {
         let (key, now) = (self.client, cx.now);
         let has_replies = may_live && logs.rids(key).next().is_some();
         // The connection of a client with very many that end has ended for all of them.
@@ -178,14 +179,12 @@ impl GraceEnd {
             requests.reverse();
         }
         cx.count_work(requests.len().min(PIECE));
-        Some(Task::Withdrawn {
-            all: Earlier {
-                client: key,
-                requests,
-                since: now,
-            },
-            running: !may_live,
-        })
+        let all = Earlier {
+            client: key,
+            requests,
+            since: now,
+        };
+        Some((all, !may_live))
     }
 }
 

@@ -12,31 +12,6 @@ use crate::proto::Terms;
 use crate::proto::code::Code;
 use crate::wire::Frame;
 
-/// Limits of the queues. Bytes count bodies and options; the broker needs some hundred bytes more
-/// for each request.
-#[derive(Debug, Clone, Copy)]
-pub struct Limits {
-    /// Maximum of requests in one queue. Default 262,144.
-    pub queue: usize,
-    /// Maximum of bytes in one queue. Default 256 MiB.
-    pub queue_bytes: usize,
-    /// Maximum of requests in all queues. Default 1,048,576.
-    pub total: usize,
-    /// Maximum of bytes in all queues. Default 1 GiB.
-    pub total_bytes: usize,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Limits {
-            queue: 262_144,
-            queue_bytes: 256 << 20,
-            total: 1 << 20,
-            total_bytes: 1 << 30,
-        }
-    }
-}
-
 /// Whether all queues together are reported as full.
 #[derive(Debug, Default)]
 pub(super) struct Gauge {
@@ -112,6 +87,7 @@ fn tell_full<F: Frame>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::proto::broker::Limits;
     use crate::proto::broker::bench::{Bench, content};
 
     const LIMITS: Limits = Limits {

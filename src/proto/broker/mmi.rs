@@ -2,11 +2,12 @@
 //! defined by the standard; the others are extensions and answer with JSON.
 //! [`answers`](super::answers) bounds their cost.
 
-use super::access::principal::Principal;
-use super::answers::{Answers, Known, List, Query};
+use super::answers::{Answers, Known};
 use super::entries::Totals;
 use super::homes::COMPARED;
 use super::incoming::RequestHead;
+use super::principal::Principal;
+use super::query::{Answer, DIRECTORY, List, Query};
 use super::services::Services;
 use super::snapshot::Reader;
 use super::survey::Making;
@@ -29,24 +30,10 @@ const AT_ONCE: usize = 64;
 /// Maximum length of a question, in bytes.
 const MAX_QUESTION: usize = 4096;
 
-/// What the broker does about a question.
-pub(super) enum Answer<F> {
-    /// It answers now; the units of work that it took.
-    Now(RequestHead<F>, Body<F>, usize),
-    /// The answer is made in pieces by a survey, which is begun now or before.
-    Later {
-        is_begun: bool,
-    },
-    Refused(RequestHead<F>, Code),
-}
-
 /// Whether a name is reserved for the broker.
 pub(super) fn is_reserved(service: &[u8]) -> bool {
     service.starts_with(b"mmi.")
 }
-
-/// The service for which peers of PIGATO ask. A worker may serve it in place of the broker.
-const DIRECTORY: &[u8] = b"$dir";
 
 /// Whether the broker itself answers requests to this service.
 pub(super) fn is_own(services: &Services, service: &[u8]) -> bool {
@@ -71,7 +58,7 @@ impl<F: Frame> Answers<F> {
             true => body,
             false => Body::json(F::from(&b"null"[..])),
         };
-        let Some(list) = list_of(&head.service) else {
+        let Some(list) = List::named(&head.service) else {
             let name = name_of(body);
             let is_served = &*head.service == b"mmi.service" && reader.tells_of(&name);
             let work = reader.cx.services.comparisons(&name) / COMPARED;
@@ -99,21 +86,6 @@ impl<F: Frame> Answers<F> {
         self.keep(reader.now, query, answer.clone());
         Answer::Now(head, Body::json(answer), work)
     }
-}
-
-/// The list that has this name.
-fn list_of(service: &[u8]) -> Option<List> {
-    Some(match service {
-        b"mmi.services" => List::Services,
-        b"mmi.workers" => List::Workers,
-        b"mmi.clients" => List::Clients,
-        b"mmi.metrics" => List::Metrics,
-        b"mmi.events" => List::Events,
-        b"mmi.stats" => List::Stats,
-        b"mmi.directory" => List::Directory,
-        DIRECTORY => List::Identities,
-        _ => return None,
-    })
 }
 
 impl<F: Frame> Reader<'_, F> {

@@ -13,18 +13,16 @@
 //! As long as any reply to a client is on hold, the client's other requests are kept back. So what its workers keep is
 //! bounded by the requests that they have.
 
-mod room;
-
-#[cfg(any(test, feature = "fuzz"))]
-use super::context::Context;
 use super::keys::{ClientKey, WorkerKey};
+#[cfg(any(test, feature = "fuzz"))]
+use super::{requests::Requests, workers::Workers};
 use crate::proto::table::Table;
 #[cfg(any(test, feature = "fuzz"))]
 use crate::wire::Frame;
 use std::collections::VecDeque;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Stage {
+pub(super) enum Stage {
     Asked,
     /// With the worker's number for it.
     Claimed(u64),
@@ -33,15 +31,15 @@ enum Stage {
 
 /// A reply on hold.
 #[derive(Debug, Clone, Copy)]
-struct Reply {
-    client: ClientKey,
+pub(super) struct Reply {
+    pub(super) client: ClientKey,
     /// The worker, and the serial number of its registration.
-    worker: (WorkerKey, u64),
+    pub(super) worker: (WorkerKey, u64),
     /// The size of the message that was dropped.
-    bytes: usize,
-    stage: Stage,
+    pub(super) bytes: usize,
+    pub(super) stage: Stage,
     /// Whether its handler has ended, so that it takes no room of its worker.
-    rests: bool,
+    pub(super) rests: bool,
 }
 
 /// The replies on hold for one client.
@@ -78,7 +76,15 @@ impl OnHold {
         self.replies.contains_key(&token)
     }
 
-    fn stage(&self, token: u64) -> Option<Stage> {
+    /// Sets whether the handler of a reply has ended. Returns the reply as it was.
+    pub(super) fn set_rests(&mut self, token: u64, rests: bool) -> Option<Reply> {
+        let reply = self.replies.get_mut(&token)?;
+        let before = *reply;
+        reply.rests = rests;
+        Some(before)
+    }
+
+    pub(super) fn stage(&self, token: u64) -> Option<Stage> {
         self.replies.get(&token).map(|reply| reply.stage)
     }
 
@@ -87,17 +93,17 @@ impl OnHold {
     }
 
     /// Bytes of the replies that are coming for a client.
-    fn coming(&self, client: ClientKey) -> usize {
+    pub(super) fn coming(&self, client: ClientKey) -> usize {
         self.clients.get(&client).map_or(0, |queue| queue.coming)
     }
 
-    fn add(&mut self, token: u64, reply: Reply) {
+    pub(super) fn add(&mut self, token: u64, reply: Reply) {
         self.clients.entry(reply.client).or_default().replies += 1;
         self.replies.insert(token, reply);
     }
 
     /// Changes the stage of a reply. Of those that are claimed, only the first can get another one.
-    fn turn(&mut self, token: u64, stage: Stage) {
+    pub(super) fn turn(&mut self, token: u64, stage: Stage) {
         let Some(reply) = self.replies.get_mut(&token) else {
             return;
         };
@@ -126,7 +132,7 @@ impl OnHold {
         std::mem::take(&mut self.touched)
     }
 
-    fn remove(&mut self, token: u64) -> Option<Reply> {
+    pub(super) fn remove(&mut self, token: u64) -> Option<Reply> {
         let reply = self.replies.remove(&token)?;
         if let Some(queue) = self.clients.get_mut(&reply.client) {
             if reply.stage == Stage::Coming {
@@ -139,7 +145,7 @@ impl OnHold {
     }
 
     /// The next reply that its worker keeps for a client, with its number there.
-    fn next(&mut self, client: ClientKey) -> Option<(u64, Reply, u64)> {
+    pub(super) fn next(&mut self, client: ClientKey) -> Option<(u64, Reply, u64)> {
         let queue = self.clients.get_mut(&client)?;
         while let Some(&token) = queue.claimed.front() {
             if let Some(&reply) = self.replies.get(&token)
@@ -153,7 +159,7 @@ impl OnHold {
     }
 
     /// Forgets a client without such replies. Returns false if it has some, or is not known.
-    fn forget(&mut self, client: ClientKey) -> bool {
+    pub(super) fn forget(&mut self, client: ClientKey) -> bool {
         let is_done = self
             .clients
             .get(&client)
@@ -166,18 +172,18 @@ impl OnHold {
 }
 
 #[cfg(any(test, feature = "fuzz"))]
-impl<F: Frame> Context<F> {
+impl OnHold {
     /// Checks the table against the requests and workers.
-    pub(super) fn audit_on_hold(&self) {
+    pub(super) fn audit<F: Frame>(&self, requests: &Requests<F>, workers: &Workers) {
         use std::collections::HashSet;
-        let on_hold = &self.on_hold;
+        let on_hold = self;
         assert!(on_hold.touched.is_empty(), "room is used at once");
         for (token, reply) in &on_hold.replies {
-            let key = self.requests.by_token(*token).expect("it is known");
-            let worker = self.requests.worker(key);
-            let is_lost = worker.is_none() || self.workers.get(reply.worker.0).is_none();
+            let key = requests.by_token(*token).expect("it is known");
+            let worker = requests.worker(key);
+            let is_lost = worker.is_none() || workers.get(reply.worker.0).is_none();
             assert!(is_lost || worker == Some(reply.worker.0));
-            let request = self.requests.get(key);
+            let request = requests.get(key);
             assert!(request.is_some_and(|request| request.client == reply.client));
         }
         for (client, queue) in &on_hold.clients {
@@ -197,7 +203,7 @@ impl<F: Frame> Context<F> {
             let coming = replies.filter(|reply| reply.stage == Stage::Coming);
             assert_eq!(coming.map(|reply| reply.bytes).sum::<usize>(), queue.coming);
         }
-        for (key, worker) in self.workers.iter_keys() {
+        for (key, worker) in workers.iter_keys() {
             let resting = on_hold.replies.values();
             let resting = resting.filter(|r| r.rests && r.worker == (key, worker.number));
             assert_eq!(resting.count(), worker.resting);

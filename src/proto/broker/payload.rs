@@ -2,7 +2,7 @@
 
 use super::addresses::View;
 use super::event::{BrokerEvent, EndedRequest, Told};
-use super::stats::ms;
+use crate::proto::time::ms;
 use crate::wire::json::{Text, value_or_text};
 use serde::Serialize;
 use serde_json::Value;

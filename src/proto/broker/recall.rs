@@ -6,11 +6,11 @@
 //! can have been given, and denies those that it never had. When all these workers have denied a request, it has not
 //! started, and waits in the queue like any other.
 
-use super::Broker;
+use super::RoutingId;
+use super::accounts::OverLimit;
 use super::context::Context;
 use super::keys::{ClientKey, RequestKey, WorkerKey};
 use super::requests::{Recalled, Requests, State};
-use super::tasks::Task;
 use super::workers::Worker;
 use crate::wire::Frame;
 use crate::wire::omdp::{Question, Recall, ToWorker, mix};
@@ -25,6 +25,9 @@ const TOGETHER: usize = 64;
 
 /// Comparisons in one unit of work.
 const UNIT: usize = 16;
+
+/// The charge for each earlier broker of a worker, in addition to the bytes of its session.
+const LIFE: usize = size_of::<(Box<str>, u64)>();
 
 /// Whose return is the reason to ask.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -106,6 +109,34 @@ impl Recalls {
         }
     }
 
+    /// Handles the end of a worker's claims, with which it states its earlier brokers. Returns whether it has any.
+    pub(super) fn set_lives<F: Frame>(
+        &mut self,
+        cx: &mut Context<F>,
+        key: WorkerKey,
+        lives: Vec<(Box<str>, u64)>,
+    ) -> Result<bool, (RoutingId, OverLimit)> {
+        let Some(worker) = cx.workers.get_mut(key).filter(|w| w.is_asked()) else {
+            return Ok(false);
+        };
+        let size = |lives: &[(Box<str>, u64)]| -> usize {
+            lives.iter().map(|(session, _)| session.len() + LIFE).sum()
+        };
+        let (before, now) = (size(&worker.lives), size(&lives));
+        cx.accounts.release(worker.account, before);
+        worker.charged -= before;
+        worker.lives = Vec::new();
+        self.told.remove(&(key, worker.number));
+        let charge = cx.accounts.charge(worker.account, now);
+        charge.map_err(|over| (worker.id.clone(), over))?;
+        worker.charged += now;
+        worker.lives = lives;
+        if now > 0 {
+            self.told.insert((key, worker.number));
+        }
+        Ok(now > 0)
+    }
+
     /// Forgets a worker that is gone.
     pub(super) fn forget_worker(&mut self, key: WorkerKey, worker: &Worker) {
         if !worker.lives.is_empty() {
@@ -115,7 +146,7 @@ impl Recalls {
 
     /// Begins to ask because of a return. `None` if there is nothing to ask for, or the questions are being asked, and
     /// will be asked again.
-    fn begin(&mut self, returned: Returned) -> Option<Asking> {
+    pub(super) fn begin(&mut self, returned: Returned) -> Option<Asking> {
         if self.tokens.is_empty() {
             return None;
         }
@@ -141,7 +172,7 @@ impl Recalls {
     }
 
     /// Asks for some more. Returns false after the last one.
-    fn go_on<F: Frame>(&mut self, cx: &mut Context<F>, asking: &mut Asking) -> bool {
+    pub(super) fn go_on<F: Frame>(&mut self, cx: &mut Context<F>, asking: &mut Asking) -> bool {
         let mut left = COMPARED;
         let goes_on = loop {
             if asking.next >= asking.workers.len() {
@@ -210,52 +241,6 @@ fn recalled<F: Frame>(requests: &Requests<F>, token: u64) -> Option<(ClientKey, 
         _ => None,
     }
 }
-
-impl<F: Frame> Broker<F> {
-    /// Handles the end of a worker's claims, with which it states its earlier brokers.
-    pub(super) fn on_lives(&mut self, key: WorkerKey, lives: Vec<(Box<str>, u64)>) {
-        let Some(worker) = self.cx.workers.get_mut(key).filter(|w| w.is_asked()) else {
-            return;
-        };
-        let size = |lives: &[(Box<str>, u64)]| -> usize {
-            lives.iter().map(|(session, _)| session.len() + LIFE).sum()
-        };
-        let (id, account, number) = (worker.id.clone(), worker.account, worker.number);
-        let (before, now) = (size(&worker.lives), size(&lives));
-        self.cx.accounts.release(account, before);
-        worker.charged -= before;
-        worker.lives = Vec::new();
-        self.recalls.told.remove(&(key, number));
-        if let Err(over) = self.cx.accounts.charge(account, now) {
-            return self.over_limit(&id, over);
-        }
-        worker.charged += now;
-        worker.lives = lives;
-        if now > 0 {
-            self.recalls.told.insert((key, number));
-            self.ask(Returned::Worker(key));
-        }
-    }
-
-    /// Asks workers for the requests of a client that has resumed everything.
-    pub(super) fn ask_for_client(&mut self, key: ClientKey) {
-        self.ask(Returned::Client(key));
-    }
-
-    fn ask(&mut self, returned: Returned) {
-        if let Some(asking) = self.recalls.begin(returned) {
-            self.start(Task::Ask(Box::new(asking)));
-        }
-    }
-
-    /// Asks for some more. Returns false after the last one.
-    pub(super) fn ask_more(&mut self, asking: &mut Asking) -> bool {
-        self.recalls.go_on(&mut self.cx, asking)
-    }
-}
-
-/// The charge for each earlier broker of a worker, in addition to the bytes of its session.
-const LIFE: usize = size_of::<(Box<str>, u64)>();
 
 impl<F: Frame> Context<F> {
     /// Handles that a worker never had the request of this token. Returns the request if no worker can have had it.

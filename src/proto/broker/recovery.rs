@@ -7,6 +7,7 @@ use super::Broker;
 use super::claims::{ClaimName, MAX_CLAIMS, is_same_user};
 use super::keys::{ClientKey, RequestKey, WorkerKey};
 use super::outcome::End;
+use super::recall::Returned;
 use super::requests::{Assigned, Cursors, ParkState, State};
 use super::tasks::{Cancellation, Task};
 use crate::proto::code::Code;
@@ -14,6 +15,22 @@ use crate::wire::Frame;
 use crate::wire::omdp::{ClaimExt, ClaimState, Past, ToClient, rids_to_frame};
 
 impl<F: Frame> Broker<F> {
+    /// Handles the end of a worker's claims, with which it states its earlier brokers.
+    pub(super) fn on_lives(&mut self, key: WorkerKey, lives: Vec<(Box<str>, u64)>) {
+        match self.recalls.set_lives(&mut self.cx, key, lives) {
+            Ok(true) => self.ask(Returned::Worker(key)),
+            Ok(false) => {}
+            Err((id, over)) => self.over_limit(&id, over),
+        }
+    }
+
+    /// Asks workers for requests of an earlier broker.
+    fn ask(&mut self, returned: Returned) {
+        if let Some(asking) = self.recalls.begin(returned) {
+            self.start(Task::Ask(Box::new(asking)));
+        }
+    }
+
     /// Handles the RESUME of a request that an earlier broker had.
     pub(super) fn on_resume(&mut self, key: RequestKey, past: Past) {
         let Some(request) = self.cx.requests.get_mut(key) else {
@@ -267,7 +284,7 @@ impl<F: Frame> Broker<F> {
         let (unresumed, returned) = (client.unresumed.iter().collect(), client.returned);
         let rest = Cancellation::new(key, unresumed);
         self.start(Task::Unresumed { rest, returned });
-        self.ask_for_client(key);
+        self.ask(Returned::Client(key));
         self.take_up(key);
         self.disclaim_unwanted(key);
     }

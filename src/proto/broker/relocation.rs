@@ -15,9 +15,9 @@
 
 use super::context::Context;
 use super::keys::{RequestKey, ServiceKey};
+use super::piece::PIECE;
 use super::requests::{Cursors, State};
 use super::routing::CHOICES;
-use super::tasks::PIECE;
 use crate::proto::Time;
 use crate::proto::code::Code;
 use crate::wire::Frame;

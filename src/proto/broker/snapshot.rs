@@ -8,9 +8,10 @@ use super::context::Context;
 use super::keys::ServiceKey;
 use super::metrics::{Journal, Meter};
 use super::stats::{
-    AbsentStats, BrokerStats, OtherStats, Present, ServiceStats, TableStats, WorkerStats, ms,
+    AbsentStats, BrokerStats, OtherStats, Present, ServiceStats, TableStats, WorkerStats,
 };
 use crate::proto::Time;
+use crate::proto::time::ms;
 use crate::wire::Frame;
 use crate::wire::json::Text;
 use std::collections::HashSet;

@@ -1,15 +1,14 @@
 //! Statistics of the broker: its counters, and the typed snapshot of its state. Times are in milliseconds, the unit of
 //! all times of the API.
 
+use super::RoutingId;
 use super::metrics::{MeterStats, errors_by_code};
-use super::{Refusals, RoutingId};
 use crate::proto::code::Code;
 use crate::wire::Dialect;
-use crate::wire::json::{Text, bytes_of, name_of};
+use crate::wire::json::{Text, bytes_of};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 /// Counters since the start of the broker.
 #[derive(Debug, Default)]
@@ -55,6 +54,29 @@ impl Counters {
             bad_messages: self.bad_messages,
             slow_peers: self.slow_peers,
             over_limit: self.over_limit,
+        }
+    }
+}
+
+/// Numbers of refusals by the access rules since the broker was created.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Refusals {
+    /// READYs for a service that the user may not serve.
+    pub workers: u64,
+    /// Requests to a service that the user may not call.
+    pub requests: u64,
+    /// Messages about requests of other peers, and messages of peers that the current rules do not admit.
+    pub strays: u64,
+}
+
+impl std::ops::Add for Refusals {
+    type Output = Refusals;
+
+    fn add(self, other: Refusals) -> Refusals {
+        Refusals {
+            workers: self.workers + other.workers,
+            requests: self.requests + other.requests,
+            strays: self.strays + other.strays,
         }
     }
 }
@@ -240,14 +262,4 @@ pub struct TableStats {
     pub principals: usize,
     pub accounts: usize,
     pub leaving: usize,
-}
-
-/// Milliseconds.
-pub(super) fn ms(time: Duration) -> f64 {
-    time.as_micros() as f64 / 1000.0
-}
-
-/// The name of a peer in a snapshot.
-pub(super) fn text(bytes: &[u8]) -> String {
-    name_of(bytes).into_owned()
 }

@@ -4,13 +4,11 @@
 mod making;
 
 use super::RoutingId;
-use super::access::principal::Principal;
-use super::answers::{Answers, Query};
 use super::incoming::{Incoming, IncomingRequest, RequestHead};
-use super::mmi::Answer;
+use super::principal::Principal;
+use super::query::Query;
 use super::requests::Content;
 use super::snapshot::Reader;
-use crate::proto::code::Code;
 use crate::wire::{Body, Frame};
 pub(super) use making::Making;
 use std::sync::Arc;
@@ -28,6 +26,11 @@ pub(super) struct Asker<F> {
 }
 
 impl<F: Frame> Asker<F> {
+    pub(super) fn new(user: Option<Arc<Principal>>, from: &[u8], head: RequestHead<F>) -> Self {
+        let from = from.into();
+        Asker { from, user, head }
+    }
+
     /// Whether it is the same request, resumed by its client.
     fn is(&self, other: &Self) -> bool {
         let is_same = *self.from == *other.from && *self.head.rid == *other.head.rid;
@@ -57,65 +60,36 @@ impl<F: Frame> Survey<F> {
         let askers = self.askers.into_iter();
         askers.map(move |Asker { from, user, head }| (from, user, Incoming::Request(request(head))))
     }
-}
 
-/// The state of the first survey after one more piece.
-pub(super) enum Surveyed<F> {
-    GoesOn,
-    /// There is none.
-    Nothing,
-    /// It is over. The answer, and the clients that get it.
-    Made(F, Vec<Asker<F>>),
-}
-
-impl<F: Frame> Answers<F> {
-    /// Adds a request to the survey that answers it. Begins the survey if it is not being made.
-    #[cold]
-    pub(super) fn survey(
-        &mut self,
-        reader: &Reader<'_, F>,
-        query: Query,
-        from: &[u8],
-        head: RequestHead<F>,
-    ) -> Answer<F> {
-        let asker = Asker {
-            from: from.into(),
-            user: reader.cx.speaker.clone(),
-            head,
-        };
-        let mut known = self.surveys.iter_mut();
-        if let Some(survey) = known.find(|survey| survey.query == query) {
-            // A request that is resumed has one answer.
-            survey.askers.retain(|other| !other.is(&asker));
-            if survey.askers.len() >= ASKERS {
-                return Answer::Refused(asker.head, Code::QueueFull);
-            }
-            survey.askers.push(asker);
-            return Answer::Later { is_begun: false };
-        }
-        let making = Making::new(reader, &query);
-        self.surveys.push(Survey {
+    /// Begins an answer, for its first client.
+    pub(super) fn new(reader: &Reader<'_, F>, query: Query, asker: Asker<F>) -> Self {
+        Survey {
+            making: Making::new(reader, &query),
             query,
             askers: vec![asker],
-            making,
-        });
-        Answer::Later { is_begun: true }
+        }
     }
 
-    /// Makes a piece of the first survey.
-    pub(super) fn go_on(&mut self, reader: &Reader<'_, F>) -> Surveyed<F> {
-        let Some(survey) = self.surveys.first_mut() else {
-            return Surveyed::Nothing;
-        };
-        let Some(answer) = survey.making.go_on(reader, &survey.query) else {
-            return Surveyed::GoesOn;
-        };
-        let Survey {
-            query, mut askers, ..
-        } = self.surveys.remove(0);
-        let answer = F::from(answer);
-        self.keep(reader.now, query, answer.clone());
+    /// Adds a client that waits for the same answer. Returns it if there are too many.
+    pub(super) fn add(&mut self, asker: Asker<F>) -> Result<(), Asker<F>> {
+        // A request that is resumed has one answer.
+        self.askers.retain(|other| !other.is(&asker));
+        if self.askers.len() >= ASKERS {
+            return Err(asker);
+        }
+        self.askers.push(asker);
+        Ok(())
+    }
+
+    /// Makes a piece. Returns the answer after the last one.
+    pub(super) fn go_on(&mut self, reader: &Reader<'_, F>) -> Option<Vec<u8>> {
+        self.making.go_on(reader, &self.query)
+    }
+
+    /// The query, and the clients that get the answer: those that still have their users.
+    pub(super) fn end(self, reader: &Reader<'_, F>) -> (Query, Vec<Asker<F>>) {
+        let mut askers = self.askers;
         askers.retain(|asker| reader.authorizer.principal_of(&asker.from) == asker.user);
-        Surveyed::Made(answer, askers)
+        (self.query, askers)
     }
 }

@@ -1,46 +1,16 @@
 //! Work on very many requests, which is done in pieces, so that other peers do not wait.
 
-mod pieces;
-
 use super::fanout::FanOut;
 use super::grace::GraceEnd;
 use super::keys::{ClientKey, RequestKey, ServiceKey};
+use super::piece::Earlier;
 use super::recall::Asking;
 use super::relocation::Relocation;
-use super::requests::{Cursors, Request};
-use crate::proto::Time;
+use super::requests::Cursors;
 use crate::proto::code::Code;
 use crate::proto::deadlines::TimerKey;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
-
-/// Maximum of requests in one piece.
-pub(super) const PIECE: usize = 128;
-
-/// What is left of a piece: it ends after [`PIECE`] items, or earlier if these took very much work.
-#[derive(Debug)]
-pub(super) struct Piece {
-    items: usize,
-    /// Units of work at which it ends.
-    until: u32,
-}
-
-impl Piece {
-    /// Given the units of work so far.
-    pub(super) fn new(work: u32) -> Self {
-        Piece {
-            items: PIECE,
-            until: work.saturating_add(PIECE as u32),
-        }
-    }
-
-    /// Whether there is room for one more item, given the units of work so far. The first one always has room.
-    pub(super) fn has_room(&mut self, work: u32) -> bool {
-        let has_room = self.items == PIECE || self.items > 0 && work < self.until;
-        self.items = self.items.saturating_sub(1);
-        has_room
-    }
-}
 
 /// The rest of the work. Entries of requests may have ended meanwhile, and their keys belong to others.
 #[derive(Debug)]
@@ -83,29 +53,14 @@ pub(super) enum Task {
     },
 }
 
-/// The rest of the requests that a client had at a time. The last one is next.
-#[derive(Debug)]
-pub(super) struct Earlier {
-    pub(super) client: ClientKey,
-    pub(super) requests: Vec<RequestKey>,
-    pub(super) since: Time,
-}
-
-impl Earlier {
-    /// Whether the entry of a request still belongs to one of them.
-    fn has<F>(&self, request: &Request<F>) -> bool {
-        request.client == self.client && request.arrived <= self.since
-    }
-}
-
 /// The rest of the requests of a client that are to end. Those that wait end first, and then the running ones from the
 /// latest to the first, so that the end of one does not start another one.
 #[derive(Debug)]
 pub(super) struct Cancellation {
     pub(super) client: ClientKey,
-    requests: Vec<RequestKey>,
+    pub(super) requests: Vec<RequestKey>,
     /// The tokens of those that run.
-    running: Vec<u64>,
+    pub(super) running: Vec<u64>,
 }
 
 impl Cancellation {

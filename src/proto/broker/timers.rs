@@ -2,7 +2,7 @@
 
 use super::absence::Absence;
 use super::grace::{GraceEnd, Looked};
-use super::keys::{ClientKey, RequestKey, ServiceKey, WorkerKey};
+use super::keys::{ClientKey, RequestKey, ServiceKey, Timer, WorkerKey};
 use super::liveness::patience;
 use super::outcome::End;
 use super::requests::State;
@@ -13,22 +13,6 @@ use crate::proto::Time;
 use crate::proto::code::Code;
 use crate::wire::omdp::{ToClient, ToWorker};
 use crate::wire::{Dialect, Frame};
-
-/// The owner of a deadline.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum Timer {
-    Request(RequestKey),
-    Worker(WorkerKey),
-    Client(ClientKey),
-    Question(u64),
-    Parking,
-    Tasks,
-    Claim(usize),
-    Search(RequestKey),
-    Rate(ServiceKey),
-    Roster,
-    Forgotten,
-}
 
 /// Maximum of deadlines that are handled before messages are handled again, so that a million requests that expire at
 /// once do not delay messages.
@@ -176,8 +160,8 @@ impl<F: Frame> Broker<F> {
         match look.go_on(&mut self.cx, &self.replies.logs) {
             Looked::More => return true,
             Looked::Over => {}
-            Looked::Lingers(withdrawn) => {
-                self.start(withdrawn);
+            Looked::Lingers(all, running) => {
+                self.start(Task::Withdrawn { all, running });
                 let client = self.cx.clients.get(key);
                 if client.is_some_and(|client| client.timer.is_none()) {
                     self.cx.arm_client(key);

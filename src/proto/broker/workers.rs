@@ -1,5 +1,6 @@
 //! The table of workers.
 
+mod withheld;
 mod worker;
 
 use super::RoutingId;

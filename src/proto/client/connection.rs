@@ -1,7 +1,7 @@
 //! The connection to the broker: hello, heartbeats, acknowledgements, and its loss.
 
 use super::pending::Stage;
-use super::request::Tell;
+use super::pending::Tell;
 use super::{Client, ClientNotice};
 use crate::proto::Time;
 use crate::proto::code::Code;

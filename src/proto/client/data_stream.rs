@@ -1,14 +1,9 @@
 //! The stream that is a request's data, on the client's side.
 //!
-//! [`state`] has its state. A stream whose broker was lost continues where it was: when the request has
+//! [`stream_state`](super::stream_state) has its state. A stream whose broker was lost continues where it was: when the request has
 //! been found, this side asks for NEED again and sends what follows.
 
-mod state;
-
-pub(in crate::proto) use state::DataStream;
-
-use super::pending::Stage;
-use super::request::Tell;
+use super::pending::{Stage, Tell};
 use super::{Client, ClientNotice};
 use crate::proto::Time;
 use crate::proto::code::Code;

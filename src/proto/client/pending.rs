@@ -1,8 +1,8 @@
 //! A request that has not ended: its stage, its id, and its form for a broker.
 
 use super::Client;
-use super::data_stream::DataStream;
 use super::retry::Retry;
+use super::stream_state::DataStream;
 use crate::proto::deadlines::TimerKey;
 use crate::proto::link::BrokerLife;
 use crate::proto::{Terms, Time};
@@ -68,6 +68,14 @@ pub(super) enum Stage {
     Resuming {
         until: Time,
     },
+}
+
+/// The message to the broker about a request that is forgotten.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Tell {
+    Nothing,
+    Cancelled,
+    Expired,
 }
 
 impl Stage {

@@ -1,7 +1,7 @@
 //! The reply to a request: its parts, its end, and the credit for read parts.
 
 use super::pending::Stage;
-use super::request::Tell;
+use super::pending::Tell;
 use super::retry::Cause;
 use super::{Client, ClientNotice};
 use crate::proto::Time;

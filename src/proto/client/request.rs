@@ -1,8 +1,8 @@
 //! The life of a request at the client: submitted, sent when a broker is connected, forgotten at its end.
 
-use super::data_stream::DataStream;
-use super::pending::{Pending, Stage};
+use super::pending::{Pending, Stage, Tell};
 use super::retry::Retry;
+use super::stream_state::DataStream;
 use super::{Client, ClientNotice};
 use crate::proto::code::Code;
 use crate::proto::link::Loss;
@@ -10,14 +10,6 @@ use crate::proto::{Terms, Time};
 use crate::wire::omdp::ClientMessage;
 use crate::wire::trace_context::without_trace_context;
 use crate::wire::{Body, Dialect, Frame};
-
-/// The message to the broker about a request that is forgotten.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Tell {
-    Nothing,
-    Cancelled,
-    Expired,
-}
 
 impl<F: Frame> Client<F> {
     /// Submits a request. The id must never have been used before by this client.

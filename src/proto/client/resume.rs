@@ -14,8 +14,8 @@
 //! with `B_LOST`.
 
 use super::Client;
+use super::pending::Tell;
 use super::pending::{Pending, Stage};
-use super::request::Tell;
 use super::retry::Cause;
 use crate::proto::Time;
 use crate::proto::code::Code;

@@ -4,6 +4,7 @@
 use super::Worker;
 use super::delivery::Delivery;
 use crate::proto::Time;
+use crate::proto::machine::Retract;
 use crate::wire::Frame;
 use crate::wire::omdp::WorkerMessage;
 use crate::wire::sizes::MAX_LIST;
@@ -16,17 +17,6 @@ pub const STALL: Duration = Duration::from_millis(5);
 /// Maximum wait of an offer, estimated from the pace of recent requests. Longer than anything that an extended broker
 /// gives ahead of need, unless the application has become slower.
 pub const BACKLOG: Duration = Duration::from_millis(100);
-
-/// The offers that the owner has to take back, of those that are returnable, the latest first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Retract {
-    /// Only offers of this broker, for a worker of [several](crate::proto::several) brokers.
-    pub broker: Option<usize>,
-    /// Number of deliveries, taken or offered.
-    pub outstanding: usize,
-    /// Number of deliveries that may remain: offers up to this number have room to start.
-    pub limit: usize,
-}
 
 impl<F: Frame> Worker<F> {
     /// The offers to take back, once. [`handle_retracted`](Self::handle_retracted) is the answer.

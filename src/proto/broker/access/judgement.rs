@@ -7,16 +7,15 @@ use super::rules::Verdict;
 use crate::proto::broker::accounts::OverLimit;
 use crate::proto::broker::action::Action;
 use crate::proto::broker::context::Context;
-use crate::proto::broker::keys::WorkerKey;
+use crate::proto::broker::keys::{Timer, WorkerKey};
 use crate::proto::broker::reply_log::ReplyLogs;
-use crate::proto::broker::timers::Timer;
 use crate::proto::broker::{BrokerEvent, Incoming, RoutingId};
 use crate::wire::omdp::WorkerMessage;
 use crate::wire::{Dialect, Frame, pigato};
 use std::time::Duration;
 
 /// The result for a message.
-pub(super) enum Judgement {
+pub(in crate::proto::broker) enum Judgement {
     Pass,
     Deny,
     /// It waits for the answer to this question, for this time at most.
@@ -25,7 +24,7 @@ pub(super) enum Judgement {
 
 impl<F: Frame> Authorizer<F> {
     /// Judges a message of the current speaker.
-    pub(super) fn judge(
+    pub(in crate::proto::broker) fn judge(
         &mut self,
         cx: &mut Context<F>,
         logs: &ReplyLogs<F>,
@@ -68,7 +67,7 @@ impl<F: Frame> Authorizer<F> {
     }
 
     /// Keeps a message until its question is answered. Returns it if a limit would be exceeded.
-    pub(super) fn keep(
+    pub(in crate::proto::broker) fn keep(
         &mut self,
         cx: &mut Context<F>,
         from: &[u8],
@@ -119,7 +118,7 @@ impl<F: Frame> Context<F> {
     }
 
     /// The actions for which a worker needs permission.
-    pub(super) fn worker_and_service(
+    pub(in crate::proto::broker) fn worker_and_service(
         &self,
         key: WorkerKey,
     ) -> Option<(RoutingId, Action, Box<[u8]>)> {

@@ -5,23 +5,23 @@
 //! another principal the same identity is another peer.
 
 mod judgement;
-pub(super) mod principal;
 mod questions;
 mod rules;
-mod screen;
 
-pub use principal::Principal;
-pub use rules::{Access, Credentials, Grant, Pattern};
+pub(super) use judgement::Judgement;
+pub(super) use questions::{Pending, PendingMessage};
+pub use rules::{Access, Credentials, Grant};
 
 use super::action::Action;
 use super::context::Context;
 #[cfg(any(test, feature = "fuzz"))]
 use super::keys::AccountKey;
+use super::principal::Principal;
 use super::{Incoming, RoutingId};
 #[cfg(any(test, feature = "fuzz"))]
 use crate::proto::deadlines::TimerKey;
 use crate::wire::Frame;
-use questions::{PendingMessage, Question, Questions};
+use questions::{Question, Questions};
 use rules::Verdict;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -31,7 +31,7 @@ const LOOKS: usize = 64;
 
 /// The authenticated peer behind an identity.
 #[derive(Debug)]
-struct Known {
+struct Peer {
     text: Box<str>,
     principal: Arc<Principal>,
     /// Whether the current rules contain the credential of the peer.
@@ -40,36 +40,22 @@ struct Known {
     dismissed: bool,
 }
 
-/// Numbers of refusals by the access rules since the broker was created.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Refusals {
-    /// READYs for a service that the user may not serve.
-    pub workers: u64,
-    /// Requests to a service that the user may not call.
-    pub requests: u64,
-    /// Messages about requests of other peers, and messages of peers that the current rules do not admit.
-    pub strays: u64,
-}
-
-impl std::ops::Add for Refusals {
-    type Output = Refusals;
-
-    fn add(self, other: Refusals) -> Refusals {
-        Refusals {
-            workers: self.workers + other.workers,
-            requests: self.requests + other.requests,
-            strays: self.strays + other.strays,
-        }
-    }
-}
-
 /// The rules, and the state of their application to peers.
 #[derive(Debug)]
 pub(super) struct Authorizer<F> {
     /// `None`: everything is allowed to every peer.
     access: Option<Arc<Access>>,
-    known: HashMap<RoutingId, Known>,
-    questions: Questions<F>,
+    known: HashMap<RoutingId, Peer>,
+    pub(super) questions: Questions<F>,
+}
+
+/// What is known of the peer behind an identity.
+pub(super) enum Known {
+    Nobody,
+    /// It has this principal, and whether the rules admit it.
+    Same(Arc<Principal>, bool),
+    /// It has another principal.
+    Other,
 }
 
 impl<F: Frame> Authorizer<F> {
@@ -83,6 +69,47 @@ impl<F: Frame> Authorizer<F> {
 
     pub(super) fn is_on(&self) -> bool {
         self.access.is_some()
+    }
+
+    /// Replaces the rules. Remembered answers do not count any more.
+    pub(super) fn set_rules(&mut self, access: Arc<Access>) {
+        self.questions.forget_answers();
+        for known in self.known.values_mut() {
+            known.admitted = access.admits(&known.principal);
+            known.dismissed &= !known.admitted;
+        }
+        self.access = Some(access);
+    }
+
+    /// Compares the peer behind an identity with the text of a principal.
+    pub(super) fn find(&self, peer: &[u8], text: &str) -> Known {
+        match self.known.get(peer) {
+            None => Known::Nobody,
+            Some(known) if *known.text == *text => {
+                Known::Same(known.principal.clone(), known.admitted)
+            }
+            Some(_) => Known::Other,
+        }
+    }
+
+    /// Adds a peer with this principal. Returns it, and whether the rules admit it.
+    pub(super) fn add(&mut self, peer: &[u8], text: &str) -> Option<(Arc<Principal>, bool)> {
+        let principal = Arc::new(Principal::parse(text)?);
+        let admitted = self.access.as_ref()?.admits(&principal);
+        let known = Peer {
+            text: text.into(),
+            principal: principal.clone(),
+            admitted,
+            dismissed: false,
+        };
+        self.known.insert(peer.into(), known);
+        Some((principal, admitted))
+    }
+
+    /// Notes that a peer is sent away. Returns false if it was already, or is not known.
+    pub(super) fn dismiss(&mut self, peer: &[u8]) -> bool {
+        let known = self.known.get_mut(peer);
+        known.is_some_and(|known| !std::mem::replace(&mut known.dismissed, true))
     }
 
     /// The sender of a message, unless it may see everything. The right to call `mmi.metrics` implies that.
@@ -122,7 +149,7 @@ impl<F: Frame> Authorizer<F> {
 
     /// Whether the rules allow a worker to go on serving. An earlier answer of the authorizer does not count: the
     /// worker registers again, which asks again.
-    fn still_serves(&self, worker: &[u8], action: Action, service: &[u8]) -> bool {
+    pub(super) fn still_serves(&self, worker: &[u8], action: Action, service: &[u8]) -> bool {
         let Some(known) = self.known.get(worker).filter(|known| known.admitted) else {
             return false;
         };
@@ -148,7 +175,7 @@ impl<F: Frame> Authorizer<F> {
         }
     }
 
-    fn is_admitted(&self, peer: &[u8]) -> bool {
+    pub(super) fn is_admitted(&self, peer: &[u8]) -> bool {
         self.known.get(peer).is_some_and(|known| known.admitted)
     }
 

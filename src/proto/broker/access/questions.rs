@@ -18,33 +18,33 @@ const MOST_WAITING: usize = 16 * MOST_OF_USER;
 
 /// A decision that the authorizer is asked for.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(super) struct Question {
-    pub(super) principal: Arc<Principal>,
-    pub(super) action: Action,
-    pub(super) service: Box<[u8]>,
+pub(in crate::proto::broker) struct Question {
+    pub(in crate::proto::broker) principal: Arc<Principal>,
+    pub(in crate::proto::broker) action: Action,
+    pub(in crate::proto::broker) service: Box<[u8]>,
 }
 
 /// A question without an answer yet, and the messages that wait for it.
 #[derive(Debug)]
-pub(super) struct Pending<F> {
-    pub(super) question: Question,
+pub(in crate::proto::broker) struct Pending<F> {
+    pub(in crate::proto::broker) question: Question,
     /// In order of arrival.
-    pub(super) messages: Vec<PendingMessage<F>>,
-    pub(super) timer: TimerKey,
+    pub(in crate::proto::broker) messages: Vec<PendingMessage<F>>,
+    pub(in crate::proto::broker) timer: TimerKey,
 }
 
 /// A message that waits for an authorization.
 #[derive(Debug)]
-pub(super) struct PendingMessage<F> {
-    pub(super) from: RoutingId,
-    pub(super) message: Incoming<F>,
-    pub(super) account: AccountKey,
+pub(in crate::proto::broker) struct PendingMessage<F> {
+    pub(in crate::proto::broker) from: RoutingId,
+    pub(in crate::proto::broker) message: Incoming<F>,
+    pub(in crate::proto::broker) account: AccountKey,
     /// Bytes that the account was charged.
-    pub(super) charged: usize,
+    pub(in crate::proto::broker) charged: usize,
 }
 
 #[derive(Debug)]
-pub(super) struct Questions<F> {
+pub(in crate::proto::broker) struct Questions<F> {
     answers: HashMap<Question, bool>,
     pending: HashMap<u64, Pending<F>>,
     /// The ids of these questions.
@@ -59,7 +59,7 @@ pub(super) struct Questions<F> {
 }
 
 impl<F> Questions<F> {
-    pub(super) fn new() -> Self {
+    pub(in crate::proto::broker) fn new() -> Self {
         Questions {
             answers: HashMap::new(),
             pending: HashMap::new(),
@@ -72,19 +72,19 @@ impl<F> Questions<F> {
     }
 
     /// The remembered answer.
-    pub(super) fn answer(&self, question: &Question) -> Option<bool> {
+    pub(in crate::proto::broker) fn answer(&self, question: &Question) -> Option<bool> {
         self.answers.get(question).copied()
     }
 
     /// Whether no further message of this user may wait.
-    pub(super) fn is_full(&self, user: &str) -> bool {
+    pub(in crate::proto::broker) fn is_full(&self, user: &str) -> bool {
         let of_user = self.of_user.get(user).copied().unwrap_or(0);
         of_user >= MOST_OF_USER || self.waiting >= MOST_WAITING
     }
 
     /// Adds a message that waits for the answer. Returns the id of the question if it is to be asked now: no other
     /// message waits for it. `time` sets its timer.
-    pub(super) fn wait(
+    pub(in crate::proto::broker) fn wait(
         &mut self,
         question: Question,
         message: PendingMessage<F>,
@@ -120,7 +120,7 @@ impl<F> Questions<F> {
     }
 
     /// Removes a question; the caller handles its messages.
-    pub(super) fn take(&mut self, id: u64) -> Option<Pending<F>> {
+    pub(in crate::proto::broker) fn take(&mut self, id: u64) -> Option<Pending<F>> {
         let pending = self.pending.remove(&id)?;
         self.ids.remove(&pending.question);
         self.waiting -= pending.messages.len();
@@ -152,12 +152,12 @@ impl<F> Questions<F> {
     }
 
     /// Whether a message of this peer waits.
-    pub(super) fn keeps_message_of(&self, peer: &[u8]) -> bool {
+    pub(in crate::proto::broker) fn keeps_message_of(&self, peer: &[u8]) -> bool {
         self.of_peer.contains_key(peer)
     }
 
     /// Removes all questions, in the order in which they were asked.
-    pub(super) fn take_all(&mut self) -> Vec<Pending<F>> {
+    pub(in crate::proto::broker) fn take_all(&mut self) -> Vec<Pending<F>> {
         self.waiting = 0;
         self.ids.clear();
         self.of_user.clear();
@@ -168,7 +168,7 @@ impl<F> Questions<F> {
     }
 
     /// Removes waiting messages of a peer; their questions remain. Also returns how many messages were looked at.
-    pub(super) fn withdraw(
+    pub(in crate::proto::broker) fn withdraw(
         &mut self,
         peer: &[u8],
         mut which: impl FnMut(&PendingMessage<F>) -> bool,
@@ -199,7 +199,7 @@ impl<F> Questions<F> {
         (found, looked_at)
     }
 
-    pub(super) fn remember(&mut self, question: Question, allowed: bool) {
+    pub(in crate::proto::broker) fn remember(&mut self, question: Question, allowed: bool) {
         if self.answers.len() >= MOST {
             self.forget_some();
         }
@@ -229,27 +229,27 @@ impl<F> Questions<F> {
             .retain(|question, _| !users.contains(&question.principal.user));
     }
 
-    pub(super) fn forget(&mut self, question: &Question) {
+    pub(in crate::proto::broker) fn forget(&mut self, question: &Question) {
         self.answers.remove(question);
     }
 
     /// Forgets all answers, after a change of the rules.
-    pub(super) fn forget_answers(&mut self) {
+    pub(in crate::proto::broker) fn forget_answers(&mut self) {
         self.answers.clear();
     }
 
     /// Whether no question waits for an answer.
-    pub(super) fn is_empty(&self) -> bool {
+    pub(in crate::proto::broker) fn is_empty(&self) -> bool {
         self.pending.is_empty()
     }
 
     /// Number of questions that wait for an answer.
-    pub(super) fn len(&self) -> usize {
+    pub(in crate::proto::broker) fn len(&self) -> usize {
         self.pending.len()
     }
 
     #[cfg(any(test, feature = "fuzz"))]
-    pub(super) fn iter(&self) -> impl Iterator<Item = &Pending<F>> {
+    pub(in crate::proto::broker) fn iter(&self) -> impl Iterator<Item = &Pending<F>> {
         self.pending.values()
     }
 }

@@ -3,10 +3,10 @@
 use crate::proto::broker::accounts::{OverLimit, REQUEST};
 use crate::proto::broker::context::Context;
 use crate::proto::broker::incoming::RequestHead;
+use crate::proto::broker::keys::Timer;
 use crate::proto::broker::keys::{ClientKey, RequestKey, ServiceKey};
 use crate::proto::broker::metrics::COUNTS;
 use crate::proto::broker::requests::{Content, Deadline, NewRequest, Routing, State};
-use crate::proto::broker::timers::Timer;
 use crate::wire::Frame;
 
 impl<F: Frame> Context<F> {

@@ -1,6 +1,5 @@
 //! Balancing policies: the choice among the workers of a service that have room.
 
-use super::Service;
 use crate::proto::broker::keys::WorkerKey;
 use crate::proto::broker::workers::Workers;
 use crate::wire::Balance;
@@ -11,7 +10,7 @@ use std::time::Duration;
 const SLOWEST: u64 = 100;
 
 /// Maximum of workers that are compared for one request: those of them that have been ready for longest.
-const COMPARED: usize = 1024;
+pub(super) const COMPARED: usize = 1024;
 
 /// The share that one request adds to a worker of weight 1.
 const UNIT: u64 = 1 << 20;
@@ -63,7 +62,11 @@ impl Balancer {
         self.random
     }
 
-    fn choose(&mut self, candidates: &[WorkerKey], workers: &mut Workers) -> Option<WorkerKey> {
+    pub(super) fn choose(
+        &mut self,
+        candidates: &[WorkerKey],
+        workers: &mut Workers,
+    ) -> Option<WorkerKey> {
         if self.balance == Balance::Random {
             let count = u64::try_from(candidates.len()).ok().filter(|&n| n > 0)?;
             return candidates
@@ -88,33 +91,6 @@ impl Balancer {
             self.share = worker.share;
         }
         Some(best)
-    }
-}
-
-impl Service {
-    /// Chooses the next worker among those that fit: an idle worker if possible, else a busy one with room for
-    /// prefetch.
-    pub(super) fn choose(
-        &mut self,
-        workers: &mut Workers,
-        fits: impl Fn(&Workers, WorkerKey) -> bool,
-    ) -> Option<WorkerKey> {
-        let balancer = self.special.as_mut().and_then(|s| s.balancer.as_mut());
-        let idle = self.ready.idle();
-        let chosen = match balancer {
-            None => {
-                let mut idle = idle;
-                idle.find(|&key| fits(workers, key))
-            }
-            Some(balancer) => {
-                let fitting = idle.filter(|&key| fits(workers, key)).take(COMPARED);
-                let fitting: Vec<WorkerKey> = fitting.collect();
-                self.looked_at += fitting.len();
-                balancer.choose(&fitting, workers)
-            }
-        };
-        let mut busy = self.ready.busy();
-        chosen.or_else(|| busy.find(|&key| fits(workers, key)))
     }
 }
 

@@ -191,7 +191,7 @@ mod tests {
     use crate::proto::broker::bench::Bench;
     use crate::proto::broker::requests::{LOOKS, Routing};
     use crate::proto::broker::services::balance::Balancer;
-    use crate::proto::broker::services::policies::Special;
+    use crate::proto::broker::services::special::Special;
     use crate::wire::Balance;
 
     /// A request that workers with these numbers have rejected, at the end of its lane.

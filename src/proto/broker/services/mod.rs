@@ -4,17 +4,20 @@ mod balance;
 mod choose;
 mod homes;
 mod names;
+mod pattern;
 mod policies;
 mod range;
 mod rate;
 mod service;
 mod serving;
+mod special;
 mod version;
 
 pub(super) use choose::affinity;
 #[cfg(any(test, feature = "fuzz"))]
 pub(super) use choose::has_room;
 pub(super) use names::version_of;
+pub use pattern::Pattern;
 pub use policies::{Policies, Policy};
 pub(super) use rate::SIZE as RATE_SIZE;
 pub(super) use service::Service;

@@ -2,10 +2,11 @@
 //! workers.
 
 use super::balance::Balancer;
+use super::pattern::Pattern;
 use super::rate::Limiter;
+use super::special::Relocating;
 use super::{Service, Services};
 use crate::proto::Time;
-use crate::proto::broker::access::Pattern;
 use crate::proto::broker::keys::ServiceKey;
 use crate::wire::{Balance, Rate, Serving};
 use std::time::Duration;
@@ -54,43 +55,6 @@ impl Policies {
         exact
             .or_else(longest)
             .map_or(Policy::default(), |(_, policy)| *policy)
-    }
-}
-
-/// State of a service with a balancing policy or a rate limit, or of which requests change their places.
-#[derive(Debug, Default)]
-pub(in crate::proto::broker) struct Special {
-    pub(in crate::proto::broker) balancer: Option<Balancer>,
-    pub(in crate::proto::broker) limiter: Option<Limiter>,
-    relocating: Relocating,
-}
-
-/// Whether requests are changing their places because of the service, see
-/// [`relocation`](crate::proto::broker::relocation).
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-enum Relocating {
-    #[default]
-    No,
-    Once,
-    /// They are, and are to be looked at again after that: further workers have come or gone.
-    Again,
-}
-
-impl Special {
-    pub(super) fn may_start(&self, now: Time) -> bool {
-        let limiter = self.limiter.as_ref();
-        self.relocating == Relocating::No
-            && limiter.is_none_or(|limiter| limiter.free_at(now).is_none())
-    }
-
-    fn is_needed(&self) -> bool {
-        self.balancer.is_some() || self.limiter.is_some() || self.relocating != Relocating::No
-    }
-}
-
-impl Service {
-    pub(in crate::proto::broker) fn limiter_mut(&mut self) -> Option<&mut Limiter> {
-        self.special.as_mut()?.limiter.as_mut()
     }
 }
 

@@ -1,8 +1,9 @@
 //! A service: a queue of requests, and the workers that have room.
 
-use super::policies::Special;
+use super::balance::COMPARED;
+use super::rate::Limiter;
+use super::special::Special;
 use crate::proto::Time;
-#[cfg(any(test, feature = "fuzz"))]
 use crate::proto::broker::keys::WorkerKey;
 use crate::proto::broker::lookahead::Lookahead;
 use crate::proto::broker::metrics::Meter;
@@ -10,6 +11,7 @@ use crate::proto::broker::metrics::Meter;
 use crate::proto::broker::ready::Line;
 use crate::proto::broker::ready::ReadyList;
 use crate::proto::broker::requests::Queue;
+use crate::proto::broker::workers::Workers;
 use std::sync::Arc;
 
 #[derive(Debug)]
@@ -76,5 +78,34 @@ impl Service {
                 .special
                 .as_ref()
                 .is_none_or(|special| special.may_start(now))
+    }
+
+    pub(in crate::proto::broker) fn limiter_mut(&mut self) -> Option<&mut Limiter> {
+        self.special.as_mut()?.limiter.as_mut()
+    }
+
+    /// Chooses the next worker among those that fit: an idle worker if possible, else a busy one with room for
+    /// prefetch.
+    pub(super) fn choose(
+        &mut self,
+        workers: &mut Workers,
+        fits: impl Fn(&Workers, WorkerKey) -> bool,
+    ) -> Option<WorkerKey> {
+        let balancer = self.special.as_mut().and_then(|s| s.balancer.as_mut());
+        let idle = self.ready.idle();
+        let chosen = match balancer {
+            None => {
+                let mut idle = idle;
+                idle.find(|&key| fits(workers, key))
+            }
+            Some(balancer) => {
+                let fitting = idle.filter(|&key| fits(workers, key)).take(COMPARED);
+                let fitting: Vec<WorkerKey> = fitting.collect();
+                self.looked_at += fitting.len();
+                balancer.choose(&fitting, workers)
+            }
+        };
+        let mut busy = self.ready.busy();
+        chosen.or_else(|| busy.find(|&key| fits(workers, key)))
     }
 }

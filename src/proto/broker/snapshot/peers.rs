@@ -2,8 +2,9 @@
 
 use super::{MAX_LISTED, Reader};
 use crate::proto::broker::addresses::View;
-use crate::proto::broker::stats::{ClientStats, DialectStats, WorkerStats, ms};
+use crate::proto::broker::stats::{ClientStats, DialectStats, WorkerStats};
 use crate::proto::broker::workers::Worker;
+use crate::proto::time::ms;
 use crate::wire::json::Text;
 use crate::wire::{Dialect, Frame};
 use std::collections::BTreeMap;

@@ -1,8 +1,8 @@
 //! Makes the answers over all services and workers, piece by piece.
 
-use crate::proto::broker::access::principal::Principal;
-use crate::proto::broker::answers::{List, Query};
 use crate::proto::broker::keys::{ServiceKey, WorkerKey};
+use crate::proto::broker::principal::Principal;
+use crate::proto::broker::query::{List, Query};
 use crate::proto::broker::services::Service;
 use crate::proto::broker::snapshot::{Reader, Taking};
 use crate::proto::broker::stats::{AbsentStats, ServiceStats, WorkerStats};

@@ -1,9 +1,9 @@
 //! A worker, as the broker knows it.
 
+use super::withheld::Withheld;
 use crate::proto::Time;
 use crate::proto::broker::RoutingId;
 use crate::proto::broker::absence::{Absence, Unclaimed};
-use crate::proto::broker::acknowledgement::Withheld;
 use crate::proto::broker::heartbeats::Heartbeats;
 use crate::proto::broker::keys::{AccountKey, ServiceKey};
 use crate::proto::broker::pace::Pace;
@@ -109,6 +109,12 @@ pub(in crate::proto::broker) const MAX_HANDED: usize = 4 * 1024 * 1024;
 pub(in crate::proto::broker) const HANDOVER: usize = MAX_HANDED / 512;
 
 impl Worker {
+    /// Forgets what is to be acknowledged on a connection that has ended.
+    pub(in crate::proto::broker) fn owes_no_acknowledgement(&mut self) {
+        self.unacknowledged.take();
+        self.withheld.forget();
+    }
+
     pub(in crate::proto::broker) fn new(
         id: RoutingId,
         service: ServiceKey,

@@ -1,18 +1,18 @@
 //! Which replies stay at their workers, and when they are asked for: both depend on the room in the reply log.
 
-use super::{Reply, Stage};
-use crate::proto::broker::context::Context;
-use crate::proto::broker::keys::{ClientKey, RequestKey, WorkerKey};
-use crate::proto::broker::replies::Replies;
-use crate::proto::broker::tasks::PIECE;
-use crate::proto::broker::workers::Worker;
+use super::context::Context;
+use super::keys::{ClientKey, RequestKey, WorkerKey};
+use super::on_hold::{Reply, Stage};
+use super::piece::PIECE;
+use super::replies::Replies;
+use super::workers::Worker;
 use crate::wire::omdp::{ClaimExt, ClaimState, ReplyKind, ToWorker};
 use crate::wire::{Body, Dialect, Frame};
 
 impl<F: Frame> Context<F> {
     /// Removes what is on hold of a request that ends, or that its worker has no longer.
     #[cold]
-    pub(in crate::proto::broker) fn drop_hold(&mut self, token: u64) {
+    pub(super) fn drop_hold(&mut self, token: u64) {
         let Some(reply) = self.on_hold.remove(token) else {
             return;
         };
@@ -69,7 +69,7 @@ impl<F: Frame> Context<F> {
 
     /// Handles a message of a reply that the broker has asked for. Returns false if it is no such message; otherwise the
     /// caller updates the worker's line.
-    pub(in crate::proto::broker) fn ends_hold(&mut self, key: RequestKey) -> bool {
+    pub(super) fn ends_hold(&mut self, key: RequestKey) -> bool {
         let token = self.requests.token(key);
         let is_coming = self.on_hold.stage(token) == Some(Stage::Coming);
         if is_coming {
@@ -79,17 +79,10 @@ impl<F: Frame> Context<F> {
     }
 
     /// Handles the claim of a request whose reply is on hold. Returns the client for which there may be room.
-    pub(in crate::proto::broker) fn claim_held(
-        &mut self,
-        token: u64,
-        ext: ClaimExt,
-    ) -> Option<ClientKey> {
-        let &reply = self.on_hold.replies.get(&token)?;
+    pub(super) fn claim_held(&mut self, token: u64, ext: ClaimExt) -> Option<ClientKey> {
         let rests = ext.state == ClaimState::Ended;
+        let reply = self.on_hold.set_rests(token, rests)?;
         self.rest(reply, rests);
-        if let Some(reply) = self.on_hold.replies.get_mut(&token) {
-            reply.rests = rests;
-        }
         self.on_hold.turn(token, Stage::Claimed(ext.number));
         Some(reply.client)
     }
@@ -99,7 +92,7 @@ impl<F: Frame> Replies<F> {
     /// Puts a reply on hold if there is no room for its next message, or drops the message of one that is on hold.
     /// Returns false if the message is to be passed on.
     #[cold]
-    pub(in crate::proto::broker) fn puts_on_hold(
+    pub(super) fn puts_on_hold(
         &mut self,
         cx: &mut Context<F>,
         worker: WorkerKey,
@@ -149,11 +142,7 @@ impl<F: Frame> Replies<F> {
     /// Asks for replies on hold as far as there is room for them. If none is left, the other requests of the client go
     /// on: those that were kept back are returned. Of very many, each that arrives lets further ones be asked for.
     #[cold]
-    pub(in crate::proto::broker) fn take_up(
-        &mut self,
-        cx: &mut Context<F>,
-        client: ClientKey,
-    ) -> Vec<RequestKey> {
+    pub(super) fn take_up(&mut self, cx: &mut Context<F>, client: ClientKey) -> Vec<RequestKey> {
         let mut left = PIECE;
         while left > 0
             && cx.is_here(client)

@@ -1,14 +1,12 @@
 //! The check of each message before it takes effect, and what the broker does when its rules have changed.
 
-use super::judgement::Judgement;
-use super::questions::{Pending, PendingMessage};
-use super::{Access, Known, Principal};
+use super::access::{Judgement, Known, Pending, PendingMessage};
+use super::action::Action;
+use super::keys::{ClientKey, RequestKey};
+use super::outcome::End;
+use super::survey::Survey;
+use super::{Access, Broker, BrokerEvent, Departure, Incoming, Outgoing, Principal};
 use crate::proto::Time;
-use crate::proto::broker::action::Action;
-use crate::proto::broker::keys::{ClientKey, RequestKey};
-use crate::proto::broker::outcome::End;
-use crate::proto::broker::survey::Survey;
-use crate::proto::broker::{Broker, BrokerEvent, Departure, Incoming, Outgoing};
 use crate::proto::code::Code;
 use crate::wire::omdp::{ClientMessage, ToClient, ToWorker};
 use crate::wire::pigato::PeerMessage;
@@ -43,35 +41,22 @@ impl<F: Frame> Broker<F> {
         self.cx.speaker = None;
     }
 
+    /// The principal of a peer, and whether the rules admit it.
     fn identify(&mut self, from: &[u8], text: &str) -> Option<(Arc<Principal>, bool)> {
-        if let Some(known) = self.authorizer.known.get(from) {
-            if *known.text == *text {
-                return Some((known.principal.clone(), known.admitted));
-            }
+        match self.authorizer.find(from, text) {
+            Known::Same(principal, is_admitted) => return Some((principal, is_admitted)),
             // The transport reassigns an identity only after its connection has ended, so everything held under it
             // belonged to another peer.
-            self.remove_peer(from);
+            Known::Other => self.remove_peer(from),
+            Known::Nobody => {}
         }
-        let principal = Arc::new(Principal::parse(text)?);
-        let access = self.authorizer.access.as_ref()?;
-        let admitted = access.admits(&principal);
-        let known = Known {
-            text: text.into(),
-            principal: principal.clone(),
-            admitted,
-            dismissed: false,
-        };
-        self.authorizer.known.insert(from.into(), known);
-        Some((principal, admitted))
+        self.authorizer.add(from, text)
     }
 
     /// Refuses the message of a peer that only earlier rules admitted.
     fn dismiss_stranger(&mut self, from: &[u8], frames: &mut Vec<F>) {
         self.cx.counters.refusals.strays += 1;
-        let Some(known) = self.authorizer.known.get_mut(from) else {
-            return frames.clear();
-        };
-        let first = !std::mem::replace(&mut known.dismissed, true);
+        let first = self.authorizer.dismiss(from);
         let message = Incoming::decode(Dialect::detect(frames), frames);
         match message {
             Ok(Incoming::Worker(_) | Incoming::Pigato(PeerMessage::Worker(_))) if first => {
@@ -90,7 +75,7 @@ impl<F: Frame> Broker<F> {
 
     /// Checks a message against the rules, if there are rules, and handles, denies or keeps it.
     #[inline(never)]
-    pub(in crate::proto::broker) fn screen(&mut self, from: &[u8], message: Incoming<F>) {
+    pub(super) fn screen(&mut self, from: &[u8], message: Incoming<F>) {
         match self
             .authorizer
             .judge(&mut self.cx, &self.replies.logs, from, &message)
@@ -127,7 +112,7 @@ impl<F: Frame> Broker<F> {
 
     /// Denies the messages of a question that was not answered in time. This denial is not
     /// remembered.
-    pub(in crate::proto::broker) fn question_due(&mut self, id: u64) {
+    pub(super) fn question_due(&mut self, id: u64) {
         if let Some(pending) = self.authorizer.questions.take(id) {
             self.answer(pending, false, false);
         }
@@ -152,11 +137,10 @@ impl<F: Frame> Broker<F> {
         } in messages
         {
             self.cx.accounts.close(account, charged);
-            let known = self.authorizer.known.get(&from);
-            let Some(known) = known.filter(|known| known.admitted) else {
+            if !self.authorizer.is_admitted(&from) {
                 continue;
-            };
-            self.cx.speaker = Some(known.principal.clone());
+            }
+            self.cx.speaker = self.authorizer.principal_of(&from);
             self.handle_decoded(&from, message);
             self.cx.speaker = None;
         }
@@ -200,7 +184,7 @@ impl<F: Frame> Broker<F> {
     }
 
     /// Ends waiting requests when the broker stops, like requests in a queue.
-    pub(in crate::proto::broker) fn end_pending(&mut self) {
+    pub(super) fn end_pending(&mut self) {
         for pending in self.authorizer.questions.take_all() {
             self.cx.deadlines.cancel(pending.timer);
             for PendingMessage {
@@ -222,14 +206,9 @@ impl<F: Frame> Broker<F> {
     /// not allow to serve their service.
     pub fn set_access(&mut self, now: Time, access: Arc<Access>) {
         self.cx.now = now;
-        self.authorizer.questions.forget_answers();
         self.answers.clear();
         let surveys = std::mem::take(&mut self.answers.surveys);
-        for known in self.authorizer.known.values_mut() {
-            known.admitted = access.admits(&known.principal);
-            known.dismissed &= !known.admitted;
-        }
-        self.authorizer.access = Some(access);
+        self.authorizer.set_rules(access);
         for pending in self.authorizer.questions.take_all() {
             self.cx.deadlines.cancel(pending.timer);
             // The new rules may decide without a question.
@@ -283,8 +262,7 @@ impl<F: Frame> Broker<F> {
 mod tests {
     use super::*;
     use crate::proto::broker::BrokerConfig;
-    use crate::proto::broker::access::principal::Principal;
-    use crate::proto::broker::access::rules::{Credentials, Grant, Pattern};
+    use crate::proto::broker::{Credentials, Grant, Pattern};
     use crate::wire::omdp::Past;
     use std::collections::HashMap;
     use std::time::Duration;

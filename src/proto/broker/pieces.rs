@@ -1,29 +1,32 @@
 //! The pieces of the tasks.
 
-use super::{Cancellation, Earlier, Ending, PIECE, Piece, Task};
-use crate::proto::broker::clients::Client;
-use crate::proto::broker::context::Context;
-use crate::proto::broker::fanout::{Copies, FanOut};
-use crate::proto::broker::keys::RequestKey;
-use crate::proto::broker::outcome::End;
-use crate::proto::broker::requests::Request;
-use crate::proto::broker::rids::Rids;
-use crate::proto::broker::survey::{Asker, Surveyed};
-use crate::proto::broker::{Broker, Timer};
+use super::answers::Surveyed;
+use super::clients::Client;
+use super::context::Context;
+use super::fanout::{Copies, FanOut};
+use super::keys::RequestKey;
+use super::outcome::End;
+use super::piece::Earlier;
+use super::piece::{PIECE, Piece};
+use super::requests::Request;
+use super::rids::Rids;
+use super::survey::Asker;
+use super::tasks::{Cancellation, Ending, Task};
+use super::{Broker, Timer};
 use crate::wire::omdp::ReplyKind;
 use crate::wire::{Body, Frame};
 use std::time::Duration;
 
 impl<F: Frame> Broker<F> {
     /// Does the first piece of a task, and the rest in later turns.
-    pub(in crate::proto::broker) fn start(&mut self, mut task: Task) {
+    pub(super) fn start(&mut self, mut task: Task) {
         if self.do_piece(&mut task) {
             self.put_off(task);
         }
     }
 
     /// Does a task in later turns.
-    pub(in crate::proto::broker) fn put_off(&mut self, task: Task) {
+    pub(super) fn put_off(&mut self, task: Task) {
         self.tasks.add(task);
         self.arm_tasks();
     }
@@ -37,7 +40,7 @@ impl<F: Frame> Broker<F> {
     }
 
     /// Does a piece of a task that was put off.
-    pub(in crate::proto::broker) fn tasks_due(&mut self) {
+    pub(super) fn tasks_due(&mut self) {
         self.tasks.timer = None;
         self.cx.count_work(PIECE);
         let Some(mut task) = self.tasks.next() else {
@@ -83,7 +86,7 @@ impl<F: Frame> Broker<F> {
             }
             Task::FanOut(fan_out) => self.fan_out(fan_out),
             Task::Relocation(relocation) => self.relocate_more(relocation),
-            Task::Ask(asking) => self.ask_more(asking),
+            Task::Ask(asking) => self.recalls.go_on(&mut self.cx, asking),
             Task::Survey => self.survey_more(),
             Task::Look { service, name } => {
                 self.look_on(*service, name);
