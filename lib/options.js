@@ -26,23 +26,28 @@ function checkProtocols(value, what) {
 
 /** The grammar of https://semver.org without build metadata, which do not affect precedence. */
 const VERSION =
-  /^(0|[1-9]\d{0,14})\.(0|[1-9]\d{0,14})\.(0|[1-9]\d{0,14})(-(0|[1-9]\d*|\d*[a-zA-Z-][\da-zA-Z-]*)(\.(0|[1-9]\d*|\d*[a-zA-Z-][\da-zA-Z-]*))*)?$/;
+  /^(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)(-(0|[1-9]\d*|\d*[a-zA-Z-][\da-zA-Z-]*)(\.(0|[1-9]\d*|\d*[a-zA-Z-][\da-zA-Z-]*))*)?$/;
 const BUILD = /\+[\da-zA-Z-]+(\.[\da-zA-Z-]+)*$/;
+
+/** Whether the broker takes a text for a version without build metadata. @param {string} text */
+function isVersion(text) {
+  return VERSION.exec(text)
+    ?.slice(1, 4)
+    .every((part) => Number.isSafeInteger(Number(part)));
+}
 
 /** Splits the name of a worker's service into base and version, if it has one. @param {string} name */
 function splitVersion(name) {
   const at = name.lastIndexOf('@');
   const version = name.slice(at + 1);
-  return at > 0 && VERSION.test(version.replace(BUILD, ''))
-    ? { base: name.slice(0, at), version }
-    : undefined;
+  return at > 0 && isVersion(version.replace(BUILD, '')) ? { base: name.slice(0, at), version } : undefined;
 }
 
 /** @type {Check} */
 function checkVersion(value, what) {
   if (value === undefined || value === null) return undefined;
   if (typeof value !== 'string') throw wrongType(value, what, 'a string');
-  if (VERSION.test(value)) return value;
+  if (isVersion(value)) return value;
   throw new RangeError(`${what} must be a version such as 2.1.0 or 2.1.0-rc.1, got ${given(value)}`);
 }
 

@@ -1,12 +1,15 @@
 'use strict';
 // Workers of versions, requests for ranges, and patterns in the place of a name, over real sockets and with old peers.
 const assert = require('node:assert/strict');
+const fs = require('node:fs');
+const path = require('node:path');
 const { once } = require('node:events');
 const { describe, test } = require('node:test');
 const { Worker } = require('../..');
 const { MDP, MdpSocket } = require('../support/mdp');
 const { until } = require('../support/events');
 const { OldClient, OldWorker } = require('../support/old');
+const { ROOT } = require('../support/programs');
 const { peersFor, start } = require('../support/peers');
 
 const whoami = (name) => (_data, reply, opts) => reply.end([name, opts.service ?? null]);
@@ -129,6 +132,22 @@ test('what a client of 0.0.92 asks for with priority goes before what one of MDP
   await start(worker);
   await Promise.all([old, ours, raw.receive()]);
   assert.deepEqual(order, ['ours', 'old', 'mdp']);
+});
+
+test('the option takes the versions of the broker, by the examples of its own tests', () => {
+  const source = fs.readFileSync(path.join(ROOT, 'src/proto/broker/services/version.rs'), 'utf8');
+  const lists = [...source.matchAll(/\[\n((?: +"[^"]*",\n)+) +\]/g)].map(([, list]) =>
+    JSON.parse(`[${list.trim().slice(0, -1)}]`),
+  );
+  assert.deepEqual(
+    lists.map((list) => list.length > 10),
+    [true, true],
+  );
+  const [versions, others] = lists;
+  for (const version of versions)
+    assert.equal(new Worker('inproc://nowhere', 'a', { version }).conf.version, version);
+  for (const version of others)
+    assert.throws(() => new Worker('inproc://nowhere', 'a', { version }), RangeError, version);
 });
 
 test('what is no version, and no pattern, is refused where it is said', () => {
