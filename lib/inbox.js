@@ -4,6 +4,7 @@ const { performance } = require('node:perf_hooks');
 const { throwLater } = require('./errors');
 const native = require('./load');
 const { inNobodysScope } = require('./scope');
+const { slotsOf } = require('./slots');
 const { LargeJson } = require('./values');
 
 /** @import { Core } from './load' */
@@ -33,8 +34,6 @@ const MAX_HOLD_MS = 0.1;
 const MAX_AHEAD = native.SLOTS;
 const MIN_AHEAD = 4;
 
-const NO_SLOTS = new Int32Array(0);
-
 /** @type {(Buffer | string | null)[]} */
 const NO_BLOBS = [];
 
@@ -53,18 +52,6 @@ let sharedInUse = false;
  * `blob` is set if its data is not in the first text; `n` is its number.
  * @typedef {(kind: number, id: number, a: number, b: number, c: number, text: string, at: number, blob: Blob | undefined, n: number) => void} Take
  */
-
-/**
- * The slots, if both sides share them. A test exchange shows whether they do: the buffer is not a
- * SharedArrayBuffer, which Node-API cannot create.
- * @param {Core} core
- */
-function slotsOf(core) {
-  const slots = core.slots?.();
-  if (!slots || !Atomics.isLockFree(Int32Array.BYTES_PER_ELEMENT)) return NO_SLOTS;
-  Atomics.compareExchange(slots, 0, SLOT_SHOWN, SLOT_TAKEN);
-  return core.seesTake?.() ? slots : NO_SLOTS;
-}
 
 /** Empties the native queue of notices when the native side wakes it. */
 class Inbox {

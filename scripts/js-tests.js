@@ -16,16 +16,8 @@ const { runBeside } = require('./run.js');
 const TIMEOUT = 300_000;
 
 // Files whose assertions depend on the load of the machine: memory, processor time, or relative speed.
-const ALONE = [
-  'broker/restart.test.js',
-  'broker/slow-peers.test.js',
-  'client/large-strings.test.js',
-  'docs/examples.test.js',
-  'process/bench.test.js',
-  'process/busy-event-loop.test.js',
-  'process/memory.test.js',
-  'worker/blocked.test.js',
-];
+/** @type {string[]} */
+const ALONE = [];
 
 /** All test files in __test__. */
 function testFiles() {

@@ -141,7 +141,8 @@ for (const [what, count] of [
   ['one broker', 1],
   ['two brokers', 2],
 ]) {
-  describe(`of ${what}`, COUNTING, () => {
+  // At the same time: each is a process of its own, which mostly waits.
+  describe(`of ${what}`, { ...COUNTING, concurrency: true }, () => {
     for (const [work, name, n] of [
       ['strangers', 'workers and clients that come once', CONNECTIONS],
       ['regulars', 'a worker and a client that come again and again', CONNECTIONS],
