@@ -14,14 +14,23 @@ const TYPES = ['index.d.ts', path.join('lib', 'monitor', 'index.d.ts')]
   .map((file) => fs.readFileSync(path.join(ROOT, file), 'utf8'))
   .join('');
 
-/** The members of an interface, each with what its comment says of its default. */
+/** The members of an interface, each with what its comment says of its default and of its range. */
 function membersOf(name) {
   const [, , block] = new RegExp(
     `^export interface ${name}(?:<.*>)?( extends [^{]*)? \\{\\n([\\s\\S]*?)^\\}`,
     'm',
   ).exec(TYPES);
   return [...block.matchAll(/( {2}\/\*\*[\s\S]*?\*\/\n)? {2}(?:readonly )?(\w+)\??: /g)].map(
-    ([, comment = '', member]) => [member, /@defaultValue (.*)/.exec(comment)?.[1]],
+    ([, comment = '', member]) => [
+      member,
+      {
+        value: /@defaultValue (.*)/.exec(comment)?.[1],
+        range: /(?<![\w.])(\d+) to (\d+)(?!\w|\.\d)/
+          .exec(comment.replaceAll(/\s+\*?\s*/g, ' '))
+          ?.slice(1)
+          .map(Number),
+      },
+    ],
   );
 }
 
@@ -52,10 +61,17 @@ for (const [role, names] of Object.entries(INTERFACES)) {
       assert.deepEqual([...members.keys()].sort(), said.sort());
     });
 
+    test('have the same ranges there', () => {
+      for (const { name, type, min, max } of options) {
+        const said = members.get(name)?.range;
+        if (said !== undefined && min !== undefined) assert.deepEqual(said, [min, max], `${name}, ${type}`);
+      }
+    });
+
     test('have the same defaults there', () => {
       for (const { name, value } of options) {
         if (value === undefined || Array.isArray(value)) continue;
-        const said = members.get(name);
+        const said = members.get(name)?.value;
         assert.equal(said, typeof value === 'string' ? `'${value}'` : String(value), name);
       }
     });
