@@ -297,7 +297,7 @@ describe('what goes on', () => {
     const { peers } = await loaded(t);
     const bin = path.join(__dirname, '..', '..', 'bin', 'zmq-omdp.js');
     const command = `'${process.execPath}' '${bin}' events --all -b '${peers.endpoint}' | head -1; echo end`;
-    const { stdout, stderr } = await promisify(execFile)('sh', ['-c', command], { timeout: 20_000 });
+    const { stdout, stderr } = await promisify(execFile)('sh', ['-c', command], { timeout: 60_000 });
     assert.match(stdout, /^\S+Z workerReady worker="W1" .*\nend\n$/);
     assert.equal(stderr, '');
   });

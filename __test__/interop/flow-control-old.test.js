@@ -28,7 +28,7 @@ describe('a client of 0.0.92 that does not read', () => {
     const socket = new Dealer({
       linger: 0,
       receiveHighWaterMark: 2,
-      receiveTimeout: 20_000,
+      receiveTimeout: 60_000,
       routingId: 'C-old',
     });
     t.after(() => socket.close());

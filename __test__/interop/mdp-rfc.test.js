@@ -28,7 +28,7 @@ const text = (frames) => frames.map((frame) => frame.toString('latin1'));
 test('clients SHOULD use a REQ socket', async (t) => {
   const { peers } = await brokerFor(t);
   await start(peers.worker(echo));
-  const socket = new Request({ linger: 0, receiveTimeout: 10_000 });
+  const socket = new Request({ linger: 0, receiveTimeout: 60_000 });
   t.after(() => socket.close());
   socket.connect(peers.endpoint);
   for (const body of [['one'], ['two', 'frames'], ['mmi']]) {

@@ -26,7 +26,7 @@ for (const transport of ['inproc', 'tcp']) {
       const one = peers.worker((data, reply) => reply.end([life, data]), { name: 'always-the-same' });
       for (life = 1; life <= RESTARTS; life += 1) {
         await one.start();
-        assert.deepEqual(await client.call(SERVICE, life, { timeout: 10_000 }), [life, life]);
+        assert.deepEqual(await client.call(SERVICE, life, { timeout: 60_000 }), [life, life]);
         await one.stop();
       }
       // The last event may come after the end of stop().
@@ -38,7 +38,7 @@ for (const transport of ['inproc', 'tcp']) {
       const peers = peersFor(t, transport);
       const { client } = await peers.trio(echo, { client: { name: 'always-the-same' } });
       for (let life = 1; life <= RESTARTS; life += 1) {
-        assert.equal(await client.call(SERVICE, life, { timeout: 10_000 }), life);
+        assert.equal(await client.call(SERVICE, life, { timeout: 60_000 }), life);
         await client.stop();
         await client.start();
       }

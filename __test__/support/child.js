@@ -12,7 +12,7 @@ const STOPPING = { skip: process.platform === 'win32' && 'Windows has no SIGSTOP
 const ROOT = path.join(__dirname, '..', '..');
 
 /** Only turns a child that hangs into a test that fails. */
-const KILL_AFTER = 30_000;
+const KILL_AFTER = 120_000;
 
 /**
  * Runs in the child, before the program. `say()` writes at once, since what is in a pipe of Node's own would be lost

@@ -32,7 +32,7 @@ function deferred() {
  * Waits until something has become so that announces itself by no event, such as a descriptor that the kernel closes.
  * The deadline is no part of what is tested: it turns a hang into a failure.
  */
-async function until(isSo, what = 'it never came about', patience = 10_000) {
+async function until(isSo, what = 'it never came about', patience = 60_000) {
   const deadline = Date.now() + patience;
   for (;;) {
     const result = await isSo();

@@ -6,7 +6,7 @@ const path = require('node:path');
 const ROOT = path.join(__dirname, '..', '..');
 
 /** Only turns a program that hangs into a test that fails. */
-const KILL_AFTER = 60_000;
+const KILL_AFTER = 120_000;
 
 /**
  * Runs Node with these arguments in the root of the repository.

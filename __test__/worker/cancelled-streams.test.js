@@ -36,7 +36,7 @@ async function cancelled(t, handler) {
     break;
   }
   // The place is free for the next.
-  assert.equal(await client.call(SERVICE, 'after', { timeout: 10_000 }), 'after');
+  assert.equal(await client.call(SERVICE, 'after', { timeout: 60_000 }), 'after');
   // Not the promise itself: it would be waited for.
   return { end: ends[0] };
 }
