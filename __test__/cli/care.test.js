@@ -6,7 +6,7 @@ const os = require('node:os');
 const path = require('node:path');
 const { describe, test } = require('node:test');
 const { Worker, curveKeyPair } = require('../..');
-const { cli } = require('../support/cli');
+const { cli, cliEnd } = require('../support/cli');
 const { freshEndpoint } = require('../support/endpoints');
 const { SERVICE, peersFor, start } = require('../support/peers');
 
@@ -32,7 +32,7 @@ describe('mistakes', () => {
       [['ls', '-x'], /^zmq-omdp: unknown option "-x"$/],
       [['--hlep'], /did you mean "--help"\?/],
     ]) {
-      const { code, lines } = await cli(t, args).ended;
+      const { code, lines } = await cliEnd(args);
       assert.deepEqual([code, lines.length], [2, 1]);
       assert.match(lines[0], meant);
     }
@@ -46,7 +46,7 @@ describe('mistakes', () => {
       [bad, /the file of --curve-secret-key-file must be a key: 40 characters of Z85, got 9 characters$/],
       [none, /cannot read the secret of --curve-secret-key-file: ENOENT/],
     ]) {
-      const { code, lines } = await cli(t, ['broker', '--curve-secret-key-file', file]).ended;
+      const { code, lines } = await cliEnd(['broker', '--curve-secret-key-file', file]);
       assert.equal(code, 2);
       assert.match(lines[0], message);
       assert.doesNotMatch(lines[0], /not a key/);
@@ -99,7 +99,7 @@ describe('mistakes', () => {
       [['ls', '--protocol', 'mdp/0.3'], {}, /^zmq-omdp: --protocol must be one of .*, got "mdp\/0\.3"$/],
       [['broker', '-c', file], {}, /^zmq-omdp: "heartbeat" in the config file must be a number/],
     ]) {
-      const { code, lines } = await cli(t, args, { env }).ended;
+      const { code, lines } = await cliEnd(args, env);
       assert.deepEqual([code, lines.length], [2, 1]);
       assert.match(lines[0], message);
     }
@@ -354,7 +354,7 @@ describe('the broker', () => {
         /--http-interval must be an integer of 100 or more/,
       ],
     ]) {
-      const { code, lines } = await cli(t, [...plain, ...args]).ended;
+      const { code, lines } = await cliEnd([...plain, ...args]);
       assert.deepEqual([code, lines.length], [2, 1]);
       assert.match(lines[0], message);
     }
@@ -366,7 +366,7 @@ describe('the broker', () => {
       [['--http-token-file', token], {}, 'the content of the file of --http-token-file'],
       [[], { ZMQ_OMDP_HTTP_TOKEN: 'in two' }, 'ZMQ_OMDP_HTTP_TOKEN'],
     ]) {
-      const { code, lines } = await cli(t, [...plain, '--http', '127.0.0.1:0', ...args], { env }).ended;
+      const { code, lines } = await cliEnd([...plain, '--http', '127.0.0.1:0', ...args], env);
       assert.deepEqual([code, lines], [2, [`zmq-omdp: ${where} ${wrong}`]]);
     }
 

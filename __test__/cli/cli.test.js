@@ -5,7 +5,7 @@ const fs = require('node:fs');
 const os = require('node:os');
 const path = require('node:path');
 const { describe, test } = require('node:test');
-const { cli } = require('../support/cli');
+const { cli, cliEnd } = require('../support/cli');
 const { freshEndpoint } = require('../support/endpoints');
 const { peersFor } = require('../support/peers');
 const { version } = require('../../package.json');
@@ -40,7 +40,7 @@ test('--help and --version, of each command', async (t) => {
     ['worker', '--help'],
     ['keys', '--help'],
   ]) {
-    const { code, out, lines } = await cli(t, args).ended;
+    const { code, out, lines } = await cliEnd(args);
     assert.equal(code, 0);
     assert.match(String(out), /^Usage: zmq-omdp /);
     assert.ok(
@@ -77,7 +77,7 @@ test('what is wrong is told in one line, with exit code 2', async (t) => {
     [['worker', 's'], /needs -- COMMAND/],
     [['worker', 's', '-p', 'mdp/0.1', '-n', '2', '--', 'x'], /--concurrency must be 1 under mdp/],
   ]) {
-    const { code, lines } = await cli(t, args, { env }).ended;
+    const { code, lines } = await cliEnd(args, env);
     assert.equal(code, 2, args.join(' '));
     assert.equal(lines.length, 1, lines.join('\n'));
     assert.match(lines[0], message);

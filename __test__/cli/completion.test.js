@@ -7,7 +7,7 @@ const os = require('node:os');
 const path = require('node:path');
 const { describe, test } = require('node:test');
 const { balances } = require('../../lib/load');
-const { cli } = require('../support/cli');
+const { cliEnd } = require('../support/cli');
 const { until } = require('../support/events');
 
 describe('completion', () => {
@@ -18,7 +18,7 @@ describe('completion', () => {
   ]) {
     const missing = spawnSync(check[0], ['-c', 'true']).error !== undefined && `${shell} is not there`;
     test(`${shell} takes the script`, { skip: missing }, async (t) => {
-      const { code, out } = await cli(t, ['completion', shell]).ended;
+      const { code, out } = await cliEnd(['completion', shell]);
       assert.equal(code, 0);
       const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'omdp-completion-'));
       t.after(() => fs.rmSync(folder, { recursive: true }));
@@ -32,7 +32,7 @@ describe('completion', () => {
   }
 
   test('bash completes a command and a flag', { skip: process.platform === 'win32' }, async (t) => {
-    const { out } = await cli(t, ['completion', 'bash']).ended;
+    const { out } = await cliEnd(['completion', 'bash']);
     const complete = (words) => {
       const line = `COMP_WORDS=(zmq-omdp ${words}); COMP_CWORD=${words.split(' ').length}; _zmq_omdp; echo "\${COMPREPLY[*]}"`;
       return execFileSync('bash', ['-c', `${out}\n${line}`], { encoding: 'utf8' }).trim();
@@ -66,7 +66,7 @@ describe('completion', () => {
     spawnSync(program, ['--version']).error !== undefined && `${program} is not there`;
 
   test('fish completes a command, a flag and a word', { skip: missing('fish') }, async (t) => {
-    const { out } = await cli(t, ['completion', 'fish']).ended;
+    const { out } = await cliEnd(['completion', 'fish']);
     const complete = (words) => {
       const script = `${out}\ncomplete -C 'zmq-omdp ${words}'`;
       return execFileSync('fish', ['--no-config', '-c', script], { encoding: 'utf8' }).trim();
@@ -92,7 +92,7 @@ describe('completion', () => {
       spawnSync('tmux', ['-S', path.join(folder, 'socket'), 'kill-server']);
       fs.rmSync(folder, { recursive: true });
     });
-    const { out } = await cli(t, ['completion', 'zsh']).ended;
+    const { out } = await cliEnd(['completion', 'zsh']);
     fs.writeFileSync(path.join(folder, 'script'), out);
     tmux('-f', '/dev/null', 'new-session', '-d', '-x', '80', '-y', '24', 'env TERM=screen PS1=ready: zsh -f');
     await until(() => /ready:/.test(tmux('capture-pane', '-p')));

@@ -8,7 +8,7 @@ const net = require('node:net');
 const path = require('node:path');
 const { describe, test } = require('node:test');
 const { printable, shownName } = require('../../lib/printable');
-const { cli } = require('../support/cli');
+const { cli, cliEnd } = require('../support/cli');
 const { freshEndpoint } = require('../support/endpoints');
 const { until } = require('../support/events');
 const { SERVICE, peersFor } = require('../support/peers');
@@ -17,11 +17,8 @@ const BIN = path.join(__dirname, '..', '..', 'bin', 'zmq-omdp.js');
 const FULL = '/dev/full';
 
 /** How to run commands at a broker. */
-function runFor(t, { endpoint }) {
-  return async (...args) => {
-    const { code, out, lines } = await cli(t, [...args, '-b', endpoint]).ended;
-    return { code, out: String(out), lines };
-  };
+function runFor({ endpoint }) {
+  return (...args) => cliEnd([...args, '-b', endpoint]);
 }
 
 describe('a write that fails', { skip: !fs.existsSync(FULL) && `there is no ${FULL}` }, () => {
@@ -71,7 +68,7 @@ describe('a write that fails', { skip: !fs.existsSync(FULL) && `there is no ${FU
 test('services whose workers are gone are shown with their counts', async (t) => {
   const peers = peersFor(t, 'tcp');
   const { broker, client, worker } = await peers.trio(undefined, { broker: { maxMeasuredServices: 1 } });
-  const run = runFor(t, peers);
+  const run = runFor(peers);
   const other = peers.worker((_data, reply) => reply.error('no'), { service: 'unlisted' });
   await other.start();
   await client.call(SERVICE, 1);
@@ -99,7 +96,7 @@ test('services whose workers are gone are shown with their counts', async (t) =>
 test('stats without services say so', async (t) => {
   const peers = peersFor(t, 'tcp');
   await peers.broker().start();
-  const run = runFor(t, peers);
+  const run = runFor(peers);
   assert.deepEqual(await run('stats'), { code: 1, out: '', lines: ['zmq-omdp: there are no services'] });
   const { code, out } = await run('stats', '--json');
   assert.deepEqual([code, JSON.parse(out).services], [0, []]);
@@ -137,7 +134,7 @@ describe('names', () => {
     const peers = peersFor(t, 'tcp');
     const { client } = await peers.trio(undefined, { worker: { service: '  ' } });
     await client.call('  ', 1);
-    const run = runFor(t, peers);
+    const run = runFor(peers);
     for (const args of [['ls'], ['stats'], ['top', '--count', '1']])
       assert.match((await run(...args)).out, /^" {2}" /m, args[0]);
     assert.match((await run('info', '  ')).out, /^" {2}": workers 1/);
@@ -185,13 +182,13 @@ test('arguments after -- are arguments, of all commands', async (t) => {
     [['ls', '--curve-server-key', '-b', 'tcp://127.0.0.1:1'], '--curve-server-key needs a value'],
     [['ls', '-t', '-j'], '--timeout needs a value'],
   ]) {
-    const { code, lines } = await cli(t, args).ended;
+    const { code, lines } = await cliEnd(args);
     assert.deepEqual([code, lines], [2, [`zmq-omdp: ${message}`]]);
   }
   const peers = peersFor(t, 'tcp');
   await peers.trio(undefined, { worker: { service: '-x' } });
   for (const command of ['info', 'ping', 'stats']) {
-    const { code, out } = await cli(t, [command, '-b', peers.endpoint, '--', '-x']).ended;
+    const { code, out } = await cliEnd([command, '-b', peers.endpoint, '--', '-x']);
     assert.deepEqual([code, String(out).includes('-x')], [0, true], command);
   }
 });
@@ -220,7 +217,7 @@ test('request --count goes on after failures, each of which is a line', async (t
     if (n === 2) reply.error('two\nlines');
     else reply.end(`${n}\n`);
   });
-  const run = runFor(t, peers);
+  const run = runFor(peers);
   const { code, out, lines } = await run('request', SERVICE, 'x', '--count', '3');
   assert.deepEqual([code, out, lines.at(-1)], [1, '1\n3\n', 'zmq-omdp: two\\u000alines']);
   n = 1;
@@ -236,7 +233,7 @@ test('bench counts failures, and tells each message once', async (t) => {
     if (n % 2) reply.error({ code: 'E', message: 'odd' });
     else reply.end();
   });
-  const run = runFor(t, peers);
+  const run = runFor(peers);
   const bench = (service, ...args) => run('bench', service, '--seconds', '0.2', '--in-flight', '4', ...args);
   const { ended, replies, failures, errors, messages } = JSON.parse((await bench(SERVICE, '--json')).out);
   assert.ok(replies > 0 && failures > 0);

@@ -6,7 +6,7 @@ const os = require('node:os');
 const path = require('node:path');
 const { describe, test } = require('node:test');
 const { curveKeyPair, hashPassword } = require('../..');
-const { cli } = require('../support/cli');
+const { cli, cliEnd } = require('../support/cli');
 const { freshEndpoint } = require('../support/endpoints');
 
 const POSIX = process.platform !== 'win32';
@@ -29,8 +29,8 @@ function folderFor(t) {
   };
 }
 
-const wrong = async (t, args, message, env) => {
-  const { code, lines } = await cli(t, args, { env }).ended;
+const wrong = async (args, message, env) => {
+  const { code, lines } = await cliEnd(args, env);
   assert.equal(code, 2, lines.join('\n'));
   assert.equal(lines.length, 1, lines.join('\n'));
   assert.match(lines[0], message);
@@ -89,11 +89,11 @@ describe('keys', () => {
 
   test('what is wrong', async (t) => {
     const { at, write } = folderFor(t);
-    await wrong(t, ['keys', 'a', 'b'], /keys takes one FILE, but also got "b"/);
+    await wrong(['keys', 'a', 'b'], /keys takes one FILE, but also got "b"/);
     const { secretKey } = curveKeyPair();
-    const line = await wrong(t, ['keys', '-p', write('short', secretKey.slice(1))], /got 39 characters$/);
+    const line = await wrong(['keys', '-p', write('short', secretKey.slice(1))], /got 39 characters$/);
     assert.ok(!line.includes(secretKey.slice(1)));
-    await wrong(t, ['keys', '-p', at('none')], /cannot read the secret: ENOENT/);
+    await wrong(['keys', '-p', at('none')], /cannot read the secret: ENOENT/);
     const nowhere = await cli(t, ['keys', path.join(at('none'), 'a.key')]).ended;
     assert.deepEqual([nowhere.code, nowhere.lines.length], [1, 1]);
   });
@@ -229,8 +229,8 @@ test('what is wrong is told in one line, with exit code 2, and without the secre
       /got 5 characters/,
     ],
   ]) {
-    const line = await wrong(t, args, message, env);
+    const line = await wrong(args, message, env);
     assert.ok(!line.includes(secretKey.slice(1, 12)), line);
   }
-  await wrong(t, ['broker', '--curve-secret-key-file', key], /are both given/, env);
+  await wrong(['broker', '--curve-secret-key-file', key], /are both given/, env);
 });

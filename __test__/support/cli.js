@@ -1,6 +1,6 @@
 'use strict';
-// The command `zmq-omdp`, in a process of its own.
-const { spawn } = require('node:child_process');
+// The command `zmq-omdp`, in a process of its own, or together with others.
+const { fork, spawn } = require('node:child_process');
 const path = require('node:path');
 const { createInterface } = require('node:readline');
 
@@ -33,4 +33,30 @@ function cli(t, args, { env = {}, input } = {}) {
   return { child, ended, logged };
 }
 
-module.exports = { cli };
+let host;
+let last = Promise.resolve();
+/** Ends the wait for the host. */
+let told;
+
+function startHost() {
+  host = fork(path.join(__dirname, 'cli-host.js'));
+  host.unref();
+  host.on('message', (end) => told.resolve(end));
+  host.on('exit', (code, signal) => told?.reject(new Error(`the host of commands ended: ${signal ?? code}`)));
+}
+
+/** The end of a command that ends by itself and reads no input: `{ code, out, lines }`. */
+function cliEnd(args, env = {}) {
+  if (host === undefined) startHost();
+  last = last.then(() => {
+    host.channel.ref();
+    const end = new Promise((resolve, reject) => {
+      told = { resolve, reject };
+    });
+    host.send({ args, env });
+    return end.finally(() => host.channel?.unref());
+  });
+  return last;
+}
+
+module.exports = { cli, cliEnd };
