@@ -1,6 +1,6 @@
 'use strict';
 
-const { MAX_MS, PROTOCOLS } = require('./option');
+const { ms, PROTOCOLS } = require('./option');
 
 /** @import { Option } from './option' */
 
@@ -37,11 +37,7 @@ const BROKER_OPTIONS = [
   {
     name: 'silenceInterval',
     of: ['broker'],
-    type: 'number',
-    min: 1,
-    max: MAX_MS,
-    off: 'no limit',
-    unit: 'ms',
+    ...ms(1, 'no limit'),
     value: 60000,
     help: 'the longest silence of a connection after its handshake',
   },
@@ -79,11 +75,7 @@ const BROKER_OPTIONS = [
   {
     name: 'expiry',
     of: ['broker'],
-    type: 'number',
-    min: 1,
-    max: MAX_MS,
-    off: 'no limit',
-    unit: 'ms',
+    ...ms(1, 'no limit'),
     value: 60000,
     help: 'the longest time that a request of an MDP client waits for a worker',
     more: 'A request that a worker has does not expire',
@@ -91,10 +83,7 @@ const BROKER_OPTIONS = [
   {
     name: 'reconnectGrace',
     of: ['broker'],
-    type: 'number',
-    min: 0,
-    max: MAX_MS,
-    unit: 'ms',
+    ...ms(0),
     value: 1000,
     help: 'the time within which a peer must reconnect after the end of its connection, or its requests are given up',
     more: 'For a broker that only has ipc and inproc endpoints, the maximum is 250 ms. A worker has more time after a reset or silence, see [broker.md](broker.md#resets)',
@@ -102,10 +91,7 @@ const BROKER_OPTIONS = [
   {
     name: 'busyTimeout',
     of: ['broker'],
-    type: 'number',
-    min: 1,
-    max: MAX_MS,
-    unit: 'ms',
+    ...ms(1),
     value: 900000,
     help: 'the longest silence of an MDP worker that has a request',
   },
@@ -174,10 +160,7 @@ const BROKER_OPTIONS = [
   {
     name: 'priorityAgeing',
     of: ['broker'],
-    type: 'number',
-    min: 1,
-    max: MAX_MS,
-    unit: 'ms',
+    ...ms(1),
     value: 10000,
     help: 'the waiting time after which a request is as urgent as a new one of the next priority',
     more: 'See [services.md](services.md#priorities)',
@@ -253,10 +236,7 @@ const BROKER_OPTIONS = [
   {
     name: 'handshakeInterval',
     of: ['broker'],
-    type: 'number',
-    min: 1,
-    max: MAX_MS,
-    unit: 'ms',
+    ...ms(1),
     value: 10000,
     help: 'the longest duration of a handshake',
     more: 'See [security.md](security.md#limits)',

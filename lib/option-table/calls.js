@@ -1,6 +1,6 @@
 'use strict';
 
-const { MAX_MS } = require('./option');
+const { MAX_MS, ms } = require('./option');
 
 /** @import { Option } from './option' */
 
@@ -9,11 +9,7 @@ const CALL_OPTIONS = [
   {
     name: 'timeout',
     of: ['request'],
-    type: 'number',
-    min: 1,
-    max: MAX_MS,
-    off: 'none',
-    unit: 'ms',
+    ...ms(1, 'none'),
     default: "the client's",
     help: 'the longest time without progress of the reply',
     more: 'Each partial restarts it. 0 is the default',
@@ -106,11 +102,7 @@ const CALL_OPTIONS = [
   {
     name: 'timeout',
     of: ['stop'],
-    type: 'number',
-    min: 0,
-    max: MAX_MS,
-    off: 'no limit',
-    unit: 'ms',
+    ...ms(0, 'no limit'),
     value: -1,
     help: 'the longest wait for running requests',
     more: 'For the running handlers of a worker, the requests that run at the workers of a broker, or the drain of a client. The default of a broker is 0',

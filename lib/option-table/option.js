@@ -41,6 +41,14 @@
 /** The longest delay of a timer of Node.js or of the native side, about 24.8 days. */
 const MAX_MS = 2147483647;
 
+/**
+ * A time in ms.
+ * @param {number} min
+ * @param {string} [off] the meaning of -1, if it is permitted
+ * @returns {Pick<Option, 'type' | 'min' | 'max' | 'off' | 'unit'>}
+ */
+const ms = (min, off) => ({ type: 'number', min, max: MAX_MS, unit: 'ms', ...(off && { off }) });
+
 /** The dialects; the first is the default of workers and clients. */
 const PROTOCOLS = ['omdp', 'mdp/0.1', 'mdp/0.2', 'mdp/0.2-majortomo', 'pigato'];
 
@@ -76,4 +84,5 @@ exports.PROTOCOLS = PROTOCOLS;
 exports.RETRY_CAUSES = RETRY_CAUSES;
 exports.VERSIONS = VERSIONS;
 exports.WHAT_MDP_LACKS = WHAT_MDP_LACKS;
+exports.ms = ms;
 exports.rangeOf = rangeOf;

@@ -1,6 +1,6 @@
 'use strict';
 
-const { MAX_MS, PEERS } = require('./option');
+const { ms, PEERS } = require('./option');
 
 /** @import { Option } from './option' */
 
@@ -9,10 +9,7 @@ const PEER_OPTIONS = [
   {
     name: 'heartbeat',
     of: PEERS,
-    type: 'number',
-    min: 1,
-    max: MAX_MS,
-    unit: 'ms',
+    ...ms(1),
     value: 2500,
     help: 'the interval of heartbeats to the other side',
     flag: { short: 'i' },

@@ -1,6 +1,6 @@
 'use strict';
 
-const { MAX_MS, PROTOCOLS, WHAT_MDP_LACKS } = require('./option');
+const { MAX_MS, ms, PROTOCOLS, WHAT_MDP_LACKS } = require('./option');
 
 /** @import { Option } from './option' */
 
@@ -9,10 +9,7 @@ const WORKER_AND_CLIENT_OPTIONS = [
   {
     name: 'reconnect',
     of: ['worker', 'client'],
-    type: 'number',
-    min: 1,
-    max: MAX_MS,
-    unit: 'ms',
+    ...ms(1),
     value: 100,
     help: 'the first pause after the loss of the broker before connecting again',
     more: 'The first attempts after the end of a connection follow after a tenth of it, and twice the time for each further one. Each pause is longer or shorter by up to a quarter, so that the peers of a broker do not all return at once',
@@ -20,10 +17,7 @@ const WORKER_AND_CLIENT_OPTIONS = [
   {
     name: 'reconnectMax',
     of: ['worker', 'client'],
-    type: 'number',
-    min: 1,
-    max: MAX_MS,
-    unit: 'ms',
+    ...ms(1),
     value: 30000,
     help: 'the longest pause: each consecutive attempt that reaches no broker doubles the pause',
     more: 'In the first minute it is half a second at most',
@@ -40,10 +34,7 @@ const WORKER_AND_CLIENT_OPTIONS = [
   {
     name: 'discoverInterval',
     of: ['worker', 'client'],
-    type: 'number',
-    min: 1,
-    max: MAX_MS,
-    unit: 'ms',
+    ...ms(1),
     value: 30000,
     help: 'the interval at which such names are looked up again',
     more: 'Earlier if a broker is unreachable',
@@ -69,10 +60,7 @@ const WORKER_AND_CLIENT_OPTIONS = [
   {
     name: 'brokerGrace',
     of: ['worker', 'client'],
-    type: 'number',
-    min: 0,
-    max: MAX_MS,
-    unit: 'ms',
+    ...ms(0),
     value: 60_000,
     help: 'the longest absence of a lost broker before its requests are given up: at least liveness times heartbeat',
     more: 'See [broker.md](broker.md#restart)',
@@ -165,11 +153,7 @@ const WORKER_AND_CLIENT_OPTIONS = [
   {
     name: 'maxBlocked',
     of: ['worker'],
-    type: 'number',
-    min: 1,
-    max: MAX_MS,
-    off: 'no limit',
-    unit: 'ms',
+    ...ms(1, 'no limit'),
     value: -1,
     help: 'the longest time for which the event loop may be blocked before the worker counts as lost',
     more: 'See [worker.md](worker.md#busy-javascript)',
@@ -177,11 +161,7 @@ const WORKER_AND_CLIENT_OPTIONS = [
   {
     name: 'maxRunning',
     of: ['worker'],
-    type: 'number',
-    min: 1,
-    max: MAX_MS,
-    off: 'no limit',
-    unit: 'ms',
+    ...ms(1, 'no limit'),
     value: -1,
     help: 'the longest time that a handler may take for a request before the request ends and its place becomes free',
     more: 'See [worker.md](worker.md#time-limit)',
@@ -189,11 +169,7 @@ const WORKER_AND_CLIENT_OPTIONS = [
   {
     name: 'timeout',
     of: ['client'],
-    type: 'number',
-    min: 1,
-    max: MAX_MS,
-    off: 'none',
-    unit: 'ms',
+    ...ms(1, 'none'),
     value: 60000,
     help: 'the longest time without progress of a reply',
     more: 'The default of requests',
