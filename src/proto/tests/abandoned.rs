@@ -20,7 +20,7 @@ fn scene(lasts: Duration) -> (Net, Id<WorkerActor>, Id<WorkerActor>, Id<ClientAc
 }
 
 #[test]
-fn what_waits_behind_one_goes_to_another_worker_soon() {
+fn requests_behind_an_abandoned_one_go_to_another_worker_soon() {
     let (mut net, w, idle, c) = scene(secs(600));
     let r = net.request(c, "echo", "2");
     net.run(ms(12));
@@ -74,7 +74,7 @@ fn one_that_ends_at_once_costs_no_message() {
 
 /// There is an offer behind the delivery when it is cancelled.
 #[test]
-fn what_waits_already_goes_too() {
+fn requests_that_wait_already_go_to_another_worker_too() {
     let (mut net, b, w, c) = trio();
     for n in 0..50 {
         let n = n.to_string();

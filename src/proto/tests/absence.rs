@@ -36,7 +36,7 @@ fn all_done(net: &mut Net, c: Id<ClientActor>, requests: Vec<u64>, case: impl De
 }
 
 #[test]
-fn what_a_suspended_client_has_running_goes_on_and_what_waits_does_not_start() {
+fn running_requests_of_a_suspended_client_continue_and_waiting_ones_do_not_start() {
     for pause in [20, 50] {
         let (mut net, b, w, c) = cast(Some(1));
         net.serve(w, |body| Job::echo(body).parts(40).every(ms(300)));
@@ -61,7 +61,7 @@ fn what_a_suspended_client_has_running_goes_on_and_what_waits_does_not_start() {
 }
 
 #[test]
-fn what_very_many_requests_wait_for_a_suspended_client_is_withdrawn_in_pieces() {
+fn very_many_waiting_requests_of_a_suspended_client_are_withdrawn_in_pieces() {
     let (mut net, b, w, c) = cast(Some(1));
     net.serve(w, |body| Job::echo(body).every(secs(25)));
     let all = net.requests(c, 0..400);

@@ -159,7 +159,7 @@ fn a_peer_that_goes_on_is_sent_away_for_a_while() {
 }
 
 #[test]
-fn what_is_resumed_or_claimed_enters_by_the_same_door() {
+fn resumed_and_claimed_requests_are_charged_as_new_ones() {
     let (mut net, b) = limited(HeldLimits {
         peer: 3_500,
         ..HeldLimits::default()
@@ -324,7 +324,7 @@ fn backlog(net: &mut Net, b: Id<BrokerActor>, peer: &str, bytes: usize) -> bool 
 }
 
 #[test]
-fn what_waits_for_its_turn_is_charged_beyond_the_first_of_it() {
+fn messages_that_wait_for_their_turn_are_charged_except_for_the_first() {
     let (mut net, b) = limited(HeldLimits {
         peer: 1024 * KIB,
         ..HeldLimits::default()
@@ -387,7 +387,7 @@ fn a_worker_that_takes_any_number_is_given_much_by_and_by() {
 
 /// A peer that takes its messages is not removed because other peers have filled a common limit.
 #[test]
-fn what_a_peer_does_not_take_is_on_its_account() {
+fn messages_that_a_peer_does_not_take_are_charged_to_it() {
     let (mut net, b) = limited(HeldLimits {
         peer: 2048 * KIB,
         total: 3072 * KIB,

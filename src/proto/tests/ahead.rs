@@ -78,7 +78,7 @@ fn no_prefetch_is_none() {
 }
 
 #[test]
-fn what_lies_behind_a_slow_handler_goes_to_another_worker_in_order() {
+fn prefetched_requests_behind_a_slow_handler_go_to_another_worker_in_order() {
     let mut net = Net::near();
     let b = net.broker();
     let c = net.client(b);
@@ -157,7 +157,7 @@ fn a_worker_that_gave_back_has_nothing_ahead_until_it_is_fast_again() {
 }
 
 #[test]
-fn what_a_leaving_worker_had_not_taken_runs_once_elsewhere() {
+fn offers_that_a_leaving_worker_had_not_taken_run_once_elsewhere() {
     let mut net = Net::near();
     let b = net.broker();
     let c = net.client(b);
@@ -176,7 +176,7 @@ fn what_a_leaving_worker_had_not_taken_runs_once_elsewhere() {
 
 /// From outside it cannot be known which requests had started.
 #[test]
-fn what_lay_ahead_in_a_worker_that_dies_is_lost_with_it() {
+fn prefetched_requests_of_a_worker_that_dies_are_lost_with_it() {
     let mut net = Net::near();
     let b = net.broker();
     let c = net.client(b);

@@ -54,7 +54,7 @@ fn past_the_bound_it_is_lost_and_comes_back_when_it_answers() {
 }
 
 #[test]
-fn what_it_had_not_taken_goes_back_and_what_it_had_starts_again_elsewhere() {
+fn offers_of_a_blocked_worker_go_back_and_its_running_requests_start_again_elsewhere() {
     let mut net = Net::new();
     let b = net.broker();
     let c = net.client(b);

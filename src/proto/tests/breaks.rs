@@ -8,7 +8,7 @@ const BREAK: Duration = Duration::from_secs(10);
 
 /// A half-open connection: only one end notices, and messages of the other end are lost.
 #[test]
-fn whoever_is_told_of_a_break_acts_and_the_other_side_follows() {
+fn the_side_that_is_told_of_a_break_acts_and_the_other_side_follows() {
     for told in [Side::Dealer, Side::Broker] {
         for victim in 0..2 {
             let (mut net, b, w, c) = trio();

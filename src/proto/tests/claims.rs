@@ -61,7 +61,7 @@ fn a_claim_that_does_not_fit_is_refused() {
 
 /// The worker's goodbye and RESUME cross.
 #[test]
-fn what_was_claimed_by_a_worker_that_leaves_does_not_run_again() {
+fn requests_claimed_by_a_worker_that_leaves_do_not_run_again() {
     for after in 0..12 {
         let Scene {
             mut net,
@@ -118,7 +118,7 @@ fn a_broker_of_0_0_92_in_its_place_is_asked_for_nothing() {
 
 /// The broker has not noticed the end of the earlier connection. What it sends then concerns that connection.
 #[test]
-fn what_a_broker_says_of_an_earlier_connection_before_its_hello_is_ignored() {
+fn messages_about_an_earlier_connection_before_the_hello_are_ignored() {
     let mut net = Net::new();
     let b = net.raw_broker();
     let w = net.worker_with(b, "echo", |config| config.link.away = secs(60));

@@ -49,7 +49,7 @@ fn a_worker_tells_about_itself_and_its_updates_change_nothing_of_it() {
 }
 
 #[test]
-fn what_a_worker_tells_is_on_its_account() {
+fn the_description_of_a_worker_is_charged_to_it() {
     let mut net = Net::new();
     let b = net.broker_with(|config| config.held.peer = 2048);
     net.worker_with(b, "echo", |config| config.about = about("d", "[]"));

@@ -52,7 +52,7 @@ fn a_worker_that_waits_to_reconnect_stays_stopped() {
 }
 
 #[test]
-fn what_runs_ends_first() {
+fn running_requests_end_before_the_drain() {
     let mut net = Net::new();
     let b = net.broker();
     let w = net.worker_with(b, "echo", |config| config.concurrency = Some(3));
@@ -129,7 +129,7 @@ fn at_the_end_of_its_process_a_worker_leaves_at_once_after_what_it_has_said() {
 }
 
 #[test]
-fn what_waits_for_a_broker_is_not_flushed() {
+fn requests_that_wait_for_a_broker_are_not_flushed() {
     let (mut net, b, w, c) = trio();
     net.serve(w, |body| Job::echo(body).every(ms(100)));
     net.request(c, "echo", "1");

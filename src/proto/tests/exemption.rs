@@ -130,7 +130,7 @@ fn it_is_over_when_the_message_is_charged() {
 }
 
 #[test]
-fn what_it_permits_is_no_refusal() {
+fn an_exempt_message_is_no_refusal() {
     let (mut net, b) = exceeded(2);
     for n in 1..5 {
         assert!(arrives(&mut net, b, b"W1", n * LARGE));

@@ -155,7 +155,7 @@ fn beside_a_fast_worker_nothing_waits_for_a_slow_one() {
 
 /// Each request ends before the worker would detect a stall.
 #[test]
-fn what_lies_before_a_handler_that_turns_slow_is_not_left_there() {
+fn prefetched_requests_of_a_handler_that_turns_slow_do_not_stay_there() {
     let (mut net, b, c) = network(5);
     let w = worker(&mut net, b, |n| if n < 50_000 { SERVICE } else { ms(4) });
     net.run(ms(100));

@@ -105,7 +105,7 @@ fn a_death_that_is_noticed_late_costs_no_final() {
 }
 
 #[test]
-fn nobody_asks_for_what_has_arrived() {
+fn replies_that_have_arrived_are_not_asked_for() {
     let (mut net, b, w, c) = trio();
     let requests = net.requests(c, 0..100);
     net.run(ms(150));
@@ -121,7 +121,7 @@ fn nobody_asks_for_what_has_arrived() {
 }
 
 #[test]
-fn what_was_said_is_forgotten_when_the_broker_is_there_later() {
+fn sent_replies_are_forgotten_when_the_broker_is_there_later() {
     let (mut net, _, w, c) = trio();
     net.run(ms(10));
     assert_eq!(net.call(c, "echo", "1"), End::Final(json("1")));
@@ -132,7 +132,7 @@ fn what_was_said_is_forgotten_when_the_broker_is_there_later() {
 }
 
 #[test]
-fn what_the_broker_has_acknowledged_is_not_kept_for_long() {
+fn acknowledged_replies_are_not_kept_for_long() {
     let (mut net, _, w, c) = trio();
     net.run(ms(10));
     for _ in 0..50 {

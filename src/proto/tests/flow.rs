@@ -96,7 +96,7 @@ fn a_part_of_any_size_passes() {
 }
 
 #[test]
-fn what_the_user_miscounted_is_set_right() {
+fn miscounted_credit_is_corrected() {
     let mut t = streaming();
     t.net.serve(t.w, |_| Job::endless());
     let r = t.net.request(t.c, "echo", "1");
@@ -115,7 +115,7 @@ fn what_the_user_miscounted_is_set_right() {
 }
 
 #[test]
-fn what_is_shorter_than_a_window_costs_no_message_more() {
+fn a_stream_shorter_than_a_window_costs_no_further_message() {
     let mut net = Net::new();
     let b = net.broker();
     let w = net.raw(b, b"W");
@@ -176,7 +176,7 @@ fn a_lost_link_ends_the_stream_and_its_window() {
 }
 
 #[test]
-fn who_reads_slowly_is_not_timed_out_and_who_does_not_read_is() {
+fn a_slow_reader_is_not_timed_out_and_one_that_does_not_read_is() {
     let mut t = streaming();
     t.set_reading(false);
     let r = t.net.request_with(t.c, "echo", json("1"), Some(3000));

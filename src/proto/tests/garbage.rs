@@ -110,7 +110,7 @@ fn scene(seed: u64) -> (Net, Id<BrokerActor>, Id<WorkerActor>, Id<ClientActor>) 
 }
 
 #[test]
-fn what_killed_the_broker_of_0_0_92_is_counted_and_dropped() {
+fn messages_that_crashed_the_broker_of_0_0_92_are_counted_and_dropped() {
     let (mut net, b, _, c) = scene(1);
     let raw = net.raw(b, b"raw");
     let messages = [

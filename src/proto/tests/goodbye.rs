@@ -92,7 +92,7 @@ fn an_idle_worker_that_leaves_gives_back_to_an_idle_one_at_once() {
 }
 
 #[test]
-fn what_is_on_its_way_to_a_leaving_worker_goes_to_another() {
+fn requests_under_way_to_a_leaving_worker_go_to_another() {
     for delay in 0..8 {
         let mut net = Net::new();
         let b = net.broker();

@@ -7,7 +7,7 @@ use std::time::Duration;
 const HOURS: Duration = Duration::from_secs(3 * 3600);
 
 /// Whether no peer registered or left after the first second.
-fn nobody_left(net: &Net, broker: Id<BrokerActor>) -> bool {
+fn no_peer_has_left(net: &Net, broker: Id<BrokerActor>) -> bool {
     let ready = |event: &BrokerEvent| matches!(event, BrokerEvent::WorkerReady { .. });
     let events = &net[broker].events;
     events
@@ -21,7 +21,7 @@ fn idle_links_stay_up_for_hours() {
     net.run(HOURS);
     assert_eq!(net[w].news, [(at(3), LinkNews::Connected)]);
     assert_eq!(net[c].news, [(at(3), LinkNews::Connected)]);
-    assert!(nobody_left(&net, b));
+    assert!(no_peer_has_left(&net, b));
     assert_eq!(net.call(c, "echo", "1"), End::Final(json("1")));
 }
 
@@ -37,7 +37,7 @@ fn idle_links_stay_up_whatever_the_way_of_a_message() {
         (net[w].news.len(), net[c].news.len(), net[old].reconnects),
         (1, 1, 0)
     );
-    assert!(nobody_left(&net, b));
+    assert!(no_peer_has_left(&net, b));
 }
 
 #[test]
@@ -51,7 +51,7 @@ fn idle_links_stay_up_toward_old_peers() {
     let c = net.client(old_broker);
     net.run(HOURS);
     assert_eq!(net[old_worker].reconnects, 0);
-    assert!(nobody_left(&net, b));
+    assert!(no_peer_has_left(&net, b));
     assert_eq!(net[old_broker].workers(), 1);
     // The first message of a 0.0.92 broker is its first heartbeat.
     assert_eq!(net[w].news, [(at(2501), LinkNews::Connected)]);
@@ -74,7 +74,7 @@ fn hearts_of_different_pace_do_not_flap() {
             (1, 1),
             "{ours} and {theirs}"
         );
-        assert!(nobody_left(&net, b), "{ours} and {theirs}");
+        assert!(no_peer_has_left(&net, b), "{ours} and {theirs}");
     }
 }
 
@@ -86,7 +86,7 @@ fn an_old_worker_hears_of_us_at_its_own_pace() {
         let w = net.old_worker_beating(b, "echo", ms(theirs));
         net.run(Duration::from_secs(1800));
         assert_eq!(net[w].reconnects, 0, "{theirs} and {ours}");
-        assert!(nobody_left(&net, b), "{theirs} and {ours}");
+        assert!(no_peer_has_left(&net, b), "{theirs} and {ours}");
     }
 }
 
@@ -136,7 +136,7 @@ fn heartbeats_out_of_turn_do_no_harm() {
     }
     assert_eq!(net.end(c, r), None);
     assert!(net[w].faults.is_empty() && net[c].faults.is_empty());
-    assert!(nobody_left(&net, b));
+    assert!(no_peer_has_left(&net, b));
 }
 
 /// In 0.0.92 `reply.active()` became false after three ticks, unless the client's application sent

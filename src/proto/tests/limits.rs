@@ -133,7 +133,7 @@ fn all_services_together_have_a_limit() {
 
 /// With a limit of zero, requests that a worker takes at once are admitted.
 #[test]
-fn what_a_worker_takes_at_once_is_no_matter_of_limits() {
+fn requests_that_a_worker_takes_at_once_are_not_limited() {
     let (mut net, b) = limited(Limits {
         queue: 0,
         ..NO_LIMITS
@@ -152,7 +152,7 @@ fn what_a_worker_takes_at_once_is_no_matter_of_limits() {
 }
 
 #[test]
-fn what_comes_back_is_never_refused() {
+fn returned_requests_are_never_refused() {
     let (mut net, b) = limited(Limits {
         queue: 1,
         ..NO_LIMITS

@@ -58,7 +58,7 @@ fn a_silent_broker_is_noticed_by_worker_and_client() {
 
 /// Heartbeats wait behind a large message.
 #[test]
-fn who_receives_parts_of_a_message_does_not_take_its_sender_for_silent() {
+fn parts_of_a_message_count_as_signs_of_life_of_its_sender() {
     let (mut net, b, w, c) = trio();
     net.run(SILENCE);
     net.partition(b);

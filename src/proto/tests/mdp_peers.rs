@@ -179,7 +179,7 @@ fn a_request_that_is_given_up_costs_the_connection() {
 }
 
 #[test]
-fn what_is_under_way_is_lost_with_the_connection_and_what_waits_is_not() {
+fn requests_under_way_are_lost_with_the_connection_and_waiting_ones_are_not() {
     for name in NAMES {
         let [request, _] = client_words(name);
         let mut net = Net::new();

@@ -88,7 +88,7 @@ fn a_client_that_lets_very_many_go_unanswered_delays_other_lanes_only_briefly() 
 }
 
 #[test]
-fn who_has_not_said_so_is_not_parked_with() {
+fn a_client_that_does_not_announce_it_has_no_parked_requests() {
     let mut net = Net::new();
     let b = net.broker();
     let raw = net.raw(b, b"raw");
@@ -123,7 +123,7 @@ fn without_any_worker_it_waits_for_one_at_the_next_broker() {
 
 /// All requests of one turn are in one message, without a pause.
 #[test]
-fn what_nobody_serves_is_parked_at_once() {
+fn requests_without_a_worker_are_parked_at_once() {
     let mut net = Net::new();
     let b = net.broker();
     let raw = net.raw(b, b"raw");

@@ -33,7 +33,7 @@ fn it_gets_nothing_and_stays_registered_until_it_resumes() {
 }
 
 #[test]
-fn what_runs_goes_on_and_what_has_not_started_goes_to_another_once() {
+fn running_requests_continue_and_those_not_started_go_to_another_worker_once() {
     for seed in 0..20 {
         let mut net = Net::seeded(seed);
         let b = net.broker();

@@ -136,7 +136,7 @@ fn without_a_limit_it_has_all() {
 }
 
 #[test]
-fn what_nobody_waits_for_takes_one_place() {
+fn an_abandoned_request_takes_one_place() {
     let (mut net, _, c, w) = cast(2);
     net.say(c, r#"C|2|echo|a|1|{"timeout":1000,"retry":0}"#);
     // Before the client's own timeout.
@@ -291,7 +291,7 @@ fn a_service_that_ends_with_its_only_star_is_a_pattern() {
 
 /// A worker may show its dialect by a reply to a request that has ended.
 #[test]
-fn what_waits_for_a_pattern_starts_however_its_worker_is_recognized() {
+fn requests_for_a_pattern_start_however_its_worker_is_recognized() {
     let mut net = Net::new();
     let b = net.broker();
     let (c, w) = (net.raw(b, b"C"), net.raw(b, b"W"));

@@ -100,7 +100,7 @@ fn a_second_ready_of_0_0_92_is_a_protocol_error() {
 }
 
 #[test]
-fn whoever_speaks_as_a_worker_before_ready_is_disconnected() {
+fn a_worker_that_sends_messages_before_ready_is_disconnected() {
     let mut net = Net::new();
     let b = net.broker();
     for (n, text) in [
@@ -254,7 +254,7 @@ fn a_client_that_stops_before_the_welcome_says_goodbye_too() {
 
 /// The owner hands over received messages in batches, so some may follow the end.
 #[test]
-fn what_comes_behind_a_disconnect_is_not_taken() {
+fn messages_behind_a_disconnect_are_not_taken() {
     let mut net = Net::new();
     let b = net.raw_broker();
     let w = net.worker(b, "echo");

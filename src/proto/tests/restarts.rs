@@ -72,7 +72,7 @@ fn an_old_worker_that_comes_back_before_its_death_is_known_starts_over() {
 }
 
 #[test]
-fn what_a_broker_had_that_stays_away_is_lost_and_the_rest_goes_to_the_next() {
+fn requests_of_a_broker_that_stays_away_are_lost_and_the_others_go_to_the_next() {
     let Scene {
         mut net,
         b,

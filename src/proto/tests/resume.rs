@@ -18,7 +18,7 @@ pub fn replace(net: &mut Net, b: Id<BrokerActor>, after: Duration) {
 }
 
 #[test]
-fn what_runs_is_answered_through_the_next_broker_and_what_waits_runs_once() {
+fn running_requests_are_answered_through_the_next_broker_and_waiting_ones_run_once() {
     for away in [0, 50, 400, 3000, 7000] {
         let Scene {
             mut net,
@@ -106,7 +106,7 @@ fn a_broker_that_dies_again_and_again_costs_nothing() {
 
 /// The request was under way to the broker, and one worker never comes back.
 #[test]
-fn what_may_have_been_given_to_a_worker_ends_with_a_code() {
+fn a_request_that_a_worker_may_have_had_ends_with_a_code() {
     let mut net = Net::new();
     let b = net.broker();
     let c = net.client(b);
@@ -126,7 +126,7 @@ fn what_may_have_been_given_to_a_worker_ends_with_a_code() {
 }
 
 #[test]
-fn what_was_given_ahead_of_need_and_had_not_started_runs_once() {
+fn prefetched_requests_that_had_not_started_run_once() {
     let (mut net, b, w, c) = trio();
     // Fast, so that it is given requests ahead of need.
     for n in 0..50 {
@@ -219,7 +219,7 @@ fn cancelling_and_timing_out_work_as_before_after_the_restart() {
 
 /// The client permits it, and has seen no part of the reply.
 #[test]
-fn what_may_run_again_does_where_nobody_knows() {
+fn a_request_with_retry_runs_again_if_it_may_have_started() {
     let mut net = Net::new();
     let b = net.broker();
     let c = net.client(b);
@@ -245,7 +245,7 @@ fn what_may_run_again_does_where_nobody_knows() {
 
 /// Its requests end in pieces, and a worker may have room before the last one.
 #[test]
-fn what_waits_does_not_start_while_its_client_is_removed() {
+fn waiting_requests_do_not_start_while_their_client_is_removed() {
     for waiting in [100, 300, 1000] {
         let mut net = Net::new();
         let b = net.broker();

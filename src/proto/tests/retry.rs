@@ -132,7 +132,7 @@ fn after_a_partial_it_is_lost() {
 
 /// A request that has not started is returned as often as necessary.
 #[test]
-fn what_is_given_back_is_no_attempt() {
+fn a_returned_request_is_no_attempt() {
     let (mut net, _, w, c) = trio();
     net.act(w, |worker, _| worker.busy = true);
     let r = ask(&mut net, c, "1", 1);

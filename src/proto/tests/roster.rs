@@ -19,7 +19,7 @@ fn known() -> (Net, Id<BrokerActor>, [Id<WorkerActor>; 2], Id<ClientActor>) {
 }
 
 #[test]
-fn what_was_on_its_way_runs_once_whenever_the_broker_dies() {
+fn requests_under_way_run_once_whenever_the_broker_dies() {
     for at in (100..4500).step_by(200) {
         let (mut net, b, workers, c) = known();
         let requests = net.requests(c, 0..4);
@@ -37,7 +37,7 @@ fn what_was_on_its_way_runs_once_whenever_the_broker_dies() {
 
 /// The broker says that a worker may have it.
 #[test]
-fn what_was_on_its_way_to_a_worker_whose_connection_broke_runs_once_whenever_the_broker_stops() {
+fn requests_under_way_to_a_worker_whose_connection_broke_run_once_whenever_the_broker_stops() {
     for at in (100..4500).step_by(200) {
         let (mut net, b, workers, c) = known();
         let requests = net.requests(c, 0..4);
@@ -60,7 +60,7 @@ fn what_was_on_its_way_to_a_worker_whose_connection_broke_runs_once_whenever_the
 
 /// A request that a worker returns while the broker stops is with nobody.
 #[test]
-fn what_is_given_back_runs_once_whenever_the_broker_stops() {
+fn returned_requests_run_once_whenever_the_broker_stops() {
     for at in (100..4500).step_by(200) {
         let (mut net, b, workers, c) = known();
         let requests = net.requests(c, 0..4);
@@ -86,7 +86,7 @@ fn what_is_given_back_runs_once_whenever_the_broker_stops() {
 
 /// Through a proxy, handshakes fail while there is no broker. The next broker still says its hello first.
 #[test]
-fn what_is_sent_after_failed_handshakes_runs_once_whenever_the_broker_dies() {
+fn requests_after_failed_handshakes_run_once_whenever_the_broker_dies() {
     for at in (90_000..130_000).step_by(500) {
         let (mut net, b, workers, c) = known();
         net.kill(b);
@@ -171,7 +171,7 @@ fn a_worker_that_has_left_before_is_not_missed() {
 }
 
 #[test]
-fn what_had_no_worker_begins_with_the_first_of_the_next_broker() {
+fn a_request_without_a_worker_starts_at_the_first_worker_of_the_next_broker() {
     let mut net = Net::new();
     let b = net.broker();
     let c = net.client(b);

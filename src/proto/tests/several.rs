@@ -95,7 +95,7 @@ fn without_accidents_nothing_is_lost_and_goodbyes_cost_nothing() {
 
 /// A broker whose request was returned waits for room, instead of giving it again and again.
 #[test]
-fn what_came_back_is_not_given_again_before_there_is_room() {
+fn a_returned_request_is_not_given_again_before_there_is_room() {
     let mut world = cast(1, 2, &[(1, 16)]);
     let worker = world.worker();
     // Busy for a second with one request, while another one waits.
@@ -142,7 +142,7 @@ fn four_running(concurrency: usize) -> World {
 /// The worker of a request has left the broker while the client was away, so the roster of the client's next connection
 /// lacks it.
 #[test]
-fn what_had_started_is_not_started_again_because_its_worker_is_not_in_the_roster() {
+fn a_started_request_does_not_start_again_because_its_worker_is_not_in_the_roster() {
     let mut world = cast(1, 1, &[(1, 0)]);
     world.worker().concurrency = 0;
     world.ask();
@@ -182,7 +182,7 @@ fn run(world: &mut World, time: Duration) {
 }
 
 #[test]
-fn what_was_with_a_lost_broker_is_answered_by_its_next() {
+fn requests_of_a_lost_broker_are_answered_by_the_next_one() {
     let mut world = half_lost();
     // Meanwhile only the other broker is used.
     world.ask();

@@ -63,5 +63,5 @@ fn simulate(seed: u64, log: Rc<RefCell<Vec<String>>>) {
     world.stop_workers();
     world.run(secs(30), &mut ledger);
     ledger.no_overlaps(&world);
-    ledger.nobody_is_there(&world);
+    ledger.no_peer_is_left(&world);
 }

@@ -4,7 +4,7 @@ use super::net::*;
 use crate::proto::broker::TableStats;
 
 #[test]
-fn what_is_counted_is_zero_when_all_is_over() {
+fn counts_are_zero_when_all_is_over() {
     let mut net = Net::new();
     let b = net.broker();
     let c = net.client(b);

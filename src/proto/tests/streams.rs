@@ -222,7 +222,7 @@ fn a_worker_that_dies_ends_it_and_retry_is_of_no_use() {
 }
 
 #[test]
-fn whoever_knows_no_streams_is_never_given_one() {
+fn a_peer_that_does_not_support_streams_is_never_given_one() {
     let mut net = Net::new();
     let b = net.broker();
     let old = net.old_worker(b, "echo");

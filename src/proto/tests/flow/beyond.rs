@@ -52,7 +52,7 @@ fn credit_for_nothing_does_not_convict_the_worker() {
 
 /// The same by what a client claims to have read before the broker started.
 #[test]
-fn nor_does_the_past_that_a_client_invents() {
+fn an_invented_past_does_not_convict_the_worker() {
     let mut t = streaming();
     t.net
         .serve(t.w, |body| Job::echo(body).parts(10 * LONG).every(ms(10)));

@@ -4,7 +4,7 @@ use super::*;
 use crate::wire::sizes::{MAX_BODY_FRAMES, MAX_FRAMES};
 
 #[test]
-fn whoever_is_not_registered_hears_disconnect_once() {
+fn an_unregistered_peer_is_sent_one_disconnect() {
     for words in &ALL {
         for text in [words.beat.to_string(), words.answer("C", "1")] {
             let mut net = Net::new();
@@ -113,7 +113,7 @@ fn only_the_dialects_that_are_wanted() {
 }
 
 #[test]
-fn what_is_no_message_is_dropped() {
+fn frames_that_are_no_message_are_dropped() {
     for words in &ALL {
         let mut net = Net::new();
         let b = net.broker();

@@ -58,7 +58,7 @@ fn a_broker_that_dies_while_a_client_receives_a_large_reply_does_not_take_it_wit
 
 /// What another client acknowledges does not end that.
 #[test]
-fn so_they_do_for_a_client_that_is_away_while_others_acknowledge() {
+fn workers_keep_replies_for_a_client_that_is_away_while_others_acknowledge() {
     let (mut net, b) = net_of(0);
     let w = net.worker_with(b, "echo", |config| {
         config.concurrency = None;

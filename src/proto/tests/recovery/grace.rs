@@ -45,7 +45,7 @@ fn the_death_of_a_worker_is_told_after_the_grace_and_at_once_if_another_life_beg
 }
 
 #[test]
-fn what_may_start_again_does_so_before_the_end_of_the_grace_if_another_worker_is_there() {
+fn a_request_with_retry_starts_again_within_the_grace_if_there_is_another_worker() {
     for is_other in [false, true] {
         let (mut net, b) = net_of(1);
         let w = net.worker(b, "echo");

@@ -116,7 +116,7 @@ fn an_attempt_that_the_worker_has_given_up_is_not_cancelled() {
 
 /// The pause ends while no broker is connected.
 #[test]
-fn what_is_to_be_made_again_waits_for_the_broker() {
+fn requests_to_be_repeated_wait_for_the_broker() {
     let (mut net, b, w, c) = trio_in(Net::near());
     fails(&mut net, w, 1);
     net.run(ms(10));

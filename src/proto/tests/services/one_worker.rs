@@ -48,7 +48,7 @@ fn a_worker_that_is_not_there_or_serves_something_else_is_none() {
 }
 
 #[test]
-fn what_waits_for_a_worker_ends_with_it() {
+fn requests_for_one_worker_end_with_it() {
     let mut net = Net::new();
     let b = net.broker();
     let c = net.client(b);
@@ -149,7 +149,7 @@ fn requests_of_a_key_go_to_one_worker_and_few_keys_move() {
 }
 
 #[test]
-fn what_waits_for_the_worker_of_a_key_moves_with_the_workers() {
+fn requests_for_the_worker_of_a_key_move_with_the_workers() {
     let mut net = Net::new();
     let b = net.broker();
     let c = net.client(b);

@@ -61,7 +61,7 @@ fn a_star_without_the_option_is_a_character() {
 
 /// PIGATO's broker never dispatches these.
 #[test]
-fn what_waits_already_is_for_a_pattern_that_comes_later() {
+fn waiting_requests_are_for_a_pattern_that_comes_later() {
     let mut net = Net::new();
     let b = net.broker();
     let c = net.client(b);

@@ -21,7 +21,7 @@ fn ends(net: &mut Net, c: Id<ClientActor>, requests: &[u64]) -> Vec<u64> {
 }
 
 #[test]
-fn what_is_beyond_the_rate_waits() {
+fn requests_beyond_the_rate_wait() {
     let mut net = Net::near();
     let b = net.broker_with(|config| {
         let policy = Policy {

@@ -138,7 +138,7 @@ fn a_broker_of_0_0_92_hears_an_error() {
 
 /// A worker that only rejects delays no request that it has not rejected yet.
 #[test]
-fn what_was_rejected_waits_in_its_order_and_others_pass() {
+fn rejected_requests_wait_in_their_order_and_others_pass() {
     let mut net = Net::new();
     let b = net.broker();
     let c = net.client(b);

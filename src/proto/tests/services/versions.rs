@@ -111,7 +111,7 @@ fn a_range_that_nobody_satisfies_waits() {
 
 /// Requests wait for a busy version. They move when it leaves, and when a higher one registers.
 #[test]
-fn what_waits_moves_with_the_workers() {
+fn waiting_requests_move_with_the_workers() {
     let mut net = Net::new();
     let b = net.broker();
     let c = net.client(b);

@@ -99,7 +99,7 @@ fn requests_that_wait_at_a_broker_that_leaves_go_to_another() {
 }
 
 #[test]
-fn what_has_started_there_ends_there() {
+fn a_request_that_has_started_at_a_broker_ends_there() {
     let mut world = four_running(4);
     for peer in 0..2 {
         world.leave(peer, 0);

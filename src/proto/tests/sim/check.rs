@@ -290,7 +290,7 @@ impl Ledger {
         }
     }
 
-    pub fn nobody_is_there(&self, world: &World) {
+    pub fn no_peer_is_left(&self, world: &World) {
         for &b in &world.brokers {
             assert_eq!(world.net[b].machine.load(), [0; 4]);
             assert_eq!(world.net[b].machine.next_deadline(), None);

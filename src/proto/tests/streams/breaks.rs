@@ -111,7 +111,7 @@ fn with_full_windows() {
 
 /// ENOUGH is not forgotten.
 #[test]
-fn what_was_stopped_stays_so() {
+fn a_stopped_stream_stays_stopped() {
     for fault in FAULTS {
         let mut net = Net::new();
         let b = net.broker_with(|config| config.reconnect_grace = secs(5));
