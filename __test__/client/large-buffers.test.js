@@ -4,6 +4,7 @@ const assert = require('node:assert/strict');
 const { once } = require('node:events');
 const { describe, test } = require('node:test');
 const { Worker } = require('node:worker_threads');
+const { Relay } = require('../chaos/relay');
 const { TRANSPORTS } = require('../support/endpoints');
 const { endThreads, runChild } = require('../support/child');
 const { record } = require('../support/events');
@@ -107,6 +108,64 @@ for (const transport of TRANSPORTS) {
       }
       assert.deepEqual(lost, [[], []]);
     });
+  });
+}
+
+/** Makes the thread of JavaScript send by itself, as it does when messages come one at a time. */
+async function warmUp(client) {
+  for (let i = 0; i < 20; i += 1) await client.call(SERVICE, i);
+}
+
+/** A Buffer that is passed to `pass` and overwritten as soon as that returns; and a copy. */
+function overwritten(seed, pass) {
+  const sent = bytes(MB, seed);
+  const result = pass(sent);
+  sent.fill(0);
+  return { result, expected: bytes(MB, seed) };
+}
+
+for (const transport of ['tcp', 'ipc']) {
+  test(`one that is overwritten after the call arrives as it was, over ${transport}`, async (t) => {
+    const peers = peersFor(t, transport);
+    const handler = (data, reply) => overwritten(data, (part) => reply.end(part));
+    const { client } = await peers.trio(handler);
+    for (let round = 0; round < 20; round += 1) same(await client.call(SERVICE, round), bytes(MB, round));
+    const { client: other } = await peersFor(t, transport).trio(echo);
+    await warmUp(other);
+    for (let round = 0; round < 20; round += 1) {
+      const { result, expected } = overwritten(round, (sent) => other.call(SERVICE, sent));
+      same(await result, expected);
+    }
+  });
+
+  test(`one that is overwritten is sent again as it was, over ${transport}`, async (t) => {
+    const peers = peersFor(t, transport);
+    const broker = peers.broker();
+    await start(broker);
+    const relayed = async () => {
+      const relay = new Relay(broker.endpoints[0]);
+      t.after(() => relay.close());
+      return { relay, peers: peersFor(t, transport, await relay.listen()) };
+    };
+    const [forWorker, forClient] = [await relayed(), await relayed()];
+    const cut = ({ relay }) => {
+      relay.cut();
+      relay.heal();
+    };
+    const handler = (data, reply) => {
+      if (data !== 'reply') return reply.end(data);
+      forWorker.relay.stall();
+      overwritten(7, (value) => reply.end(value));
+      setImmediate(cut, forWorker);
+    };
+    const client = forClient.peers.client({ reconnect: 20 });
+    await start(forWorker.peers.worker(handler, { reconnect: 20 }), client);
+    await warmUp(client);
+    forClient.relay.stall();
+    const { result, expected } = overwritten(6, (sent) => client.call(SERVICE, sent));
+    setImmediate(cut, forClient);
+    same(await result, expected);
+    same(await client.call(SERVICE, 'reply'), bytes(MB, 7));
   });
 }
 

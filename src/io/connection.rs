@@ -198,6 +198,11 @@ impl Connection {
         self.unsent().is_none_or(|bytes| bytes == 0)
     }
 
+    /// Whether the thread that has the driver writes to the system by itself.
+    pub(super) fn writes(&self) -> bool {
+        self.unsent().is_some()
+    }
+
     fn unsent(&self) -> Option<usize> {
         self.transport.as_ref()?.unsent()
     }

@@ -146,6 +146,13 @@ impl From<Foreign> for Message {
     }
 }
 
+/// The bytes are not copied, however few.
+impl From<Arc<Foreign>> for Message {
+    fn from(bytes: Arc<Foreign>) -> Self {
+        Message(Bytes::Foreign(bytes))
+    }
+}
+
 impl From<Vec<u8>> for Message {
     fn from(bytes: Vec<u8>) -> Self {
         match bytes.len() <= COPIED {

@@ -71,7 +71,7 @@ pub use clock::now;
 pub use connections::{ConnectionLimits, ConnectionNotice, UnfinishedLimits};
 pub use context::quiesce;
 pub use error::Error;
-pub use foreign::Foreign;
+pub use foreign::{Borrowed, Foreign};
 pub use message::{Message, OwnBytes};
 #[cfg(test)]
 pub use notice_queue::Offer;

@@ -3,13 +3,16 @@
 use super::crossing::{FLAGS, Flag, SUBMIT_FIELDS};
 use super::given::{self, ArrayBuffer};
 use super::long;
-use crate::io::Message;
+use crate::io::{Borrowed, Message};
 use crate::wire::Body;
 use napi::bindgen_prelude::*;
 use napi::{Env, JsString, JsValue, check_status, sys};
-use std::ptr;
+use std::ptr::{self, NonNull};
 
 const FIELDS: usize = SUBMIT_FIELDS as usize;
+
+/// Fewer bytes are copied at once, which costs little.
+const WORTH_BORROWING: usize = 64 * 1024;
 
 /// A batch from JavaScript, read in order.
 pub(super) struct BatchReader<'a> {
@@ -19,6 +22,9 @@ pub(super) struct BatchReader<'a> {
     blobs: std::vec::IntoIter<Blob<'a>>,
     /// Service and options of the last request, which the next one may share.
     last: [Option<Message>; 2],
+    /// Whether large bytes may be borrowed, and those that are.
+    may_borrow: bool,
+    borrowed: Vec<Borrowed>,
     /// The number of data bytes read.
     pub(super) bytes: u64,
 }
@@ -60,8 +66,25 @@ impl<'a> BatchReader<'a> {
             env: *env,
             blobs: blobs.unwrap_or_default().into_iter(),
             last: Default::default(),
+            may_borrow: false,
+            borrowed: Vec::new(),
             bytes: 0,
         })
+    }
+
+    /// Borrows large bytes until the end of the call if `may`, which is asked with their size, permits it.
+    pub(super) fn borrow_if(&mut self, may: impl FnOnce(usize) -> bool) {
+        let sizes = self.blobs.as_slice().iter().map(|blob| match blob {
+            Either3::A(bytes) => bytes.len(),
+            _ => 0,
+        });
+        let bytes = sizes.sum();
+        self.may_borrow = bytes >= WORTH_BORROWING && may(bytes);
+    }
+
+    /// The bytes that frames of the batch refer to, to be dropped at the end of the call at the latest.
+    pub(super) fn borrowed(self) -> Vec<Borrowed> {
+        self.borrowed
     }
 
     pub(super) fn next(&mut self) -> Option<Record> {
@@ -99,12 +122,24 @@ impl<'a> BatchReader<'a> {
     fn read_body(&mut self, record: &Record, len: f64) -> Result<Body<Message>> {
         if record.blob {
             return Ok(match self.blobs.next().ok_or_else(broken)? {
-                Either3::A(bytes) => Body::binary(Message::from(&bytes[..])),
+                Either3::A(bytes) => Body::binary(self.frame(&bytes)),
                 Either3::B(text) => Body::json(long::to_json(&self.env, &text)?),
                 Either3::C(given) => Body::binary(given::message(&self.env, &given)?),
             });
         }
         Ok(Body::json(self.text(len)?))
+    }
+
+    /// A frame of these bytes.
+    fn frame(&mut self, bytes: &[u8]) -> Message {
+        if !self.may_borrow || bytes.len() < WORTH_BORROWING {
+            return Message::from(bytes);
+        }
+        // SAFETY: no JavaScript runs before the end of the call, and its arguments keep the bytes until then.
+        let borrowed = unsafe { Borrowed::new(NonNull::from(bytes)) };
+        let frame = borrowed.frame();
+        self.borrowed.push(borrowed);
+        frame
     }
 }
 

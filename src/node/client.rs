@@ -94,6 +94,7 @@ impl ClientCore {
         blobs: Option<Vec<Either3<Uint8Array, JsString<'_>, ArrayBuffer>>>,
     ) -> Result<()> {
         let mut batch = BatchReader::new(env, &records, count, &text, blobs)?;
+        batch.borrow_if(|bytes| self.core.may_borrow(count, bytes));
         let mut commands = Vec::with_capacity(count as usize);
         while let Some(record) = batch.next() {
             commands.push(match ClientOp::of(record.op).ok_or_else(broken)? {
@@ -129,7 +130,8 @@ impl ClientCore {
             });
         }
         self.sent += batch.bytes;
-        self.core.submit(ClientCommand::Batch(commands), count);
+        self.core
+            .submit(ClientCommand::Batch(commands), count, batch.borrowed());
         Ok(())
     }
 

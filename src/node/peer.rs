@@ -6,7 +6,7 @@ use super::core::{self, Core};
 use super::crossing::Kind;
 use super::random;
 use crate::io::dealer::{Command, DynamicBrokers, Endpoint, Inbox, Notice, RoutingIds, Stats};
-use crate::io::{CommandSink, Message};
+use crate::io::{Borrowed, CommandSink, Message};
 use crate::proto::code::Code;
 use crate::proto::link::Loss;
 use crate::wire::Dialect;
@@ -99,10 +99,16 @@ pub(super) fn brokers<C>(
 }
 
 impl<M: DynamicBrokers<Frame = Message>, N> Core<Inbox<M>, N> {
+    /// See [`Inbox::may_borrow`].
+    pub(super) fn may_borrow(&self, count: u32, bytes: usize) -> bool {
+        let commands = self.commands();
+        commands.is_some_and(|commands| commands.may_borrow(count as usize, bytes))
+    }
+
     /// Carries out a batch of `count` commands, see [`Inbox::submit`].
-    pub(super) fn submit(&self, batch: M::Command, count: u32) {
+    pub(super) fn submit(&self, batch: M::Command, count: u32, borrowed: Vec<Borrowed>) {
         if let Some(commands) = self.commands() {
-            commands.submit(batch, count as usize);
+            commands.submit(batch, count as usize, borrowed);
         }
     }
 

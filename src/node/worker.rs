@@ -123,6 +123,7 @@ impl WorkerCore {
         blobs: Option<Vec<Either3<Uint8Array, JsString<'_>, ArrayBuffer>>>,
     ) -> Result<()> {
         let mut batch = BatchReader::new(env, &records, count, &text, blobs)?;
+        batch.borrow_if(|bytes| self.core.may_borrow(count, bytes));
         let mut commands = Vec::with_capacity(count as usize);
         let mut ends = 0;
         while let Some(record) = batch.next() {
@@ -156,8 +157,8 @@ impl WorkerCore {
         let at = now();
         let taken = self.taken.tell(self.core.slots(), at);
         let worked = Worked { taken, at, ends };
-        self.core
-            .submit(WorkerCommand::Batch(worked, commands), count);
+        let batch_of_machine = WorkerCommand::Batch(worked, commands);
+        self.core.submit(batch_of_machine, count, batch.borrowed());
         Ok(())
     }
 

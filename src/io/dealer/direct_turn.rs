@@ -3,8 +3,9 @@
 //! wake-up.
 
 use super::{Command, Driver, DynamicBrokers, Exit};
+use crate::io::connection::Connection;
 use crate::io::loan::Loan;
-use crate::io::{CommandSink, Message, clock};
+use crate::io::{Borrowed, CommandSink, Message, clock};
 use crate::proto::Time;
 use std::cell::Cell;
 use std::convert::Infallible;
@@ -41,19 +42,36 @@ impl<M: DynamicBrokers<Frame = Message>> Inbox<M> {
         }
     }
 
+    /// Whether bytes that are borrowed for a [`submit`](Self::submit) of so many commands are likely to be written
+    /// before they are copied.
+    pub fn may_borrow(&self, count: usize, bytes: usize) -> bool {
+        let is_direct = |driver: &mut Driver<M>| {
+            driver.takes_directly(self.sent.get())
+                && driver.connections.iter().all(Connection::writes)
+        };
+        count <= MAX_DIRECT_COMMANDS
+            && bytes <= MAX_DIRECT_BYTES
+            && self.loan.use_if_lent(is_direct) == Some(true)
+    }
+
     /// Carries out a command that consists of `count` commands: on this thread if that is likely to
-    /// be faster, otherwise on the driver's. Returns false if the driver has ended.
-    pub fn submit(&self, command: M::Command, count: usize) -> bool {
+    /// be faster, otherwise on the driver's. Its frames may be of the borrowed bytes. Returns false if
+    /// the driver has ended.
+    pub fn submit(&self, command: M::Command, count: usize, borrowed: Vec<Borrowed>) -> bool {
         if count > MAX_DIRECT_COMMANDS {
+            drop(borrowed);
             return self.send(command.into());
         }
-        let mut command = Some(command);
+        let (mut command, mut borrowed) = (Some(command), Some(borrowed));
         let is_done = self.loan.use_if_lent(|driver| {
             if !driver.takes_directly(self.sent.get()) {
                 return None;
             }
+            // Dropped before another thread gets the driver, which may keep frames of these bytes.
+            let _borrowed = borrowed.take();
             command.take().map(|command| driver.turn_directly(command))
         });
+        drop(borrowed);
         match (is_done.flatten(), command) {
             (Some(is_done), _) => is_done || self.send(Command::Turn),
             (None, Some(command)) => self.send(command.into()),

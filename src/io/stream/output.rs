@@ -8,6 +8,11 @@ use std::io::{self, ErrorKind, IoSlice, Write};
 /// Frames of at least this size are not copied before they are written.
 const LARGE: usize = 8 * 1024;
 
+/// The first bytes of a larger output are written apart. They wake the reader, which takes as long as the copy of the
+/// same number of bytes as [`MUCH`]: it reads while the rest is written.
+const FIRST: usize = 8 * 1024;
+const MUCH: usize = 128 * 1024;
+
 /// The maximum number of pieces in one write.
 const PIECES: usize = 64;
 
@@ -107,6 +112,7 @@ impl Output {
         most: usize,
     ) -> io::Result<bool> {
         let mut room = most;
+        let mut first = self.begins_with_much();
         while self.len > 0 {
             if room == 0 {
                 return Ok(true);
@@ -117,10 +123,19 @@ impl Output {
                 let mut pieces = [IoSlice::new(&[]); PIECES];
                 let mut used = 0;
                 let all = self.queue.iter().map(Piece::bytes).chain([&self.small[..]]);
+                let mut left = match std::mem::take(&mut first) {
+                    true => FIRST,
+                    false => usize::MAX,
+                };
                 for (piece, bytes) in pieces.iter_mut().zip(all) {
                     let skipped = if used == 0 { self.written } else { 0 };
-                    *piece = IoSlice::new(&bytes[skipped..]);
+                    let bytes = &bytes[skipped..];
+                    *piece = IoSlice::new(&bytes[..left.min(bytes.len())]);
                     used += 1;
+                    left = left.saturating_sub(bytes.len());
+                    if left == 0 {
+                        break;
+                    }
                 }
                 to.write_vectored(&pieces[..used])
             };
@@ -136,6 +151,11 @@ impl Output {
             }
         }
         Ok(false)
+    }
+
+    /// Whether nothing of a large output is written.
+    fn begins_with_much(&self) -> bool {
+        self.written == 0 && self.len >= MUCH
     }
 
     fn advance(&mut self, len: usize) {
@@ -219,6 +239,44 @@ mod tests {
                 output.flush(&mut to).unwrap();
             }
             assert!(to.taken == expected, "{step}");
+        }
+    }
+
+    /// Takes everything, and remembers the sizes of the writes.
+    #[derive(Default)]
+    struct Sizes(Vec<usize>);
+
+    impl Write for Sizes {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.push(bytes.len());
+            Ok(bytes.len())
+        }
+
+        fn write_vectored(&mut self, pieces: &[IoSlice<'_>]) -> io::Result<usize> {
+            self.0.push(pieces.iter().map(|piece| piece.len()).sum());
+            self.0.last().copied().ok_or(ErrorKind::Other.into())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn the_reader_of_much_is_woken_before_the_rest_is_written() {
+        let header = 9;
+        for (len, expected) in [
+            (MUCH - 10, vec![MUCH - 10 + header]),
+            (MUCH, vec![FIRST, MUCH + header - FIRST]),
+            (1 << 20, vec![FIRST, (1 << 20) + header - FIRST]),
+        ] {
+            let mut output = Output::default();
+            let mut to = Sizes::default();
+            for _ in 0..2 {
+                output.push(&mut vec![Message::from(vec![0; len])]);
+                output.flush(&mut to).unwrap();
+            }
+            assert_eq!(to.0, [&expected[..], &expected[..]].concat());
         }
     }
 
