@@ -36,10 +36,12 @@ describe('an OmdpError', () => {
       peers.worker((_data, reply) => reply.write('part')),
     );
     await connected;
-    await assert.rejects(client.call('nobody', 1, { timeout: 2000 }), {
-      message: /no worker is registered for it/,
-    });
-    await assert.rejects(client.call(SERVICE, 1, { timeout: 2000 }), { message: /after the last part/ });
+    await Promise.all([
+      assert.rejects(client.call('nobody', 1, { timeout: 2000 }), {
+        message: /no worker is registered for it/,
+      }),
+      assert.rejects(client.call(SERVICE, 1, { timeout: 2000 }), { message: /after the last part/ }),
+    ]);
     const silent = peers.worker(() => {}, { service: 'silent', name: 'W-silent' });
     await silent.start();
     await assert.rejects(client.call('silent', 1, { timeout: 1000 }), (error) => {
