@@ -2,6 +2,7 @@
 // Requests to all workers of a service: the broker sends each a copy, and the answers are the parts of one
 // reply.
 
+const { defined } = require('./checks');
 const { onlyEndpoint } = require('./endpoints');
 const { OmdpError, RemoteError } = require('./errors');
 const { optionsOf } = require('./option-table');
@@ -32,9 +33,10 @@ const LACKING = optionsOf('request').flatMap(({ name }) => (NAMES.includes(name)
  * @returns {{ timeout: number, stall: number, max?: number, [option: string]: unknown }} -1 means no limit
  */
 function checkCallAll(options) {
-  const lacking = LACKING.find((name) => options?.[name] !== undefined);
+  const given = defined(options);
+  const lacking = LACKING.find((name) => Object.hasOwn(given ?? {}, name));
   if (lacking !== undefined) throw new TypeError(`option "${lacking}" cannot be used with callAll()`);
-  return checkOptions('callAll', options);
+  return checkOptions('callAll', given);
 }
 
 /** @param {Buffer} part @param {() => Context} request @returns {Answer} */

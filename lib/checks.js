@@ -152,6 +152,15 @@ function options(value, what, checks, defaults = {}) {
 }
 
 /**
+ * The value without its undefined members, which some functions accept whatever their names.
+ * @param {unknown} value
+ */
+function defined(value) {
+  if (!isObject(value)) return value;
+  return Object.fromEntries(Object.entries(value).filter(([, each]) => each !== undefined));
+}
+
+/**
  * Checks the members of an object that is an option, or a part of one.
  * @param {unknown} value
  * @param {string} what
@@ -252,6 +261,7 @@ exports.arrayOf = arrayOf;
 exports.boolean = boolean;
 exports.boundedJson = boundedJson;
 exports.callback = callback;
+exports.defined = defined;
 exports.ignored = ignored;
 exports.integer = integer;
 exports.isObject = isObject;

@@ -39,7 +39,6 @@ const forgetParts = Symbol('forgetParts');
 class ReplyFlow extends LazyWritable {
   /** The remaining credit in bytes. */
   #credit = WINDOW;
-  #drops = false;
   /**
    * The parts that wait for credit, before those in the Writable's queue.
    * @type {{ bodies: Body[], at: number, done: () => void } | undefined}
@@ -47,20 +46,19 @@ class ReplyFlow extends LazyWritable {
   #waiting;
 
   [passes]() {
-    if (this.#credit <= 0 && !this.#drops) return false;
+    if (this.#credit <= 0) return false;
     // No earlier part waits.
     return !this[built] || (this.writableLength === 0 && this.writableCorked === 0);
   }
 
   /** @param {Body} body */
   [sendPart](body) {
-    if (this.#drops) return;
     const bytes = cost(body);
     this.#credit -= bytes;
     this[submitPart](body, bytes);
   }
 
-  /** @param {Body} _body @param {number} _bytes */
+  /** Submits nothing once the reply is not wanted. @param {Body} _body @param {number} _bytes */
   [submitPart](_body, _bytes) {}
 
   /** @param {number} bytes */
@@ -73,7 +71,7 @@ class ReplyFlow extends LazyWritable {
     const waiting = this.#waiting;
     if (waiting === undefined) return;
     while (waiting.at < waiting.bodies.length) {
-      if (this.#credit <= 0 && !this.#drops) return;
+      if (this.#credit <= 0) return;
       this[sendPart](waiting.bodies[waiting.at]);
       waiting.at += 1;
     }
@@ -86,7 +84,7 @@ class ReplyFlow extends LazyWritable {
   }
 
   [dropParts]() {
-    this.#drops = true;
+    this.#credit = Infinity;
   }
 
   [forgetParts]() {

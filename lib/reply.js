@@ -242,7 +242,7 @@ class Reply extends ReplyFlow {
 
   /** @param {Body} body @param {number} bytes @override */
   [submitPart](body, bytes) {
-    if (!this.#sent) this.#delivery.partial(this.#id, body, bytes);
+    if (!this.#sent && this.#cancelled === undefined) this.#delivery.partial(this.#id, body, bytes);
   }
 
   /** Ends a reply that has ended as a stream will not do any more. Returns whether everything was sent. */

@@ -9,9 +9,16 @@ const { optionsOf } = require('./option-table');
 
 const CHECKS = checksOf('request');
 const checkName = /** @type {Check} */ (CHECKS.get('worker'));
-/** The options by which the broker chooses the worker, and their defaults. */
-const ROUTE = new Map(
-  optionsOf('request').flatMap(({ name, route, value }) => (route ? [[name, value]] : [])),
+/**
+ * The checks of the options with what an error calls them, made once. `isRoute`: the broker chooses the worker by it.
+ * @type {Map<string, { check: Check, what: string, isRoute: boolean, byDefault: unknown }>}
+ */
+const READERS = new Map(
+  optionsOf('request').flatMap(({ name, route, value }) => {
+    const check = CHECKS.get(name);
+    const reader = { what: `option "${name}"`, isRoute: route === true, byDefault: value };
+    return check === undefined ? [] : [[name, { check, ...reader }]];
+  }),
 );
 /** The maximum size of the options' JSON at brokers. */
 const MAX_OPTIONS_BYTES = 65536;
@@ -98,8 +105,8 @@ class OptionsReader {
   read(opts) {
     if (opts === undefined || opts === null) return this.#defaults;
     if (opts instanceof ReadOptions) return opts;
-    const { given, route } = this.#check(/** @type {Record<string, unknown>} */ (object(opts, 'opts')));
-    const { timeout, deadline, headers, retry, failFast } = given;
+    const given = this.#check(/** @type {Record<string, unknown>} */ (object(opts, 'opts')));
+    const { timeout, deadline, headers, route, retry, failFast } = given;
     const how = retry + (failFast ? FAIL_FAST : 0);
     if (this.#protocol !== 'omdp') {
       this.#checkSendable(how, route, headers);
@@ -123,35 +130,34 @@ class OptionsReader {
 
   /** @param {Record<string, unknown>} opts those that are null count as missing */
   #check(opts) {
-    /** @type {{ timeout: number, signal?: AbortSignal, deadline?: number, headers?: Record<string, unknown>, retry: number, failFast: boolean, transfer: boolean }} */
+    /** @type {{ timeout: number, signal?: AbortSignal, deadline?: number, headers?: Record<string, unknown>, route?: Record<string, unknown>, retry: number, failFast: boolean, transfer: boolean }} */
     const given = {
       timeout: this.#defaults.timeout,
       signal: undefined,
       deadline: undefined,
       headers: undefined,
+      route: undefined,
       retry: 0,
       failFast: false,
       transfer: false,
     };
-    /** @type {Record<string, unknown> | undefined} */
-    let route;
     for (const key of Object.keys(opts)) {
-      const check = CHECKS.get(key);
-      if (check === undefined) throw unknownOption(key, CHECKS);
+      const reader = READERS.get(key);
+      if (reader === undefined) throw unknownOption(key, CHECKS);
       const value = opts[key];
       // In 0.0.92, too, a timeout of 0 is the default.
       if (value === undefined || value === null || (value === 0 && key === 'timeout')) continue;
-      const checked = check(value, `option "${key}"`);
-      if (ROUTE.has(key)) {
-        if (checked !== ROUTE.get(key)) route = { ...route, [key]: checked };
+      const checked = reader.check(value, reader.what);
+      if (reader.isRoute) {
+        if (checked !== reader.byDefault) given.route = { ...given.route, [key]: checked };
       } else if (key === 'retry' && typeof checked === 'object') {
         // A policy, which the native side reads from the JSON.
-        route = { ...route, retry: checked };
+        given.route = { ...given.route, retry: checked };
       } else {
         /** @type {any} */ (given)[key] = checked;
       }
     }
-    return { given, route };
+    return given;
   }
 
   /**

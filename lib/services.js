@@ -65,7 +65,8 @@ function checkEntry(entry, what) {
   if (typeof entry === 'function') return { handler: entry, concurrency: -1 };
   if (!isObject(entry)) throw wrongType(entry, what, 'a function, or an object with a handler');
   const checked = members(entry, what, CHECKS, defaultsOf('service'));
-  if (checked.handler === undefined) throw wrongType(undefined, `${what}.handler`, 'a function');
+  if (checked.handler === undefined)
+    throw wrongType(/** @type {any} */ (entry).handler, `${what}.handler`, 'a function');
   return checked;
 }
 

@@ -69,7 +69,7 @@ class Source {
     this.#transfers = true;
   }
 
-  /** Grants credit for further parts. @param {number} bytes */
+  /** Adds credit for further parts. @param {number} bytes */
   addCredit(bytes) {
     this.#credit += bytes;
     if (!this.#pulling && !this.#over) void this.#scope.runInAsyncScope(this.#pull, this);

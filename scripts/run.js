@@ -28,6 +28,15 @@ function run(program, args, { progress = false, ...options } = {}) {
   return `${result.stdout ?? ''}`;
 }
 
+const WINDOWS = process.platform === 'win32';
+
+/** The signals that end this process, and their numbers. @type {[NodeJS.Signals, number][]} */
+const SIGNALS = [
+  ['SIGHUP', 1],
+  ['SIGINT', 2],
+  ['SIGTERM', 15],
+];
+
 /** The programs that `runBeside` has started and that have not ended. @type {Set<import('node:child_process').ChildProcess>} */
 const running = new Set();
 
@@ -35,15 +44,21 @@ const running = new Set();
  * Like `run`, but this process goes on meanwhile. A failure of one such program ends the others as well.
  * @param {string} program
  * @param {string[]} args
- * @param {{ background?: boolean, shown?: boolean }} [options] background: the program only gets processor time that no
- * other needs; shown: its standard error is shown immediately
+ * @param {{ background?: boolean, shown?: boolean }} [options] background: other programs come first where they want the
+ * processor; shown: its standard error is shown immediately
  * @returns {Promise<string>}
  */
 function runBeside(program, args, { background = false, shown = false } = {}) {
   return new Promise((resolve) => {
-    const child = spawn(program, args, { cwd: root, stdio: ['ignore', 'pipe', shown ? 'inherit' : 'pipe'] });
+    watchSignals();
+    const child = spawn(program, args, {
+      cwd: root,
+      stdio: ['ignore', 'pipe', shown ? 'inherit' : 'pipe'],
+      // A group of its own, so that it can be ended with all that it has started.
+      detached: !WINDOWS,
+    });
     running.add(child);
-    if (background && child.pid !== undefined) os.setPriority(child.pid, os.constants.priority.PRIORITY_LOW);
+    if (background) setLowPriority(child);
     /** @type {string[]} */
     const stdout = [];
     /** @type {string[]} */
@@ -82,8 +97,34 @@ function exitFailed(program, args, { status, signal, output }) {
 
 /** @param {number} code @returns {never} */
 function exit(code) {
-  for (const child of running) child.kill();
+  for (const child of running) end(child);
   process.exit(code);
+}
+
+let isWatching = false;
+function watchSignals() {
+  if (isWatching) return;
+  isWatching = true;
+  for (const [signal, number] of SIGNALS) process.on(signal, () => exit(128 + number));
+}
+
+/** Ends a program and what it has started. @param {import('node:child_process').ChildProcess} child */
+function end({ pid }) {
+  if (pid === undefined) return;
+  if (WINDOWS) spawnSync('taskkill', ['/T', '/F', '/PID', `${pid}`]);
+  else ignoringErrors(() => process.kill(-pid));
+}
+
+/** @param {import('node:child_process').ChildProcess} child */
+function setLowPriority({ pid }) {
+  if (pid !== undefined) ignoringErrors(() => os.setPriority(pid, os.constants.priority.PRIORITY_LOW));
+}
+
+/** For programs that may have ended already. @param {() => void} work */
+function ignoringErrors(work) {
+  try {
+    work();
+  } catch {}
 }
 
 /** @param {string} program @param {NodeJS.ErrnoException} error */

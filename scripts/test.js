@@ -3,8 +3,7 @@
 // lines of test runners, and the whole output of a failing step; stops at the first failure. On a terminal it
 // also shows the running steps, and the progress of Node's test runner.
 //
-// The steps of cargo run while the JavaScript tests run, which mostly wait: they only get the processor time that those
-// leave, so the tests that measure are not disturbed.
+// The steps of cargo run while the JavaScript tests run, which mostly wait and come first where both want the processor.
 //
 // All cargo steps use the target and the profile of the napi CLI's build, so they share one libzmq. The
 // JavaScript tests use that binary, in which libzmq and all other dependencies are optimised: a release build
@@ -12,7 +11,7 @@
 const fs = require('node:fs');
 const path = require('node:path');
 const { ensure, requireBuildTools } = require('./ensure.js');
-const { runAlone, runTogether } = require('./js-tests.js');
+const { runJsTests } = require('./js-tests.js');
 const { root } = require('./platforms.js');
 const { run, runBeside, tool, seconds } = require('./run.js');
 
@@ -74,18 +73,13 @@ async function rust() {
   await step('cargo test: zmq-sys', () => test(['-p', 'zmq-sys']));
 }
 
-async function javascript() {
-  const node = process.execPath;
-  await step('node --test: what measures', async () => (await runAlone(node)).join('\n'));
-  await step('node --test: all others', async () => (await runTogether(node)).join('\n'));
-}
-
 async function main() {
   const start = performance.now();
   requireBuildTools(['cargo-clippy', 'rustfmt']);
   ensure();
   await formats();
-  await Promise.all([rust(), javascript()]);
+  const javascript = step('node --test', async () => (await runJsTests(process.execPath)).join('\n'));
+  await Promise.all([rust(), javascript]);
   console.log(`all passed in ${seconds(start)}`);
 }
 

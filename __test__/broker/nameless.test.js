@@ -44,8 +44,14 @@ for (const transport of ['tcp', 'ipc']) {
     const others = [1, 2, 3].map((n) => connect(t, peers.endpoint, `other${n}`));
     // The broker has answered the hello.
     await until(() => others.every(({ bytes }) => bytes.length > 64 + 2 + READY.length));
-    // Small ones are dropped, and end no connection: the reasons below are those of the large ones.
-    for (const { socket } of others) socket.write(Buffer.concat([frame(1, 'C'), frame(0, '4')]));
+    // Small ones are dropped, and end no connection.
+    const small = Buffer.concat([frame(1, 'C'), frame(0, '4')]);
+    await Promise.all(others.map(({ socket }) => new Promise((sent) => socket.write(small, sent))));
+    for (let n = 0; n < 10; n += 1) await client.call(SERVICE, n);
+    assert.deepEqual(
+      others.map(({ isClosed }) => isClosed),
+      [false, false, false],
+    );
     const part = Buffer.concat([frame(1, 'C'), head(0, 8 * MIB), Buffer.alloc(MIB)]);
     for (const { socket } of [holder, ...others]) socket.write(part);
     await until(() => others.every(({ isClosed }) => isClosed));

@@ -14,11 +14,12 @@ const { rawRouter } = require('../support/raw');
 /** Waits until a number does not grow any more: the buffers of the two kernels are full. */
 async function standstill(number) {
   let last;
+  let looks = 0;
   await until(async () => {
-    const stood = last === number();
+    looks = last === number() ? looks + 1 : 0;
     last = number();
     await new Promise((resolve) => setTimeout(resolve, 100));
-    return stood;
+    return looks === 4;
   });
 }
 

@@ -1,6 +1,7 @@
 'use strict';
 // The command `zmq-omdp`, in a process of its own, or together with others.
 const { fork, spawn } = require('node:child_process');
+const { once } = require('node:events');
 const path = require('node:path');
 const { createInterface } = require('node:readline');
 
@@ -33,30 +34,46 @@ function cli(t, args, { env = {}, input } = {}) {
   return { child, ended, logged };
 }
 
+/** The process that runs commands, until one of them ends it. */
 let host;
 let last = Promise.resolve();
-/** Ends the wait for the host. */
-let told;
 
 function startHost() {
   host = fork(path.join(__dirname, 'cli-host.js'));
-  host.unref();
-  host.on('message', (end) => told.resolve(end));
-  host.on('exit', (code, signal) => told?.reject(new Error(`the host of commands ended: ${signal ?? code}`)));
+  host.on('exit', () => {
+    host = undefined;
+  });
+}
+
+/** Keeps this process alive while a command runs, and only then. */
+function setWaiting(waits) {
+  const verb = waits ? 'ref' : 'unref';
+  host?.[verb]();
+  host?.channel?.[verb]();
+}
+
+async function runInHost(args, env) {
+  if (host === undefined) startHost();
+  setWaiting(true);
+  try {
+    const ended = new AbortController();
+    host.send({ args, env });
+    return await Promise.race([
+      once(host, 'message', ended).then(([end]) => end),
+      once(host, 'exit', ended).then(([code, signal]) => {
+        throw new Error(`the command ended its host: ${signal ?? code}`);
+      }),
+    ]).finally(() => ended.abort());
+  } finally {
+    setWaiting(false);
+  }
 }
 
 /** The end of a command that ends by itself and reads no input: `{ code, out, lines }`. */
 function cliEnd(args, env = {}) {
-  if (host === undefined) startHost();
-  last = last.then(() => {
-    host.channel.ref();
-    const end = new Promise((resolve, reject) => {
-      told = { resolve, reject };
-    });
-    host.send({ args, env });
-    return end.finally(() => host.channel?.unref());
-  });
-  return last;
+  const end = last.then(() => runInHost(args, env));
+  last = end.catch(() => {});
+  return end;
 }
 
 module.exports = { cli, cliEnd };

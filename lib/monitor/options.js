@@ -1,7 +1,7 @@
 'use strict';
 // The options of a monitor.
 
-const { options } = require('../checks');
+const { defined, options } = require('../checks');
 const { given } = require('../describe');
 const { checksOf, defaultsOf } = require('../options');
 
@@ -32,7 +32,7 @@ const CHECKS = checksOf('monitor', { token, client });
 
 /** @param {unknown} value @returns {Options} */
 function checkOptions(value) {
-  return options(value, 'options', CHECKS, defaultsOf('monitor'));
+  return options(defined(value), 'options', CHECKS, defaultsOf('monitor'));
 }
 
 exports.checkOptions = checkOptions;
