@@ -18,8 +18,11 @@ pub(super) struct Lookahead {
     starved: usize,
 }
 
-/// The interval over which the rate is measured.
+/// The interval over which the rate is measured, unless clients take longer to answer.
 const INTERVAL: Duration = Duration::from_millis(50);
+
+/// The longest time of an answer for which requests are asked for ahead.
+const LONGEST: Duration = Duration::from_millis(500);
 
 impl Lookahead {
     /// Counts a request that was given to a worker.
@@ -56,10 +59,16 @@ impl Lookahead {
         (depth > 0 && asked_for * 4 <= depth * 3).then_some(depth)
     }
 
+    /// In a slow service, few requests begin while a distant client answers.
+    fn interval(&self) -> Duration {
+        self.trip.clamp(INTERVAL, LONGEST)
+    }
+
     fn begin_interval(&mut self, now: Time) {
         let passed = now.since(self.since);
-        if passed >= INTERVAL {
-            let lately = passed < 2 * INTERVAL;
+        let interval = self.interval();
+        if passed >= interval {
+            let lately = passed < 2 * interval;
             self.before = if lately { self.count } else { 0 };
             self.starved = if lately { self.starved / 2 } else { 0 };
             self.count = 0;
@@ -68,15 +77,17 @@ impl Lookahead {
     }
 
     /// How many requests are given out before clients can answer, with a margin. Zero for a slow
-    /// service.
+    /// service whose clients answer soon.
     fn rate(&mut self, now: Time) -> usize {
         self.begin_interval(now);
         let lately = self.count.max(self.before);
-        if lately <= 2 {
+        let interval = self.interval();
+        if lately <= 2 && interval == INTERVAL {
             return self.starved;
         }
-        let span = (2 * self.trip).clamp(3 * INTERVAL / 4, 5 * INTERVAL);
-        self.starved + lately * span.as_micros() as usize / INTERVAL.as_micros() as usize
+        let most = (2 * interval).max(5 * INTERVAL);
+        let span = (2 * self.trip).clamp(3 * INTERVAL / 4, most);
+        self.starved + lately * span.as_micros() as usize / interval.as_micros() as usize
     }
 }
 

@@ -16,6 +16,9 @@
 //! |            |                                              | after [`PARK`]: set aside until the answer |
 //! | Released   | may be given to a worker                     | as Open                                   |
 //!
+//! A request that may start waits nevertheless, and is set aside as well, while an earlier one of its client is: a client
+//! whose answers take longer than [`PARK`] has its requests in order, too.
+//!
 //! [`super::lookahead`] decides which requests are asked for; requests whose turn is that near are not parked at all.
 //! A client that does not answer delays the others once; its other parked requests are set aside when their turn
 //! comes. Requests of clients that do not support parking are never parked, and neither are those that find a worker
@@ -95,15 +98,12 @@ impl Parking {
         let Some(request) = cx.requests.get_mut(key) else {
             return;
         };
-        // After an attempt at a lost worker, a waiting request is not known to be unstarted.
-        let started = request.retried > 0 || request.uncertain;
+        let may_be_parked = request.may_be_parked();
         let State::Queued(queued) = &mut request.state else {
             return;
         };
         let client = cx.clients.get(request.client);
-        // A parked request waits, also if it has run before.
-        let is_open = queued.park() == ParkState::Open;
-        if started && is_open || !client.is_some_and(|client| client.parks()) {
+        if !may_be_parked || !client.is_some_and(|client| client.parks()) {
             return;
         }
         queued.since = cx.now;

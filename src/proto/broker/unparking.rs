@@ -5,6 +5,7 @@ use super::context::Context;
 use super::keys::{ClientKey, RequestKey, ServiceKey};
 use super::parking::{Parking, RidsByClient};
 use super::requests::{ParkState, State};
+use crate::proto::Time;
 use crate::wire::Frame;
 use crate::wire::omdp::{ToClient, rids, rids_to_frames};
 
@@ -35,21 +36,18 @@ impl Parking {
         let Some(entry) = cx.services.find_mut(service) else {
             return false;
         };
+        let mut moved = entry.queue.has_aside() && hold_back(cx, service, room);
+        let entry = cx.services.get_mut(service);
         let Some(depth) = entry.ask_depth(cx.now) else {
-            return false;
+            return moved;
         };
         let mut told = RidsByClient::new();
-        let mut moved = false;
         let firsts = entry.firsts_to_ask(&cx.requests, &cx.workers);
         let depth = depth.min(OF_LANE.max(depth / firsts.len().max(1)));
         for first in firsts {
             moved |= self.ask_for(cx, service, first, (depth, room), &mut told);
         }
-        for (client, rids) in told {
-            rids_to_frames(rids.iter().map(|rid| &**rid), |rids| {
-                cx.send_client(client, ToClient::Unpark { rids });
-            });
-        }
+        tell(cx, told, |rids| ToClient::Unpark { rids });
         moved
     }
 
@@ -102,6 +100,7 @@ impl Parking {
             client.did_not_release = false;
         }
         let mut released = Released::default();
+        let mut last_asked = Time::ZERO;
         for rid in rids(frame) {
             let Some(key) = cx.clients.request(client, rid, &cx.requests) else {
                 continue;
@@ -118,8 +117,10 @@ impl Parking {
                 }
                 _ => continue,
             };
+            last_asked = last_asked.max(asked);
             let entry = cx.services.get_mut(service);
             entry.lookahead.answered(cx.now.since(asked));
+            entry.queue.is_answered(key, &cx.requests);
             let park = ParkState::Released;
             entry.queue.set_park(key, park, cx.now, &mut cx.requests);
             self.watch(cx, key);
@@ -127,6 +128,44 @@ impl Parking {
                 released.services.push(service);
             }
         }
+        // It answers in the order in which it is asked, unless it means another one.
+        for &service in &released.services {
+            let queue = &mut cx.services.get_mut(service).queue;
+            queue.pass_over(client, last_asked, &cx.requests);
+        }
         released
+    }
+}
+
+/// Sets requests aside that could start, but would overtake earlier ones of their clients, which are to be released
+/// first: a client whose answers take long has its requests in order, too. Returns whether there were any.
+#[cold]
+fn hold_back<F: Frame>(cx: &mut Context<F>, service: ServiceKey, room: &mut usize) -> bool {
+    let mut told = RidsByClient::new();
+    while *room > 0
+        && let entry = cx.services.get_mut(service)
+        && !entry.ready.is_empty()
+        && let Some(first) = entry.first_with_worker(&cx.requests, &cx.workers)
+        && let may_start = cx.requests.park(first).is_some_and(ParkState::may_start)
+        && may_start
+        && entry.queue.would_overtake(first, &cx.requests)
+        && let Some(request) = cx.requests.get(first)
+    {
+        let rids = told.entry(request.client).or_default();
+        rids.push(request.rid.clone());
+        entry.queue.set_aside(first, cx.now, &mut cx.requests);
+        *room -= 1;
+    }
+    let moved = !told.is_empty();
+    tell(cx, told.clone(), |rids| ToClient::Parked { rids });
+    tell(cx, told, |rids| ToClient::Unpark { rids });
+    moved
+}
+
+fn tell<F: Frame>(cx: &mut Context<F>, told: RidsByClient<F>, message: fn(F) -> ToClient<F>) {
+    for (client, rids) in told {
+        rids_to_frames(rids.iter().map(|rid| &**rid), |rids| {
+            cx.send_client(client, message(rids));
+        });
     }
 }

@@ -23,6 +23,35 @@ fn requests_are_parked_and_let_go_in_their_order() {
     assert_eq!(net.started(w), order);
 }
 
+/// A client whose answers take longer than requests are waited for: they are set aside meanwhile.
+#[test]
+fn the_requests_of_a_distant_client_start_in_their_order_and_without_delay() {
+    for (way, work) in [(20, 1), (30, 10), (60, 1), (100, 100), (200, 60)] {
+        let mut net = Net::new();
+        net.set_latency(way * 1000, way * 1000);
+        let b = net.broker();
+        let w = net.worker_with(b, "echo", |config| config.prefetch = 0);
+        net.serve(w, move |body| Job::echo(body).every(ms(work)));
+        let [c, other] = [(); 2].map(|()| net.client(b));
+        net.run(secs(2));
+        let mut requests = net.requests(c, 0..60);
+        net.requests(other, 1000..1010);
+        for n in 60..80 {
+            net.run(ms(70));
+            requests.push(net.request(c, "echo", &n.to_string()));
+        }
+        // The worker, too, is distant.
+        let all = 90 * (2 * way + work);
+        net.run(ms(all * 3 / 2));
+        let started = net.started(w).into_iter().filter(|n| n.len() < 4);
+        let order: Vec<String> = (0..80).map(|n: u32| n.to_string()).collect();
+        assert_eq!(started.collect::<Vec<_>>(), order, "{way} ms, {work} ms");
+        net.run(secs(5));
+        assert_eq!(net.started(w).len(), 90);
+        assert!(requests.into_iter().all(|r| net.end(c, r).is_some()));
+    }
+}
+
 #[test]
 fn a_client_that_lets_nothing_go_keeps_nobody_waiting_for_long() {
     let mut net = Net::new();

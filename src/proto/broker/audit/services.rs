@@ -3,7 +3,7 @@
 use super::Audit;
 use crate::proto::broker::keys::{ServiceKey, WorkerKey};
 use crate::proto::broker::ready::Line;
-use crate::proto::broker::requests::ParkState;
+use crate::proto::broker::requests::{ParkState, State};
 use crate::proto::broker::services::has_room;
 use crate::proto::broker::tasks::Task;
 use crate::wire::Frame;
@@ -82,6 +82,13 @@ impl<F: Frame> Audit<'_, F> {
                 None => panic!("what is in a queue is queued"),
             }
         }
+        for (client, token) in service.queue.aside() {
+            let request = self.cx.requests.by_token(token);
+            let request = request.and_then(|key| self.cx.requests.get(key));
+            let request = request.expect("what is set aside is there");
+            assert!(matches!(&request.state, State::SetAside(aside) if !aside.is_kept_back));
+            assert_eq!((request.service, request.client), (key, client));
+        }
         assert_eq!(service.queue.parked(), parked);
         assert_eq!(service.queue.asked_for(), asked_for);
         queued
@@ -92,8 +99,7 @@ impl<F: Frame> Audit<'_, F> {
     fn has_open_front(&self, key: ServiceKey, is_left: bool) -> bool {
         let service = self.cx.services.get(key);
         let mut is_open = service.queue.first_plain().is_some_and(|first| {
-            let park = self.cx.requests.park(first);
-            park.is_some_and(ParkState::may_start) && !self.cx.is_of_leaving(first)
+            service.queue.may_start(first, &self.cx.requests) && !self.cx.is_of_leaving(first)
         });
         // The first request of a lane is open or asked for, so that those behind it wait no longer than its client
         // may take.

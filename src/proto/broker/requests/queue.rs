@@ -7,9 +7,13 @@ use super::routing::{Lane, PLAIN};
 use super::state::{Assigned, ParkState, SetAside, State};
 use super::{NONE, Requests, Waiting};
 use crate::proto::Time;
-use crate::proto::broker::keys::{RequestKey, WorkerKey};
+use crate::proto::broker::keys::{ClientKey, RequestKey, WorkerKey};
 pub use links::Cursors;
+use std::collections::BTreeSet;
 use std::ops::Bound;
+
+/// Requests that were set aside and are looked at after an answer of their client.
+const LOOKED_AT: usize = 64;
 
 /// The queue of one service, linked through its requests, so that a request that ends leaves the middle at no cost.
 /// It also counts the requests beside it: those that wait without being in a lane.
@@ -23,6 +27,9 @@ pub struct Queue {
     waiting: Waiting,
     /// Number of requests beside the queue: set aside, searching, addressed, gathering or reclaimed.
     beside: usize,
+    /// Those of them that their clients have not released, which later ones of the same client do not overtake: the
+    /// client and the token.
+    aside: BTreeSet<(ClientKey, u64)>,
     /// Number of parked requests in the queue.
     parked: usize,
     /// Number of requests in the queue whose clients were asked for them, whether they have answered or not.
@@ -106,6 +113,16 @@ impl Queue {
         self.beside
     }
 
+    /// Whether requests wait beside the queue until their clients answer.
+    pub fn has_aside(&self) -> bool {
+        !self.aside.is_empty()
+    }
+
+    #[cfg(any(test, feature = "fuzz"))]
+    pub fn aside(&self) -> impl Iterator<Item = (ClientKey, u64)> {
+        self.aside.iter().copied()
+    }
+
     pub fn parked(&self) -> usize {
         self.parked
     }
@@ -147,6 +164,51 @@ impl Queue {
         })
     }
 
+    /// Whether a request in this queue may be given to a worker.
+    pub fn may_start<F>(&self, key: RequestKey, requests: &Requests<F>) -> bool {
+        requests.park(key).is_some_and(ParkState::may_start)
+            && (self.aside.is_empty() || !self.would_overtake(key, requests))
+    }
+
+    /// Whether earlier requests of the same client are set aside until the client answers. One that may have run before
+    /// overtakes them, since it cannot be parked.
+    #[cold]
+    pub fn would_overtake<F>(&self, key: RequestKey, requests: &Requests<F>) -> bool {
+        let Some(request) = requests.get(key).filter(|request| request.may_be_parked()) else {
+            return false;
+        };
+        // Tokens grow with the time of arrival.
+        let earlier = (request.client, 0)..(request.client, requests.token(key));
+        self.aside.range(earlier).next().is_some()
+    }
+
+    /// Notes that its client has released a request that was set aside.
+    pub fn is_answered<F>(&mut self, key: RequestKey, requests: &Requests<F>) {
+        if let Some(request) = requests.get(key)
+            && !self.aside.is_empty()
+        {
+            self.aside.remove(&(request.client, requests.token(key)));
+        }
+    }
+
+    /// Lets later requests of a client overtake those that it has not released though it was asked for them by then.
+    pub fn pass_over<F>(&mut self, client: ClientKey, asked: Time, requests: &Requests<F>) {
+        let of_client = self.aside.range((client, 0)..=(client, u64::MAX));
+        let mut passed = Vec::new();
+        for &(_, token) in of_client.take(LOOKED_AT) {
+            let key = requests.by_token(token);
+            if let Some(State::SetAside(aside)) =
+                key.and_then(|key| Some(&requests.get(key)?.state))
+                && aside.asked <= asked
+            {
+                passed.push((client, token));
+            }
+        }
+        for entry in passed {
+            self.aside.remove(&entry);
+        }
+    }
+
     /// Moves a request from this queue to a worker.
     pub fn assign<F>(
         &mut self,
@@ -166,6 +228,8 @@ impl Queue {
             asked,
             is_kept_back: false,
         });
+        let client = requests.slab[key.0 as usize].client;
+        self.aside.insert((client, requests.token(key)));
         self.enter_beside(key, requests);
     }
 
@@ -200,6 +264,9 @@ impl Queue {
             | State::Reclaimed(_) => {
                 let bytes = request.bytes;
                 self.beside -= 1;
+                if !self.aside.is_empty() {
+                    self.aside.remove(&(request.client, requests.token(key)));
+                }
                 if request.counts_beside() {
                     self.waiting.remove(bytes);
                     requests.waiting.remove(bytes);

@@ -1,6 +1,6 @@
 //! A request that has not ended.
 
-use super::{Assigned, DataStream, Deadline, Gathering, Lane, Part, Routing, State};
+use super::{Assigned, DataStream, Deadline, Gathering, Lane, ParkState, Part, Routing, State};
 use crate::proto::Time;
 use crate::proto::broker::keys::{ClientKey, ServiceKey, WorkerKey};
 use crate::proto::code::Code;
@@ -83,6 +83,15 @@ impl<F> Request<F> {
     pub(in crate::proto::broker) fn has_never_started(&self) -> bool {
         let waits = matches!(self.state, State::Queued(_) | State::SetAside(_));
         waits && self.retried == 0 && !self.uncertain && !self.is_copy()
+    }
+
+    /// Whether it may be parked while it waits. After an attempt at a lost worker a request is not known to be unstarted;
+    /// but one that is parked already waits, also if it has run before.
+    pub(in crate::proto::broker) fn may_be_parked(&self) -> bool {
+        let has_started = self.retried > 0 || self.uncertain;
+        let is_open =
+            matches!(&self.state, State::Queued(queued) if queued.park() == ParkState::Open);
+        !(has_started && is_open)
     }
 
     pub(in crate::proto::broker) fn worker(&self) -> Option<WorkerKey> {

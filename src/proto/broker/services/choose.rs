@@ -6,7 +6,7 @@ use crate::proto::broker::keys::{RequestKey, ServiceKey, WorkerKey};
 use crate::proto::broker::ready::ReadyList;
 #[cfg(any(test, feature = "fuzz"))]
 use crate::proto::broker::requests::Lane;
-use crate::proto::broker::requests::{Lanes, ParkState, Requests, Who};
+use crate::proto::broker::requests::{Lanes, Requests, Who};
 use crate::proto::broker::workers::Workers;
 
 impl Services {
@@ -24,7 +24,7 @@ impl Services {
             return self.pair_specially(now, key, requests, workers);
         }
         let first = service.queue.first_plain()?;
-        if !requests.park(first).is_some_and(ParkState::may_start) {
+        if !service.queue.may_start(first, requests) {
             return None;
         }
         let worker = service.ready.pop()?;
@@ -47,8 +47,8 @@ impl Services {
             return None;
         }
         let front = service.first_with_worker(requests, workers)?;
-        if !requests.park(front).is_some_and(ParkState::may_start) {
-            // The client of this request is being asked for it. Later requests wait, as they would in a single queue.
+        if !service.queue.may_start(front, requests) {
+            // The client of this request is being asked for it, or for an earlier one. Later requests wait, as they would in a single queue.
             return None;
         }
         let worker = match requests.who(front) {
@@ -90,7 +90,7 @@ impl Services {
 
 impl Service {
     /// The first request of those that are the first of their lanes and have a worker with room.
-    fn first_with_worker<F>(
+    pub(in crate::proto::broker) fn first_with_worker<F>(
         &mut self,
         requests: &Requests<F>,
         workers: &Workers,
