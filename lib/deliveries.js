@@ -31,11 +31,7 @@ const { bodyValue } = require('./values');
 const { cancel, cancelled, credit, failure, finishAtExit, setDeadline } = internals;
 
 /** The kinds of records from the native side. */
-const REQUEST = Kind.Request;
-const CANCELLED = Kind.Cancelled;
-const CREDIT = Kind.Credit;
-const CHUNK = Kind.Chunk;
-const CHUNK_END = Kind.ChunkEnd;
+const { Request: REQUEST, Cancelled: CANCELLED, Credit: CREDIT, Chunk: CHUNK, ChunkEnd: CHUNK_END } = Kind;
 
 const OP_PARTIAL = WorkerOp.Partial;
 const OP_FINAL = WorkerOp.Final;

@@ -102,11 +102,7 @@ class ReplyFlow extends LazyWritable {
     this[release]();
   }
 
-  /**
-   * @param {{ chunk: Body }[]} chunks
-   * @param {(error?: Error | null) => void} done
-   * @override
-   */
+  /** @param {{ chunk: Body }[]} chunks @param {(error?: Error | null) => void} done @override */
   _writev(chunks, done) {
     this.#waiting = { bodies: chunks.map(({ chunk }) => chunk), at: 0, done };
     this[release]();

@@ -341,10 +341,7 @@ class Reply extends ReplyFlow {
     else if (this.destroyed && this.#handlers === 0) this.#sendFinal();
   }
 
-  /**
-   * @param {(error?: Error | null) => void} done
-   * @override
-   */
+  /** @param {(error?: Error | null) => void} done @override */
   _final(done) {
     if (this.#lastError !== undefined) {
       this.#sendError(this.#lastError);
@@ -355,11 +352,7 @@ class Reply extends ReplyFlow {
     done();
   }
 
-  /**
-   * @param {Error | null} error
-   * @param {(error?: Error | null) => void} done
-   * @override
-   */
+  /** @param {Error | null} error @param {(error?: Error | null) => void} done @override */
   _destroy(error, done) {
     if (this.#cancelled !== undefined && !this.#sent) {
       // The reply is not wanted. Its place becomes free when its handler has ended.

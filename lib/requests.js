@@ -21,30 +21,14 @@ const { bodyValue } = require('./values');
 /** @import { Body } from './values' */
 
 /** The kinds of records from the native side. Those from FINAL on end a request, and are also its outcome. */
-const PARTIAL = Kind.Partial;
-const FINAL = Kind.Final;
-const ERROR = Kind.Error;
-const FAILED = Kind.Failed;
+const { Partial: PARTIAL, Final: FINAL, Error: ERROR, Failed: FAILED } = Kind;
 /** The kinds of records about a request's stream and place; their numbers are above the others. */
-const CREDIT = Kind.Credit;
-const PLACE = Kind.Place;
-const ATTEMPT = Kind.Attempt;
+const { Credit: CREDIT, Place: PLACE, Attempt: ATTEMPT } = Kind;
 
 /** One number has the timeout of a request and, multiplied by this factor, its treatment. */
 const TERMS = 2 ** TermsShift.Retry;
-/**
- * One number has the length of its options and, multiplied by this factor, the time left until its
- * deadline.
- */
+/** One number has the length of its options and, multiplied by this factor, the time left until its deadline. */
 const LEFT = 2 ** LeftShift.Options;
-
-const OP_REQUEST = ClientOp.Request;
-const OP_CANCEL = ClientOp.Cancel;
-const OP_HEARTBEAT = ClientOp.Heartbeat;
-const OP_CREDIT = ClientOp.Credit;
-const OP_STREAM = ClientOp.Stream;
-const OP_CHUNK = ClientOp.Chunk;
-const OP_CHUNK_END = ClientOp.ChunkEnd;
 
 /**
  * The role of a client: its requests, and the records about them. All ways by which a request ends are here, because
@@ -129,8 +113,8 @@ class Requests {
     } else if (deadline === 0) {
       process.nextTick(() => request.end(FAILED, 'C_TIMEOUT'));
     } else {
+      const op = source === undefined ? ClientOp.Request : ClientOp.Stream;
       const terms = options.timeout + options.how * TERMS;
-      const op = source === undefined ? OP_REQUEST : OP_STREAM;
       const left = deadline === undefined ? 0 : (deadline + 1) * LEFT;
       this.#context.outbox.putRequest(op, request.id, service, body, options.json, terms, left);
       this.#outstanding.add(request);
@@ -150,10 +134,10 @@ class Requests {
       part: (body, bytes) => {
         if (!this.#outstanding.has(id)) return;
         if (request.trace !== undefined) request.trace.size += sizeOf(body);
-        this.#context.outbox.putUrgent(OP_CHUNK, id, body, bytes);
+        this.#context.outbox.putUrgent(ClientOp.Chunk, id, body, bytes);
       },
       end: () => {
-        if (this.#outstanding.has(id)) this.#context.outbox.put(OP_CHUNK_END, id, '');
+        if (this.#outstanding.has(id)) this.#context.outbox.put(ClientOp.ChunkEnd, id, '');
       },
       fail: (error) => this.#cancel(request, 'C_ABORTED', error),
     });
@@ -162,55 +146,41 @@ class Requests {
   /** @param {number} id a request's, or -1 for the client itself */
   heartbeat(id) {
     if (!this.#accepting) return;
-    if (id === -1 || this.#outstanding.has(id)) this.#context.outbox.putUrgent(OP_HEARTBEAT, id, '');
+    if (id === -1 || this.#outstanding.has(id)) this.#context.outbox.putUrgent(ClientOp.Heartbeat, id, '');
   }
 
-  /**
-   * Counts bytes of the reply that were read.
-   * @param {Request} request
-   * @param {number} cost
-   */
+  /** Counts bytes of the reply that were read. @param {Request} request @param {number} cost */
   read(request, cost) {
     request.read += cost;
     if (request.read >= CREDIT_STEP) this.giveCredit(request);
   }
 
-  /**
-   * Gives the worker credit for the bytes that were read.
-   * @param {Request} request
-   */
+  /** Gives the worker credit for the bytes that were read. @param {Request} request */
   giveCredit(request) {
     const { id, read } = request;
     request.read = 0;
-    if (this.#outstanding.has(id)) this.#context.outbox.putNumber(OP_CREDIT, id, read);
+    if (this.#outstanding.has(id)) this.#context.outbox.putNumber(ClientOp.Credit, id, read);
   }
 
-  /**
-   * Ends a request whose stream was destroyed.
-   * @param {Request} request
-   */
+  /** Ends a request whose stream was destroyed. @param {Request} request */
   abort(request) {
     this.#cancel(request, 'C_ABORTED');
   }
 
   /**
-   * Ends a request that may still be running. Its callbacks run later, because the caller of abort() does not
-   * expect them during the call.
+   * Ends a request that may still be running. Its callbacks run later, not during a call of abort().
    * @param {Request} request
    * @param {string} code
    * @param {unknown} [cause]
    */
   #cancel(request, code, cause) {
     if (!this.#outstanding.delete(request)) return;
-    this.#context.outbox.put(OP_CANCEL, request.id, '');
+    this.#context.outbox.put(ClientOp.Cancel, request.id, '');
     this.#context.refresh();
     process.nextTick(() => request.end(FAILED, code, cause));
   }
 
-  /**
-   * Accepts no more requests, and calls `done` when the outstanding ones have ended.
-   * @param {() => void} done
-   */
+  /** Accepts no more requests; calls `done` when the outstanding ones have ended. @param {() => void} done */
   drain(done) {
     this.#accepting = false;
     this.#outstanding.whenEmpty(done);
@@ -266,10 +236,7 @@ class Requests {
     };
   }
 
-  /**
-   * Only outstanding requests keep the process alive; a client serves nothing.
-   * @param {State} state
-   */
+  /** Only outstanding requests keep the process alive; a client serves nothing. @param {State} state */
   keepsAlive(state) {
     return state !== 'started' || this.#outstanding.size > 0;
   }
@@ -324,12 +291,9 @@ class Requests {
    * @param {unknown} [cause]
    */
   #badReply(request, kind, code, cause) {
-    if (kind === PARTIAL) {
-      this.#cancel(request, code, cause);
-    } else {
-      this.#outstanding.delete(request);
-      request.end(FAILED, code, cause);
-    }
+    if (kind === PARTIAL) return this.#cancel(request, code, cause);
+    this.#outstanding.delete(request);
+    request.end(FAILED, code, cause);
   }
 }
 
