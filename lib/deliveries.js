@@ -7,12 +7,12 @@ const { DataStreams } = require('./data-streams');
 const { DeliveryOptions } = require('./delivery-options');
 const { DeliveryTraces } = require('./delivery-traces');
 const { Durations } = require('./durations');
-const { onlyEndpoint } = require('./endpoints');
 const { Handlers } = require('./handlers');
 const { Kind, WorkerOp } = require('./load');
 const { Meter } = require('./meter');
 const { BAD_REQUEST, NO_HANDLER, TOO_LARGE } = require('./own-error-values');
 const { Reply, internals } = require('./reply');
+const { ReplyRecords } = require('./reply-records');
 const { RequestData } = require('./request-data');
 const { RunningLimit } = require('./running-limit');
 const { badRequest, parse } = require('./schema');
@@ -26,24 +26,16 @@ const { bodyValue } = require('./values');
 /** @import { PeerContext } from './common-records' */
 /** @import { State } from './peer' */
 /** @import { ServiceSchema } from './schema' */
-/** @import { Body } from './values' */
 
 const { cancel, cancelled, credit, failure, finishAtExit, setDeadline } = internals;
 
 /** The kinds of records from the native side. */
 const { Request: REQUEST, Cancelled: CANCELLED, Credit: CREDIT, Chunk: CHUNK, ChunkEnd: CHUNK_END } = Kind;
 
-const OP_PARTIAL = WorkerOp.Partial;
-const OP_FINAL = WorkerOp.Final;
-const OP_ERROR = WorkerOp.Error;
-const OP_HEARTBEAT = WorkerOp.Heartbeat;
-const OP_REJECT = WorkerOp.Reject;
-const OP_EXPIRED = WorkerOp.Expired;
-
 /**
- * The role of a worker: its running requests, the records about them, and the interface to their replies. This class
- * owns the table of running requests, which every record and every end of a reply changes. Components with a state of
- * their own are separate: capacity, limits, data streams, durations, traces, calls of handlers.
+ * The role of a worker: its running requests, and the records about them. Components with a state of their own are
+ * separate: capacity, limits, data streams, durations, traces, calls of handlers; and so are the records that the replies
+ * submit.
  */
 class Deliveries {
   /** The replies whose FINAL or ERROR was not submitted yet. @type {Table<Reply>} */
@@ -64,6 +56,8 @@ class Deliveries {
   #keepsIds = false;
   #meter = new Meter();
   #options = new DeliveryOptions();
+  #records;
+  #schemas;
   /** The names of the services, and their handlers if handlers were given with them. */
   #services;
   #handlers;
@@ -83,9 +77,14 @@ class Deliveries {
     this.#services = services;
     this.#handlers = handlers;
     this.#capacity = new Capacity(concurrency);
-    this.maxMessageSize = maxMessageSize;
+    this.#schemas = schemas;
+    const ended = (/** @type {number} */ id) => {
+      this.#serviceLimits?.end(id);
+      this.#runningLimit?.end(id);
+    };
+    const worker = { running: this.#running, meter: this.#meter, traces: this.#traces, ended };
+    this.#records = new ReplyRecords(worker, maxMessageSize, schemas);
     if (maxRunning !== -1) this.#runningLimit = new RunningLimit(maxRunning, (id) => this.#expire(id));
-    this.schemas = schemas;
     if (limits.length > 0) {
       this.#serviceLimits = new ServiceLimits(limits, (...request) => this.#deliver(...request));
     }
@@ -98,12 +97,8 @@ class Deliveries {
     this.#capacity.attach(context);
     this.#streams = new DataStreams(context.outbox);
     this.#durations = new Durations(this.#meter, context.outbox);
+    this.#records.attach(context, this.#streams, this.#durations);
     context.outbox.rest = () => this.#sendRest();
-  }
-
-  /** The endpoint of the broker, if there is exactly one. @returns {string | undefined} */
-  get endpoint() {
-    return onlyEndpoint(/** @type {any} */ (this.#context.peer).endpoints);
   }
 
   get capacity() {
@@ -166,7 +161,7 @@ class Deliveries {
       const waits = limits?.admit(serviceOf(n), [id, a, b, c, text, at, blob, n]) === false;
       if (!waits) this.#deliver(id, a, b, c, text, at, blob, n);
     } else if (kind === CANCELLED) {
-      if (this.#serviceLimits?.drop(id)) this.#context.outbox.put(OP_ERROR, id, 'null');
+      if (this.#serviceLimits?.drop(id)) this.#context.outbox.put(WorkerOp.Error, id, 'null');
       const reply = this.#running.get(id);
       if (reply === undefined) return;
       const code = text.slice(at, at + a);
@@ -203,78 +198,6 @@ class Deliveries {
     cancel(reply, code);
   }
 
-  /** @param {number} id @param {Body} body @param {number} cost */
-  partial(id, body, cost) {
-    this.#meter.partials += 1;
-    if (this.#traces.size > 0) this.#traces.partial(id, body);
-    this.#context.outbox.putUrgent(OP_PARTIAL, id, body, cost);
-  }
-
-  /**
-   * @param {number} id
-   * @param {Body} body
-   * @param {number} since when the delivery began
-   * @param {boolean} wanted whether the reply is still wanted
-   */
-  final(id, body, since, wanted) {
-    this.#end(OP_FINAL, id, body, since, wanted);
-  }
-
-  /**
-   * @param {number} id
-   * @param {Body} body
-   * @param {number} since
-   * @param {boolean} wanted
-   */
-  error(id, body, since, wanted) {
-    this.#end(OP_ERROR, id, body, since, wanted);
-  }
-
-  /** Its handler has failed; an error value follows, if the reply has not ended. @param {number} id @param {unknown} error */
-  threw(id, error) {
-    if (this.#traces.size > 0) this.#traces.threw(id, error);
-  }
-
-  /**
-   * @param {number} id
-   * @param {Body} body the reason
-   * @param {number} since when the delivery began
-   * @param {boolean} wanted
-   */
-  reject(id, body, since, wanted) {
-    // A rejection counts neither as a reply nor as a failure, and a cancelled delivery was counted.
-    if (wanted) this.#meter.error('W_REJECTED');
-    this.#end(OP_REJECT, id, body, since, false);
-  }
-
-  /** @param {number} id a delivery's, or -1 for the worker itself */
-  heartbeat(id) {
-    this.#context.outbox.putUrgent(OP_HEARTBEAT, id, '');
-  }
-
-  /**
-   * @param {number} op
-   * @param {number} id
-   * @param {Body} body
-   * @param {number} since
-   * @param {boolean} wanted
-   */
-  #end(op, id, body, since, wanted) {
-    // Missing if the worker was stopped in the meantime; its next start does not know these requests.
-    if (!this.#running.delete(id)) return;
-    this.#serviceLimits?.end(id);
-    this.#runningLimit?.end(id);
-    this.#streams.close(id);
-    // A cancelled delivery was counted at its cancellation.
-    if (wanted && op === OP_FINAL) this.#meter.replies += 1;
-    else if (wanted) this.#meter.failures += 1;
-    this.#durations.end(since);
-    this.#context.outbox.put(op, id, body);
-    this.#context.roomy();
-    if (this.#running.size === 0) this.#context.refresh();
-    if (this.#traces.size > 0) this.#traces.replied(id, op, body);
-  }
-
   /**
    * The process ends: sends the replies that have ended, as far as there is credit.
    * @returns {boolean} whether one waits for more
@@ -297,7 +220,7 @@ class Deliveries {
     if (reply === undefined) return;
     this.#running.delete(id);
     this.#serviceLimits?.end(id);
-    this.#context.outbox.put(OP_EXPIRED, id, '');
+    this.#context.outbox.put(WorkerOp.Expired, id, '');
     this.#context.roomy();
     if (this.#running.size === 0) this.#context.refresh();
     this.#traces.failed(id, 'W_TIMEOUT');
@@ -320,7 +243,7 @@ class Deliveries {
     const number = serviceOf(n);
     const service = this.#services[number];
     const scope = new Scope('zmq-omdp.handle');
-    const reply = new Reply(this, id, service, attempt, scope, this.#durations.begin());
+    const reply = new Reply(this.#records, id, service, attempt, scope, this.#durations.begin());
     this.#meter.requests += 1;
     if (attempt > 1) this.#meter.retried += 1;
     this.#running.add(id, reply);
@@ -343,9 +266,9 @@ class Deliveries {
       reply.error(BAD_REQUEST);
       return;
     }
-    if (this.schemas !== undefined && !(data instanceof RequestData)) {
+    if (this.#schemas !== undefined && !(data instanceof RequestData)) {
       try {
-        data = parse(this.schemas.get(service), 'request', service, data);
+        data = parse(this.#schemas.get(service), 'request', service, data);
       } catch (error) {
         reply.error(badRequest(error));
         return;

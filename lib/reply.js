@@ -21,7 +21,7 @@ const { within } = require('./size');
 const { transfer } = require('./transferred');
 const { encode, owned } = require('./values');
 
-/** @import { Deliveries } from './deliveries' */
+/** @import { ReplyRecords } from './reply-records' */
 /** @import { ServiceSchema } from './schema' */
 /** @import { Scope } from './scope' */
 /** @import { Body } from './values' */
@@ -104,7 +104,7 @@ class Reply extends ReplyFlow {
   }
 
   /**
-   * @param {Deliveries} delivery
+   * @param {ReplyRecords} delivery
    * @param {number} id
    * @param {string} service
    * @param {number} attempt
