@@ -15,7 +15,7 @@ use super::inbound::Inbound;
 use super::notice_queue::MAX_EVENTS;
 use super::outbound::{self, Outbound};
 use super::reactor::{self, Reactor};
-use super::spin::{Spin, Spinner, cores};
+use super::spin::{Spinner, cores};
 use super::zap::{AuthNotice, Authenticator, Registration, Verdict};
 use super::{CommandSink, Error, Message, NoticeQueue, clock};
 use crate::proto::Time;
@@ -104,7 +104,6 @@ const MAX_EVENTS_PER_SECOND: u32 = 10;
 pub fn start(
     config: BrokerConfig,
     listen: Listen,
-    spin: Spin,
     gone: [u8; 16],
     queue: Arc<NoticeQueue<Notice>>,
 ) -> Result<UnboundedSender<Command>, Error> {
@@ -136,7 +135,7 @@ pub fn start(
                     refusals: listen.refusals,
                     names: Names::default(),
                     outbound: Outbound::new(limits),
-                    spinner: Spinner::new(spin, cores()),
+                    spinner: Spinner::new(listen.spin, cores()),
                     gone,
                     inbox,
                     queue,

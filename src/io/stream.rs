@@ -99,6 +99,7 @@ impl Stream {
     pub(super) fn wake(&mut self) {
         if let State::Open(open) = &mut self.state {
             open.input.wake();
+            open.input.may_wait();
         }
     }
 

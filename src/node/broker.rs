@@ -140,11 +140,11 @@ impl BrokerCore {
             handshake_ms: self.conf.handshake_interval as i32,
             max_peer_bytes: self.conf.max_peer_bytes as usize,
             max_message: self.conf.max_message_size as u64,
+            spin: self.conf.spin(),
             connections: self.conf.connections(),
             refusals: self.refusals.clone(),
         };
-        let spin = self.conf.spin();
-        let launch = |queue| router::start(config, listen, spin, random_frame(), queue);
+        let launch = |queue| router::start(config, listen, random_frame(), queue);
         self.core.start(env, &wake, launch, Notice::StartFailed)
     }
 

@@ -4,6 +4,7 @@
 use crate::io::Address;
 use crate::io::connections::ConnectionLimits;
 use crate::io::security::ServerSecurity;
+use crate::io::spin::Spin;
 use crate::io::zap::Authenticator;
 use crate::proto::broker::Refusals;
 use std::sync::{Arc, Mutex};
@@ -25,6 +26,8 @@ pub struct Listen {
     pub max_peer_bytes: usize,
     /// The largest accepted body, in bytes.
     pub max_message: u64,
+    /// How long to spin for the next message before sleeping.
+    pub spin: Spin,
     /// Limits on connections.
     pub connections: ConnectionLimits,
     /// The machine's counters of refusals.

@@ -23,6 +23,7 @@ use crate::io::clock;
 use crate::io::connections::{
     ConnectionLimits, ConnectionNotice, Counts, GivenUp, Patience, PeerFacts, Quiet, Shortage,
 };
+use crate::io::spin::Spin;
 use crate::proto::Time;
 use crate::proto::broker::RoutingId;
 use crate::proto::table::Table;
@@ -47,6 +48,10 @@ pub(in crate::io) struct Streams {
     serial: u32,
     sizes: Sizes,
     handshake: Option<Duration>,
+    /// Whether the thread may wait for the rest of a large frame, and whether it may now: no message waits for the end of
+    /// the turn.
+    waits: bool,
+    may_wait: bool,
     /// The connections that may have something to read, in the order of their turns.
     queue: VecDeque<usize>,
     /// The connections with bytes to be written.
@@ -124,6 +129,8 @@ impl Streams {
                 message: limits.message.saturating_add(SLACK),
             },
             handshake: handshake.map(Duration::from_millis),
+            waits: listen.spin != Spin::For(Duration::ZERO),
+            may_wait: false,
             queue: VecDeque::new(),
             dirty: Vec::new(),
             written: Vec::new(),

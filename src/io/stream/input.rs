@@ -1,6 +1,7 @@
 //! Reads messages from the bytes of a connection.
 
 mod assembly;
+mod awake;
 mod buffer;
 mod source;
 #[cfg(test)]
@@ -11,10 +12,10 @@ use crate::io::raw::Raw;
 use crate::wire::Malformed;
 use crate::wire::zmtp::{Framing, MAX_COMMAND};
 use assembly::Assembly;
+use awake::Awake;
 use buffer::Buffer;
 pub(in crate::io) use source::Source;
 use std::io::{self, ErrorKind};
-use std::time::Duration;
 
 /// The size of the buffer. Its pages are touched only as far as they are used.
 pub(in crate::io) const BUFFER: usize = 32 * 1024;
@@ -29,12 +30,8 @@ const AWAITED: usize = 64 * 1024;
 /// The number of bytes after which other connections have their turn. The last read may exceed it by as many.
 pub(in crate::io) const TURN: usize = 1024 * 1024;
 
-/// How long a reader stays awake in a turn for the rest of a large frame. To fall asleep and be woken costs as much, and
-/// a sender that goes on writing meanwhile fills the cache.
-const AWAKE: Duration = Duration::from_micros(100);
-
-/// The number of bytes in a turn after which a reader stays awake. Less comes from a sender that is slower than memory.
-const FAST: usize = 32 * 1024;
+/// A wait for the rest of a large frame ends with this number of bytes, or the last.
+const PIECE: usize = 32 * 1024;
 
 /// The error of a message that exceeds the maximum, with or without an end.
 pub(in crate::io) const ENDLESS: ErrorKind = ErrorKind::FileTooLarge;
@@ -54,8 +51,7 @@ pub(in crate::io) struct Input {
     wakes_at: usize,
     /// The number of bytes that may be read in this turn.
     room: usize,
-    /// How long it may stay awake in this turn.
-    awake: Duration,
+    awake: Awake,
     framing: Framing,
     /// The largest accepted frame.
     max_frame: u64,
@@ -101,7 +97,7 @@ impl Input {
             is_drained: false,
             wakes_at: 1,
             room: TURN,
-            awake: AWAKE,
+            awake: Awake::new(),
             framing: Framing::Current,
             max_frame: 0,
         }
@@ -180,12 +176,12 @@ impl Input {
     pub(in crate::io) fn wake(&mut self) {
         self.is_drained = false;
         self.room = TURN;
-        self.awake = AWAKE;
+        self.awake.begin_turn(false);
     }
 
-    /// Does not stay awake in this turn, because others wait for theirs.
-    pub(in crate::io) fn hurry(&mut self) {
-        self.awake = Duration::ZERO;
+    /// Permits waits for the rest of a large frame in this turn, as long as no message is taken.
+    pub(in crate::io) fn may_wait(&mut self) {
+        self.awake.begin_turn(true);
     }
 
     /// Whether [`next`](Self::next) may find something.
@@ -213,7 +209,11 @@ impl Input {
 
     /// Takes the complete message. Returns false if there is none.
     pub(in crate::io) fn take(&mut self, head: &mut Raw, rest: &mut Vec<Message>) -> bool {
-        self.message.take(head, rest)
+        let has_one = self.message.take(head, rest);
+        if has_one {
+            self.awake.end_waits();
+        }
+        has_one
     }
 
     /// Takes frames from the buffer until a message is complete, a command is found, or bytes are
@@ -253,6 +253,7 @@ impl Input {
                     .map_err(|_| io::Error::from(ErrorKind::OutOfMemory))?;
                 own.extend_from_slice(body);
                 self.message.begin(cost);
+                self.awake.begin_frame();
                 self.large = Some(Large {
                     left: header.len - body.len() as u64,
                     bytes: own,
@@ -276,16 +277,6 @@ impl Input {
         Ok(())
     }
 
-    /// Awaits more of a large frame, if there is reason to expect it at once. Returns whether it is there.
-    fn stay_awake(&mut self, source: &mut impl Source) -> bool {
-        if self.awake.is_zero() || TURN - self.room < FAST {
-            return false;
-        }
-        let taken = source.stay_awake(self.awake);
-        self.awake = taken.map_or(Duration::ZERO, |taken| self.awake.saturating_sub(taken));
-        taken.is_some()
-    }
-
     fn fill_large(&mut self, source: &mut impl Source) -> io::Result<()> {
         let Some(large) = &mut self.large else {
             return Ok(());
@@ -300,7 +291,15 @@ impl Input {
                 large.left -= read as u64;
                 self.room = self.room.saturating_sub(read);
                 // As with shorter frames: later bytes cause a new event.
-                self.is_drained = read < wanted && (large.left == 0 || !self.stay_awake(source));
+                self.is_drained = read < wanted;
+                if self.is_drained
+                    && let Some(most) = self.awake.time(TURN - self.room)
+                {
+                    let bytes = large.left.min(PIECE as u64) as usize;
+                    let taken = source.await_bytes(bytes, most);
+                    self.awake.note(taken);
+                    self.is_drained = taken.is_none();
+                }
             }
         }
         if let Some(Large { bytes, more, .. }) = self.large.take_if(|large| large.left == 0) {

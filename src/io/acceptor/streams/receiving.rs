@@ -45,8 +45,8 @@ impl Streams {
                 continue;
             }
             self.buffers.lend(&mut connection.input);
-            if !self.queue.is_empty() || !self.dirty.is_empty() {
-                connection.input.hurry();
+            if self.may_wait && self.queue.is_empty() && self.dirty.is_empty() {
+                connection.input.may_wait();
             }
             match connection.next(self.sizes) {
                 Ok(Received::Message) => {
@@ -59,6 +59,7 @@ impl Streams {
                     let goes_on = !connection.input.is_idle();
                     self.leave(index, goes_on);
                     self.heard_first(index);
+                    self.may_wait = false;
                     return true;
                 }
                 Ok(Received::Nothing) => {

@@ -47,6 +47,7 @@ impl Streams {
     /// Writes what was taken, as much as the system takes, up to [`FLUSH`]. The rest follows with the
     /// next turn, which comes at once.
     pub(in crate::io::acceptor) fn flush(&mut self) {
+        self.may_wait = self.waits;
         let next = std::mem::take(&mut self.written);
         let mut dirty = std::mem::replace(&mut self.dirty, next);
         let (mut room, mut at) = (FLUSH, 0);

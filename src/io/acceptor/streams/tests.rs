@@ -45,6 +45,7 @@ impl Side {
             handshake_ms: 30_000,
             max_peer_bytes: 1 << 20,
             max_message: MAX,
+            spin: Spin::Auto,
             connections: ConnectionLimits {
                 all: 1000,
                 of_address: 1000,

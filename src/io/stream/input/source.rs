@@ -27,8 +27,8 @@ pub(in crate::io) trait Source: Read {
     /// always causes one.
     fn wake_at(&mut self, _bytes: usize) {}
 
-    /// Awaits such an event without sleeping. Returns how long that has taken, or `None` if there was none.
-    fn stay_awake(&mut self, _most: Duration) -> Option<Duration> {
+    /// Awaits this number of bytes without sleeping. Returns how long that has taken, or `None` if fewer came in the time.
+    fn await_bytes(&mut self, _bytes: usize, _most: Duration) -> Option<Duration> {
         None
     }
 }
@@ -47,21 +47,16 @@ impl Source for &Descriptor {
         Ok(read)
     }
 
-    fn stay_awake(&mut self, most: Duration) -> Option<Duration> {
+    fn await_bytes(&mut self, bytes: usize, most: Duration) -> Option<Duration> {
         if !has_cores() {
             return None;
         }
         let began = clock::now();
-        let mut watched = libc::pollfd {
-            fd: self.as_raw_fd(),
-            events: libc::POLLIN,
-            revents: 0,
-        };
         loop {
-            // SAFETY: the pointer is to one descriptor. The call does not wait.
-            let is_ready = unsafe { libc::poll(&raw mut watched, 1, 0) } != 0;
+            // Events wait for the number of bytes that `wake_at` has set, which may be larger.
+            let is_there = self.readable()? >= bytes;
             let taken = clock::now().since(began);
-            if is_ready {
+            if is_there {
                 return Some(taken);
             }
             if taken >= most {
@@ -95,6 +90,16 @@ impl Source for &Descriptor {
                 size_of_val(&bytes) as libc::socklen_t,
             );
         }
+    }
+}
+
+impl Descriptor {
+    /// The number of bytes that can be read, if the system tells it.
+    fn readable(&self) -> Option<usize> {
+        let mut bytes: libc::c_int = 0;
+        // SAFETY: the descriptor is open, and the system writes one int to the pointer.
+        let result = unsafe { libc::ioctl(self.as_raw_fd(), libc::FIONREAD, &raw mut bytes) };
+        (result == 0).then_some(usize::try_from(bytes).unwrap_or(0))
     }
 }
 

@@ -1,9 +1,11 @@
 //! Reading from a source that gives the bytes in pieces.
 
+use super::awake::{AWAKE, FAST};
 use super::*;
 use crate::wire::zmtp::{answer, append_header};
 use std::collections::VecDeque;
 use std::io::Read;
+use std::time::Duration;
 
 /// Gives these pieces, one with each event of the system.
 struct Pieces {
@@ -13,6 +15,8 @@ struct Pieces {
     wakes_at: Vec<usize>,
     /// After how long the next piece comes without an event.
     soon: Option<Duration>,
+    /// The waits for such a piece.
+    waits: usize,
 }
 
 impl Pieces {
@@ -22,6 +26,7 @@ impl Pieces {
             current: VecDeque::new(),
             wakes_at: Vec::new(),
             soon: None,
+            waits: 0,
         }
     }
 }
@@ -40,7 +45,8 @@ impl Source for &mut Pieces {
         self.wakes_at.push(bytes);
     }
 
-    fn stay_awake(&mut self, most: Duration) -> Option<Duration> {
+    fn await_bytes(&mut self, _bytes: usize, most: Duration) -> Option<Duration> {
+        self.waits += 1;
         let taken = self.soon.filter(|after| *after <= most)?;
         self.current = self.pieces.pop_front()?.into();
         Some(taken)
@@ -156,8 +162,8 @@ fn a_reader_sleeps_until_a_large_frame_is_there_and_not_beyond_it() {
     assert_eq!(source.wakes_at, [TURN, AWAITED, 1]);
 }
 
-/// The bytes of a large frame that are left after a turn in which pieces of this size follow each other after this time.
-fn left_after_a_turn(piece: usize, after: Duration, hurries: bool) -> usize {
+/// A large frame whose pieces follow each other after this time, of which one is there.
+fn large_in_pieces(piece: usize, after: Duration) -> (Pieces, Input) {
     let len = TURN - BUFFER;
     let mut bytes = Vec::new();
     append_header(&mut bytes, len, false);
@@ -165,10 +171,15 @@ fn left_after_a_turn(piece: usize, after: Duration, hurries: bool) -> usize {
     let mut source = Pieces::new(body.chunks(piece));
     source.soon = Some(after);
     source.current = source.pieces.pop_front().unwrap().into();
-    let mut input = Input::new(&bytes, len as u64);
+    (source, Input::new(&bytes, len as u64))
+}
+
+/// The bytes of such a frame that are left after a turn.
+fn left_after_a_turn(piece: usize, after: Duration, may_wait: bool) -> usize {
+    let (mut source, mut input) = large_in_pieces(piece, after);
     input.wake();
-    if hurries {
-        input.hurry();
+    if may_wait {
+        input.may_wait();
     }
     input.next(&mut source).unwrap();
     source.pieces.iter().map(Vec::len).sum()
@@ -179,14 +190,55 @@ fn a_reader_stays_awake_for_a_large_frame_that_comes_fast() {
     let piece = FAST * 2;
     let soon = AWAKE / 20;
     let first_only = TURN - BUFFER - piece;
-    assert_eq!(left_after_a_turn(piece, soon, false), 0);
+    assert_eq!(left_after_a_turn(piece, soon, true), 0);
     // It does not wait for long, in all,
-    assert_eq!(left_after_a_turn(piece, AWAKE + soon, false), first_only);
-    let third = left_after_a_turn(piece, AWAKE / 3, false);
+    assert_eq!(left_after_a_turn(piece, AWAKE + soon, true), first_only);
+    let third = left_after_a_turn(piece, AWAKE / 3, true);
     assert_eq!(third, first_only - 3 * piece);
     // nor for what comes slowly, nor while others wait.
-    assert_eq!(left_after_a_turn(1500, soon, false), TURN - BUFFER - 1500);
-    assert_eq!(left_after_a_turn(piece, soon, true), first_only);
+    assert_eq!(left_after_a_turn(1500, soon, true), TURN - BUFFER - 1500);
+    assert_eq!(left_after_a_turn(piece, soon, false), first_only);
+}
+
+#[test]
+fn a_sender_that_is_slow_is_awaited_once_in_a_frame_and_then_not_in_some() {
+    let mut waits = Vec::new();
+    let (mut source, mut input) = large_in_pieces(FAST * 2, AWAKE * 2);
+    for _ in 0..8 {
+        let before = source.waits;
+        while !input.message.is_complete() {
+            input.wake();
+            input.may_wait();
+            input.next(&mut source).unwrap();
+            if let Some(piece) = source.pieces.pop_front() {
+                source.current = piece.into();
+            }
+        }
+        assert!(input.take(&mut Raw::new(), &mut Vec::new()));
+        waits.push(source.waits - before);
+        let (next, begun) = large_in_pieces(FAST * 2, AWAKE * 2);
+        input.buffer = begun.buffer;
+        source.pieces = next.pieces;
+        source.current = next.current;
+    }
+    assert_eq!(waits, [1, 0, 1, 0, 0, 1, 0, 0]);
+}
+
+/// Small messages of the same turn wait for its end.
+#[test]
+fn a_reader_does_not_stay_awake_after_a_message_was_taken() {
+    let (mut source, mut input) = large_in_pieces(FAST * 2, AWAKE / 20);
+    let mut bytes = Vec::new();
+    append_header(&mut bytes, 1, false);
+    bytes.push(0);
+    bytes.extend_from_slice(input.buffer.bytes());
+    input.buffer = Buffer::with(&bytes);
+    input.wake();
+    input.may_wait();
+    assert!(input.next(&mut source).unwrap() == Next::Message);
+    assert!(input.take(&mut Raw::new(), &mut Vec::new()));
+    assert!(input.next(&mut source).unwrap() == Next::Nothing);
+    assert_eq!(source.waits, 0);
 }
 
 #[test]
