@@ -255,8 +255,10 @@ mod tests {
     fn very_many_workers_are_not_all_compared_for_one_request() {
         let mut bench = Bench::empty();
         let service = bench.services.require(b"s");
-        let mut special = Special::default();
-        special.balancer = Some(Balancer::new(Balance::LeastLoaded, 1));
+        let special = Special {
+            balancer: Some(Balancer::new(Balance::LeastLoaded, 1)),
+            ..Special::default()
+        };
         bench.services.get_mut(service).special = Some(Box::new(special));
         for n in 0..3000 {
             bench.worker(&n.to_string(), service);
