@@ -14,7 +14,7 @@ pub(super) use lanes::LOOKS;
 pub(super) use lanes::{Lanes, Rank};
 pub(super) use queue::{Cursors, Queue};
 pub(super) use request::{Content, Request};
-pub(super) use routing::{Lane, MAX_LEVEL, Part, Routing, Who};
+pub(super) use routing::{Lane, MAX_LEVEL, Part, Routing, Sequence, Who};
 pub(super) use state::{
     Assigned, Deadline, Gathering, ParkState, Queued, Recalled, Reclaimed, Search, State,
 };

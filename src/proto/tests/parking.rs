@@ -215,3 +215,24 @@ fn the_same_broker_resumes_nothing_but_what_was_parked() {
     assert_eq!(net[w].cancelled[1].2, Code::Aborted);
     assert_eq!(net[b].machine.load(), [0, 1, 1, 1]);
 }
+
+/// Only requests of the same priority wait for each other.
+#[test]
+fn an_urgent_request_of_a_distant_client_overtakes_those_that_are_set_aside() {
+    let mut net = Net::new();
+    net.set_latency(200_000, 200_000);
+    let b = net.broker();
+    let c = net.client(b);
+    net.run(secs(2));
+    let plain = net.requests(c, 0..5);
+    net.run(secs(2));
+    let w = net.worker_with(b, "echo", |config| config.prefetch = 0);
+    net.serve(w, |body| Job::echo(body).every(secs(1)));
+    // It arrives when the broker has asked for the others, but has no answer yet.
+    net.run(ms(400));
+    let urgent = net.request_more(c, "echo", "9", r#""priority":9"#);
+    net.run(secs(20));
+    assert_eq!(net.end(c, urgent), done("9"));
+    assert!(plain.into_iter().all(|r| net.end(c, r).is_some()));
+    assert_eq!(net.started(w), ["9", "0", "1", "2", "3", "4"]);
+}

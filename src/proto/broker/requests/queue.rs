@@ -3,7 +3,7 @@
 mod links;
 
 use super::lanes::{Lanes, List};
-use super::routing::{Lane, PLAIN};
+use super::routing::{Lane, PLAIN, Sequence};
 use super::state::{Assigned, ParkState, SetAside, State};
 use super::{NONE, Requests, Waiting};
 use crate::proto::Time;
@@ -27,9 +27,9 @@ pub struct Queue {
     waiting: Waiting,
     /// Number of requests beside the queue: set aside, searching, addressed, gathering or reclaimed.
     beside: usize,
-    /// Those of them that their clients have not released, which later ones of the same client do not overtake: the
-    /// client and the token.
-    aside: BTreeSet<(ClientKey, u64)>,
+    /// Those of them that their clients have not released, which later ones of the same sequence do not overtake: the
+    /// client, the sequence and the token.
+    aside: BTreeSet<(ClientKey, Sequence, u64)>,
     /// Number of parked requests in the queue.
     parked: usize,
     /// Number of requests in the queue whose clients were asked for them, whether they have answered or not.
@@ -120,7 +120,7 @@ impl Queue {
 
     #[cfg(any(test, feature = "fuzz"))]
     pub fn aside(&self) -> impl Iterator<Item = (ClientKey, u64)> {
-        self.aside.iter().copied()
+        self.aside.iter().map(|&(client, _, token)| (client, token))
     }
 
     pub fn parked(&self) -> usize {
@@ -170,7 +170,7 @@ impl Queue {
             && (self.aside.is_empty() || !self.would_overtake(key, requests))
     }
 
-    /// Whether earlier requests of the same client are set aside until the client answers. One that may have run before
+    /// Whether earlier requests of the same client and sequence are set aside until the client answers. One that may have run before
     /// overtakes them, since it cannot be parked.
     #[cold]
     pub fn would_overtake<F>(&self, key: RequestKey, requests: &Requests<F>) -> bool {
@@ -178,7 +178,8 @@ impl Queue {
             return false;
         };
         // Tokens grow with the time of arrival.
-        let earlier = (request.client, 0)..(request.client, requests.token(key));
+        let (client, sequence) = (request.client, request.sequence());
+        let earlier = (client, sequence, 0)..(client, sequence, requests.token(key));
         self.aside.range(earlier).next().is_some()
     }
 
@@ -187,21 +188,23 @@ impl Queue {
         if let Some(request) = requests.get(key)
             && !self.aside.is_empty()
         {
-            self.aside.remove(&(request.client, requests.token(key)));
+            self.aside
+                .remove(&(request.client, request.sequence(), requests.token(key)));
         }
     }
 
     /// Lets later requests of a client overtake those that it has not released though it was asked for them by then.
     pub fn pass_over<F>(&mut self, client: ClientKey, asked: Time, requests: &Requests<F>) {
-        let of_client = self.aside.range((client, 0)..=(client, u64::MAX));
+        let all = (client, Sequence::FIRST, 0)..=(client, Sequence::LAST, u64::MAX);
+        let of_client = self.aside.range(all);
         let mut passed = Vec::new();
-        for &(_, token) in of_client.take(LOOKED_AT) {
-            let key = requests.by_token(token);
+        for &entry in of_client.take(LOOKED_AT) {
+            let key = requests.by_token(entry.2);
             if let Some(State::SetAside(aside)) =
                 key.and_then(|key| Some(&requests.get(key)?.state))
                 && aside.asked <= asked
             {
-                passed.push((client, token));
+                passed.push(entry);
             }
         }
         for entry in passed {
@@ -228,8 +231,9 @@ impl Queue {
             asked,
             is_kept_back: false,
         });
-        let client = requests.slab[key.0 as usize].client;
-        self.aside.insert((client, requests.token(key)));
+        let request = &requests.slab[key.0 as usize];
+        let (client, sequence) = (request.client, request.sequence());
+        self.aside.insert((client, sequence, requests.token(key)));
         self.enter_beside(key, requests);
     }
 
@@ -265,7 +269,8 @@ impl Queue {
                 let bytes = request.bytes;
                 self.beside -= 1;
                 if !self.aside.is_empty() {
-                    self.aside.remove(&(request.client, requests.token(key)));
+                    let (client, sequence) = (request.client, request.sequence());
+                    self.aside.remove(&(client, sequence, requests.token(key)));
                 }
                 if request.counts_beside() {
                     self.waiting.remove(bytes);

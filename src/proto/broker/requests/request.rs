@@ -1,6 +1,8 @@
 //! A request that has not ended.
 
-use super::{Assigned, DataStream, Deadline, Gathering, Lane, ParkState, Part, Routing, State};
+use super::{
+    Assigned, DataStream, Deadline, Gathering, Lane, ParkState, Part, Routing, Sequence, State,
+};
 use crate::proto::Time;
 use crate::proto::broker::keys::{ClientKey, ServiceKey, WorkerKey};
 use crate::proto::code::Code;
@@ -52,6 +54,11 @@ impl<F> Request<F> {
     /// Its lane in the queue; `None` is the plain lane.
     pub(super) fn lane(&self) -> Option<Lane> {
         self.routing.as_deref()?.lane()
+    }
+
+    pub(super) fn sequence(&self) -> Sequence {
+        let routing = self.routing.as_deref();
+        routing.map_or(Sequence::FIRST, |routing| routing.sequence())
     }
 
     pub(in crate::proto::broker) fn is_fail_fast(&self) -> bool {

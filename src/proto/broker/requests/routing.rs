@@ -4,6 +4,7 @@ use crate::proto::broker::RoutingId;
 use crate::proto::broker::keys::WorkerKey;
 use crate::wire::members::{Scalar, members};
 use std::cmp::Reverse;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 /// The constraints of a request that is not simply for the next worker of the service that it names.
@@ -86,6 +87,18 @@ impl Routing {
         self.worker.is_some() || self.key.is_some()
     }
 
+    pub fn sequence(&self) -> Sequence {
+        let target = self.worker.as_ref().or(self.key.as_ref());
+        Sequence {
+            level: self.level,
+            target: target.map_or(0, |name| {
+                let mut hasher = DefaultHasher::new();
+                name.hash(&mut hasher);
+                hasher.finish()
+            }),
+        }
+    }
+
     /// The lane of the request; `None` is the plain lane.
     pub fn lane(&self) -> Option<Lane> {
         (self.level > 0 || self.who != Who::Any).then(|| Lane {
@@ -93,6 +106,26 @@ impl Routing {
             who: self.who.clone(),
         })
     }
+}
+
+/// The requests of a client that keep their order among each other: those with the same priority, and the same named
+/// worker or affinity key. Unlike the lane of a request it never changes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Sequence {
+    level: u8,
+    /// A hash of the worker or the key, 0 without. If two are equal, some requests wait for others.
+    target: u64,
+}
+
+impl Sequence {
+    pub const FIRST: Sequence = Sequence {
+        level: 0,
+        target: 0,
+    };
+    pub const LAST: Sequence = Sequence {
+        level: u8::MAX,
+        target: u64::MAX,
+    };
 }
 
 /// The workers of a service that a request waits for.
