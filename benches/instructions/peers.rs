@@ -7,6 +7,7 @@ use crate::frame::Frame;
 use crate::words::{Clock, DATA, HEARTBEAT, Ids, LIVENESS, OPTS, SERVICE, TIMEOUT, link};
 use std::hint::black_box;
 use zmq_omdp::proto::client::{Client, ClientConfig, ClientNotice};
+use zmq_omdp::proto::machine::Machine;
 use zmq_omdp::proto::worker::{Worker, WorkerConfig, WorkerNotice};
 use zmq_omdp::wire::omdp::{
     ClientMessage, PeerMessage, ReplyKind, RequestExtra, ToClient, ToWorker,
@@ -96,7 +97,7 @@ impl WorkerBench {
             notices: Vec::with_capacity(16),
         };
         bench.worker.start();
-        bench.worker.handle_up(bench.clock.tick());
+        bench.worker.handle_up(0, bench.clock.tick());
         bench.send();
         bench.receive(ToWorker::Welcome { hello: welcome() });
         bench
@@ -105,7 +106,7 @@ impl WorkerBench {
     fn send(&mut self) {
         counted(|| {
             let form = self.worker.form();
-            self.worker.drain_transmits(|message| {
+            self.worker.take_messages(|message| {
                 // An acknowledgement may precede it; `frames` keeps the last message.
                 self.frames.clear();
                 form.encode_of_worker(message, &mut self.frames);
@@ -124,8 +125,8 @@ impl WorkerBench {
         let now = self.clock.tick();
         counted(|| {
             unpack_from(&head, &mut self.frames).expect("it was just packed");
-            self.worker.handle_message(now, &mut self.frames);
-            self.notices.extend(self.worker.drain_notices());
+            self.worker.handle_message(0, now, &mut self.frames);
+            self.notices.extend(self.worker.take_notices());
         });
     }
 
@@ -192,7 +193,7 @@ impl ClientBench {
             notices: Vec::with_capacity(16),
         };
         bench.client.start();
-        bench.client.handle_up(bench.clock.tick());
+        bench.client.handle_up(0, bench.clock.tick());
         bench.send();
         bench.receive(ToClient::Welcome {
             hello: welcome(),
@@ -204,7 +205,7 @@ impl ClientBench {
     fn send(&mut self) {
         counted(|| {
             let form = self.client.form();
-            self.client.drain_transmits(|message| {
+            self.client.take_messages(|message| {
                 // An acknowledgement may precede it; `frames` keeps the last message.
                 self.frames.clear();
                 form.encode_of_client(message, &mut self.frames);
@@ -223,8 +224,8 @@ impl ClientBench {
         let now = self.clock.tick();
         counted(|| {
             unpack_from(&head, &mut self.frames).expect("it was just packed");
-            self.client.handle_message(now, &mut self.frames);
-            self.notices.extend(self.client.drain_notices());
+            self.client.handle_message(0, now, &mut self.frames);
+            self.notices.extend(self.client.take_notices());
         });
     }
 

@@ -6,6 +6,7 @@ use super::models::{CLIENT, Known, message};
 use super::play::{Scene, dialect, link, noise, play, understood_by_broker};
 use crate::proto::client::{ClientConfig, ClientNotice};
 use crate::proto::link::{Action, Loss};
+use crate::proto::machine::Machine;
 use crate::proto::{Client, Terms, Time};
 use crate::wire::omdp::ClientMessage;
 use crate::wire::packed::pack;
@@ -74,12 +75,12 @@ impl Scene for Live {
             11 => {
                 // Only a socket reports a connection.
                 if self.socket {
-                    self.client.handle_up(self.now);
+                    self.client.handle_up(0, self.now);
                 }
             }
             12 => match input.below(4) {
-                0 => self.client.handle_refused(self.now),
-                _ => self.client.handle_down(self.now),
+                0 => self.client.handle_refused(0, self.now),
+                _ => self.client.handle_down(0, self.now),
             },
             13 => self.advance(Duration::from_millis(u64::from(input.byte()) * 10)),
             14 => {
@@ -105,7 +106,7 @@ impl Scene for Live {
 
     fn settle(&mut self) {
         self.send();
-        match self.client.poll_action() {
+        match self.client.poll_action(0) {
             Some(Action::Open) => {
                 assert!(!self.socket && self.started);
                 self.socket = true;
@@ -122,7 +123,7 @@ impl Scene for Live {
     /// Without a broker, a request with a timeout ends by it, and a sent request ends with the
     /// connection.
     fn end(mut self) {
-        self.client.handle_down(self.now);
+        self.client.handle_down(0, self.now);
         self.settle();
         self.advance(Duration::from_secs(60));
         assert!(self.open.values().all(Option::is_none), "{:?}", self.open);
@@ -139,7 +140,7 @@ impl Live {
     fn send(&mut self) {
         let form = self.client.form();
         let mut sent = Vec::new();
-        self.client.drain_transmits(|message| {
+        self.client.take_messages(|message| {
             let says = !matches!(
                 (&message, form.dialect),
                 (ClientMessage::Request { .. }, _) | (_, Dialect::Omdp)
@@ -158,7 +159,7 @@ impl Live {
     }
 
     fn report(&mut self) {
-        let notices: Vec<_> = self.client.drain_notices().collect();
+        let notices: Vec<_> = self.client.take_notices().collect();
         for notice in notices {
             match notice {
                 ClientNotice::Reply { id, kind, .. } => {
@@ -191,7 +192,7 @@ impl Live {
     }
 
     fn hear(&mut self, frames: &mut Vec<Vec<u8>>) {
-        self.client.handle_message(self.now, frames);
+        self.client.handle_message(0, self.now, frames);
         assert!(frames.is_empty(), "the frames are reused");
     }
 

@@ -5,6 +5,7 @@ use super::input::Input;
 use super::models::{Known, WORKER, message};
 use super::play::{Scene, dialect, link, noise, play, understood_by_broker};
 use crate::proto::link::{Action, Loss};
+use crate::proto::machine::Machine;
 use crate::proto::worker::{Retract, WorkerConfig, WorkerNotice};
 use crate::proto::{Time, Worker};
 use crate::wire::omdp::{WorkerMessage, tokens};
@@ -87,12 +88,12 @@ impl Scene for Live {
             10 => self.command(input),
             11 => {
                 if self.socket {
-                    self.worker.handle_up(self.now);
+                    self.worker.handle_up(0, self.now);
                 }
             }
             12 => match input.below(4) {
-                0 => self.worker.handle_refused(self.now),
-                _ => self.worker.handle_down(self.now),
+                0 => self.worker.handle_refused(0, self.now),
+                _ => self.worker.handle_down(0, self.now),
             },
             13 => self.advance(Duration::from_micros(u64::from(input.byte()).pow(3))),
             14 => {
@@ -132,7 +133,7 @@ impl Scene for Live {
         if self.worker.poll_ping() {
             assert!(!std::mem::replace(&mut self.pinged, true), "one at a time");
         }
-        match self.worker.poll_action() {
+        match self.worker.poll_action(0) {
             Some(Action::Open) => {
                 assert!(!self.socket && self.state != State::Stopped);
                 self.socket = true;
@@ -154,7 +155,7 @@ impl Scene for Live {
         }
         if self.state == State::Draining {
             // A worker that drains without a limit stops when its connection breaks.
-            self.worker.handle_down(self.now);
+            self.worker.handle_down(0, self.now);
             self.settle();
             // A worker that waits for another broker may wait without a limit.
             let mut rounds = 0;
@@ -204,7 +205,7 @@ impl Live {
     }
 
     fn hear(&mut self, frames: &mut Vec<Vec<u8>>) {
-        self.worker.handle_message(self.now, frames);
+        self.worker.handle_message(0, self.now, frames);
         assert!(frames.is_empty(), "the frames are reused");
     }
 
@@ -247,7 +248,7 @@ impl Live {
     fn send(&mut self) {
         let form = self.worker.form();
         let mut sent = Vec::new();
-        self.worker.drain_transmits(|message| {
+        self.worker.take_messages(|message| {
             if let WorkerMessage::Return { tokens: frame } = &message {
                 assert!(tokens(frame).count() > 0);
             }
@@ -264,7 +265,7 @@ impl Live {
     }
 
     fn report(&mut self) {
-        let notices: Vec<_> = self.worker.drain_notices().collect();
+        let notices: Vec<_> = self.worker.take_notices().collect();
         for notice in notices {
             match notice {
                 WorkerNotice::Request {

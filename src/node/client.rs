@@ -11,8 +11,9 @@ use super::random;
 use super::shell::{common_methods, connecting_methods};
 use crate::io::dealer::{self, Endpoint, Inbox, Notice};
 use crate::io::{Message, now};
-use crate::proto::client::ClientCommand;
-use crate::proto::client::{ClientConfig, ClientNotice};
+use crate::proto::client::{
+    Cause, ClientCommand, ClientConfig, ClientNotice, ClientTerms, RetryPolicy,
+};
 use crate::proto::several::{ClientOfSeveral, OneOrSeveral};
 use crate::proto::{Client, Terms};
 use crate::wire::Dialect;
@@ -21,7 +22,7 @@ use crate::wire::omdp::{Place, ReplyKind};
 use napi::bindgen_prelude::*;
 use napi::{Env, JsString};
 use napi_derive::napi;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::time::Duration;
 
 type Machine = OneOrSeveral<Client<Message>, ClientOfSeveral<Message>>;
@@ -101,16 +102,24 @@ impl ClientCore {
                 op @ (ClientOp::Request | ClientOp::Stream) => {
                     let [service, data, opts, timeout] = record.fields;
                     let (opts, deadline) = left(opts);
+                    let service = batch.common(&record, Common::Service, service)?;
+                    let data = batch.body(&record, data)?;
+                    let opts = batch.common(&record, Common::Options, opts)?;
+                    let terms = Terms {
+                        stream: op == ClientOp::Stream,
+                        deadline,
+                        ..terms(timeout)
+                    };
+                    let policy = match terms.routed {
+                        true => retry_policy(&opts).map(Box::new),
+                        false => None,
+                    };
                     ClientCommand::Request {
                         id: record.id as u64,
-                        service: batch.common(&record, Common::Service, service)?,
-                        data: batch.body(&record, data)?,
-                        opts: batch.common(&record, Common::Options, opts)?,
-                        terms: Terms {
-                            stream: op == ClientOp::Stream,
-                            deadline,
-                            ..terms(timeout)
-                        },
+                        service,
+                        data,
+                        opts,
+                        terms: ClientTerms { terms, policy },
                     }
                 }
                 ClientOp::Chunk => {
@@ -196,6 +205,32 @@ impl ClientCore {
     }
 }
 
+/// The failures that a retry policy may name.
+const CAUSES: [(Cause, &str); 4] = [
+    (Cause::Lost, "lost"),
+    (Cause::Rejected, "rejected"),
+    (Cause::Error, "error"),
+    (Cause::Timeout, "timeout"),
+];
+
+/// The retry policy in the options, which JavaScript has checked and completed.
+fn retry_policy(options: &[u8]) -> Option<RetryPolicy> {
+    let options: Value = serde_json::from_slice(options).ok()?;
+    let policy = options.get("retry")?.as_object()?;
+    let number = |name: &str| policy.get(name).and_then(Value::as_f64);
+    let on = policy.get("on")?.as_array()?;
+    let named = |name: &str| on.iter().any(|each| each.as_str() == Some(name));
+    let on = CAUSES.into_iter().filter(|(_, name)| named(name));
+    Some(RetryPolicy {
+        attempts: number("attempts")?.clamp(1.0, 255.0) as u8,
+        on: on.map(|(cause, _)| cause).collect(),
+        delay: number("delay")?,
+        factor: number("factor")?,
+        max_delay: number("maxDelay")?,
+        jitter: number("jitter")?,
+    })
+}
+
 /// Decodes the last field of a request's record: the timeout in ms, -1 for none, combined with
 /// others by [`TermsShift`].
 fn terms(field: f64) -> Terms {
@@ -267,6 +302,22 @@ fn report(batch: &mut BatchWriter<'_>, notice: ClientNotice<Message>, endpoint: 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_retry_policy_is_read_from_the_options() {
+        let options = br#"{"retry":{"attempts":9,"on":["lost","error"],"delay":100,"factor":2,"maxDelay":500,"jitter":0.5}}"#;
+        let expected = RetryPolicy {
+            attempts: 9,
+            on: vec![Cause::Lost, Cause::Error],
+            delay: 100.0,
+            factor: 2.0,
+            max_delay: 500.0,
+            jitter: 0.5,
+        };
+        assert_eq!(retry_policy(options), Some(expected));
+        assert_eq!(retry_policy(br#"{"retry":3}"#), None);
+        assert_eq!(retry_policy(b"{}"), None);
+    }
 
     #[test]
     fn what_is_left_shares_a_number() {

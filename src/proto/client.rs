@@ -28,18 +28,18 @@ mod stream_state;
 
 pub use machine::ClientCommand;
 pub use notice::ClientNotice;
+pub use retry::{Cause, ClientTerms, RetryPolicy};
 
 use super::Time;
 use super::code::Code;
 use super::deadlines::Deadlines;
-use super::link::{Action, Due, Link, LinkConfig, Loss};
+use super::link::{Due, Link, LinkConfig, Loss};
 use super::table::Table;
 use crate::wire::omdp::{Ack, ClientMessage};
 use crate::wire::{Dialect, Form, Frame};
 use exit::Exit;
 use pending::Tell;
 use pending::{Pending, Stage};
-use retry::Cause;
 use roster::Roster;
 use std::collections::BTreeSet;
 
@@ -115,12 +115,6 @@ impl<F: Frame> Client<F> {
         }
     }
 
-    /// Opens the link.
-    pub fn start(&mut self) {
-        self.name_taken = false;
-        self.link.open();
-    }
-
     /// Sends a goodbye and forgets every request without a notice: the caller ends the requests.
     pub fn stop(&mut self) {
         self.requests.clear();
@@ -135,7 +129,7 @@ impl<F: Frame> Client<F> {
 
     /// Must be called at [`next_deadline`](Self::next_deadline), after messages that have already arrived, so that a
     /// reply in time precedes its timeout.
-    pub fn handle_timeout(&mut self, now: Time) {
+    fn come_due(&mut self, now: Time) {
         while let Some(id) = self.deadlines.pop_due(now) {
             let Some(request) = self.requests.get_mut(&id) else {
                 continue;
@@ -184,17 +178,6 @@ impl<F: Frame> Client<F> {
         }
     }
 
-    /// When to call [`handle_timeout`](Self::handle_timeout).
-    pub fn next_deadline(&self) -> Option<Time> {
-        let times = [
-            self.deadlines.next(),
-            self.unknown.first().map(|(until, _)| *until),
-            self.link.next_deadline(),
-            self.exit.deadline(),
-        ];
-        times.into_iter().flatten().min()
-    }
-
     /// The encoding of its messages.
     pub fn form(&self) -> Form {
         Form {
@@ -205,18 +188,13 @@ impl<F: Frame> Client<F> {
     }
 
     /// Passes the messages to send to `send`, in order.
-    pub fn drain_transmits(&mut self, mut send: impl FnMut(ClientMessage<F>)) {
+    pub fn take_messages(&mut self, mut send: impl FnMut(ClientMessage<F>)) {
         self.transmits.drain(..).for_each(&mut send);
     }
 
     /// Removes and returns the notices, in order.
-    pub fn drain_notices(&mut self) -> std::vec::Drain<'_, ClientNotice<F>> {
+    pub fn take_notices(&mut self) -> std::vec::Drain<'_, ClientNotice<F>> {
         self.notices.drain(..)
-    }
-
-    /// The action that is due on the socket, after the messages were drained.
-    pub fn poll_action(&mut self) -> Option<Action> {
-        self.link.poll_action()
     }
 
     /// Whether it is connected to a broker.
@@ -227,19 +205,6 @@ impl<F: Frame> Client<F> {
     /// Number of requests that wait for a broker.
     pub fn waiting(&self) -> usize {
         self.waiting.len()
-    }
-
-    /// Number of requests that would be lost if the process ended now: those that wait for a broker, and those whose
-    /// streams have ended and were not sent to their end.
-    pub fn unflushed(&self) -> usize {
-        if !self.link.is_up() {
-            return self.outstanding();
-        }
-        let streams = self
-            .requests
-            .values()
-            .filter_map(|request| request.data_stream.as_ref());
-        self.waiting() + streams.filter(|stream| stream.keeps_the_end()).count()
     }
 
     /// Number of requests that have not ended.

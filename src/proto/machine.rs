@@ -1,11 +1,28 @@
-//! The contract of the machines of workers and clients, for one broker or several.
+//! The contract of the machines.
+//!
+//! A machine changes only when its owner calls one of its methods: [`handle_message`](Machine::handle_message),
+//! [`handle_timeout`](Machine::handle_timeout), another `handle_…` for an event of the transport, or
+//! [`handle_command`](Machine::handle_command). Time is an argument. After each call, or several, the owner takes in this
+//! order
+//!
+//! 1. the messages to send: [`drain_transmits`](Machine::drain_transmits),
+//! 2. the action that is due on the socket: [`poll_action`](Machine::poll_action),
+//! 3. the notices: [`drain_notices`](Machine::drain_notices),
+//!
+//! and asks for the [`next_deadline`](Machine::next_deadline) at which to call `handle_timeout`, after messages that have
+//! already arrived: a message in time does not count as silence, and a reply in time precedes its timeout. Nothing happens
+//! between two calls, so tests run hours of protocol in milliseconds, from a seed.
+//!
+//! [`Machine`] is the contract of workers and clients, of one broker or several. A [`Broker`](super::Broker) has many peers
+//! in place of one broker, so its methods of the same names take an identity, and it has no action on a socket; its
+//! notices are events: [`drain_events`](super::Broker::drain_events).
 
 use super::Time;
 use super::link::Action;
 use std::ops::ControlFlow;
 
-/// A worker or client, as seen by its owner; see [`crate::proto`] for the contract. `broker` is the number of the
-/// broker concerned; a machine with one broker ignores it.
+/// A worker or client, as its owner sees it. `broker` is the number of the broker concerned; a machine of one broker
+/// ignores it.
 pub trait Machine {
     /// A frame of a message.
     type Frame;

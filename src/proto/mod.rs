@@ -1,11 +1,5 @@
-//! The state machines of the three roles. They are pure: no socket, thread, clock or randomness.
-//!
-//! Every machine has the same contract. Its owner calls `handle_message`, `handle_timeout`, another `handle_*` for an
-//! event of the transport, or a method for a command of the application, each with the time. Then the owner drains
-//! messages and notices, and asks for the `next_deadline` at which to call `handle_timeout`. Nothing happens between
-//! two calls, so tests run hours of protocol in milliseconds, from a seed. [`machine::Machine`] is this contract for
-//! workers and clients, of one broker or several. A [`Broker`] has many peers in place of one broker, so its methods
-//! take an identity.
+//! The state machines of the three roles. They are pure: no socket, thread, clock or randomness. [`machine`] has their
+//! contract.
 
 #![forbid(unsafe_code)]
 

@@ -42,7 +42,7 @@ pub use offers::{BACKLOG, STALL};
 pub use pace::Worked;
 
 use super::Time;
-use super::link::{Action, BrokerLife, Due, Link, LinkConfig};
+use super::link::{BrokerLife, Due, Link, LinkConfig};
 use super::table::Table;
 use crate::wire::omdp::WorkerMessage;
 use crate::wire::{About, Dialect, Form, Frame, Serving};
@@ -165,14 +165,8 @@ impl<F: Frame> Worker<F> {
         }
     }
 
-    /// Opens the link.
-    pub fn start(&mut self) {
-        self.name_taken = false;
-        self.link.open();
-    }
-
     /// Must be called at [`next_deadline`](Self::next_deadline), after messages that have already arrived.
-    pub fn handle_timeout(&mut self, now: Time) {
+    fn come_due(&mut self, now: Time) {
         match self.link.handle_timeout(now) {
             Some(Due::Beat) => self.heartbeat(),
             // A worker registers at once.
@@ -196,22 +190,6 @@ impl<F: Frame> Worker<F> {
         self.check_drained(now);
     }
 
-    /// When to call [`handle_timeout`](Self::handle_timeout).
-    pub fn next_deadline(&self) -> Option<Time> {
-        // The drain continues after the owner has taken back the offers.
-        let draining = self.draining.filter(|_| self.retract.is_none());
-        [
-            draining.and_then(Draining::next_deadline),
-            self.stalled_at,
-            self.give_up_at,
-            self.watchdog.next_deadline(),
-            self.link.next_deadline(),
-        ]
-        .into_iter()
-        .flatten()
-        .min()
-    }
-
     /// The encoding of its messages.
     pub fn form(&self) -> Form {
         Form {
@@ -227,32 +205,18 @@ impl<F: Frame> Worker<F> {
     }
 
     /// Passes the messages to send to `send`, in order.
-    pub fn drain_transmits(&mut self, mut send: impl FnMut(WorkerMessage<F>)) {
+    pub fn take_messages(&mut self, mut send: impl FnMut(WorkerMessage<F>)) {
         self.transmits.drain(..).for_each(&mut send);
     }
 
     /// Removes and returns the notices, in order.
-    pub fn drain_notices(&mut self) -> std::vec::Drain<'_, WorkerNotice<F>> {
+    pub fn take_notices(&mut self) -> std::vec::Drain<'_, WorkerNotice<F>> {
         self.notices.drain(..)
-    }
-
-    /// The action that is due on the socket, after the messages were drained.
-    pub fn poll_action(&mut self) -> Option<Action> {
-        self.link.poll_action()
     }
 
     /// Whether it is registered at a broker.
     pub fn is_connected(&self) -> bool {
         self.connected
-    }
-
-    /// See [`Machine::channels`](crate::proto::machine::Machine::channels).
-    pub(in crate::proto) fn channels(&self) -> Option<u16> {
-        match self.link.peer() {
-            Some(hello) => Some(hello.channels),
-            // A broker without a hello.
-            None => self.connected.then_some(0),
-        }
     }
 
     /// Number of deliveries that have not ended.

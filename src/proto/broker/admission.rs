@@ -15,7 +15,7 @@ use super::tasks::Task;
 use super::{Broker, fanout, mmi};
 use crate::proto::Terms;
 use crate::proto::code::Code;
-use crate::wire::omdp::{Past, Recall, ReplyKind};
+use crate::wire::omdp::{Past, Recall};
 use crate::wire::{Body, Dialect, Frame, Malformed};
 use new_request::charge_of;
 
@@ -227,7 +227,7 @@ impl<F: Frame> Broker<F> {
             return Ok(());
         }
         if let Some(entry) = self.cx.clients.get_mut(client) {
-            entry.extended |= head.extended;
+            entry.sends_extensions |= head.extended;
             entry.dialect = head.dialect;
         }
         let (clients, requests) = (&self.cx.clients, &self.cx.requests);
@@ -244,8 +244,7 @@ impl<F: Frame> Broker<F> {
         match answer {
             Answer::Now(head, body, work) => {
                 self.cx.count_work(work);
-                self.replies
-                    .respond(&mut self.cx, from, head, ReplyKind::Final, body);
+                self.answer_own(from, head, body);
             }
             Answer::Later { is_begun } => {
                 if is_begun {

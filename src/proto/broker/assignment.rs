@@ -90,7 +90,8 @@ impl<F: Frame> Context<F> {
         }
     }
 
-    pub(super) fn free_slot(&mut self, key: WorkerKey, request: RequestKey) {
+    /// Ends the accounting of a request to its worker.
+    pub(super) fn unassign(&mut self, key: WorkerKey, request: RequestKey) {
         if !self.on_hold.is_empty() {
             self.drop_hold(self.requests.token(request));
         }
@@ -121,7 +122,7 @@ impl<F: Frame> Context<F> {
         let extra = worker.hello.as_ref().map(|hello| RequestExtra {
             opts: opts.unwrap_or_else(|| F::from(&[][..])),
             token: self.requests.token(request),
-            retried: entry.retried,
+            retried: entry.attempts.count(),
             stream: entry.data_stream.is_some(),
             left_ms: entry.left_ms(self.now).filter(|_| hello.deadlines),
             user: authorizer.user_frame(client).map(Box::new),

@@ -6,6 +6,7 @@
 
 use super::context::Context;
 use super::keys::{RequestKey, ServiceKey, WorkerKey};
+use super::machine::Phase;
 use super::outcome::{End, text_of};
 use super::piece::{PIECE, Piece};
 use super::requests::{Cursors, Request, State};
@@ -36,11 +37,12 @@ impl<F: Frame> Context<F> {
             return Some(true);
         }
         let entry = self.requests.get_mut(request)?;
+        let is_copy = entry.is_copy();
         let routing = entry.routing.get_or_insert_default();
         if let Err(at) = routing.rejected.binary_search(&number) {
             routing.rejected.insert(at, number);
         }
-        let is_pinned = routing.worker.is_some() || routing.part.is_some();
+        let is_pinned = routing.worker.is_some() || is_copy;
         let looks = routing.rejected.len() / CHOICES;
         let service = entry.service;
         worker.rejected += 1;
@@ -73,7 +75,7 @@ impl<F: Frame> Broker<F> {
 
     /// As [`retry`](Self::retry), for a caller that puts the request back to the queue.
     pub(super) fn count_retry(&mut self, key: RequestKey) -> bool {
-        if self.stopped {
+        if self.phase == Phase::Stopped {
             return false;
         }
         let Some(request) = self
@@ -86,7 +88,7 @@ impl<F: Frame> Broker<F> {
         };
         let service = request.service;
         request.retry -= 1;
-        request.retried += 1;
+        request.attempts.add();
         let token = self.cx.requests.token(key);
         if !self.cx.on_hold.is_empty() {
             self.cx.drop_hold(token);
@@ -114,7 +116,7 @@ impl<F: Frame> Broker<F> {
             if self.cx.requests.worker(request) != Some(worker) {
                 continue;
             }
-            self.cx.free_slot(worker, request);
+            self.cx.unassign(worker, request);
             if !has_started {
                 self.requeue(request);
             } else if !self.retry(request) {
@@ -159,7 +161,9 @@ impl<F: Frame> Broker<F> {
                 }
                 State::Reclaimed(reclaimed) => {
                     let has_started = reclaimed.has_started;
-                    if request.is_copy() || has_started && (request.retry == 0 || self.stopped) {
+                    if request.is_copy()
+                        || has_started && (request.retry == 0 || self.phase == Phase::Stopped)
+                    {
                         self.end(key, End::Failed(Code::WorkerLost));
                         continue;
                     }
@@ -214,7 +218,7 @@ impl<F: Frame> Broker<F> {
             self.remove_worker(worker, Departure::Goodbye);
             return true;
         }
-        self.cx.free_slot(worker, request);
+        self.cx.unassign(worker, request);
         self.retry(request);
         self.put_to_work(worker);
         true
@@ -233,7 +237,7 @@ impl<F: Frame> Broker<F> {
         }
         // Late messages of this worker about the request are ignored.
         self.cx.requests.renew_token(request);
-        self.cx.free_slot(key, request);
+        self.cx.unassign(key, request);
         self.requeue(request);
         self.put_to_work(key);
     }
@@ -263,7 +267,7 @@ impl<F: Frame> Broker<F> {
                 returned.push((request, false));
                 continue;
             }
-            self.cx.free_slot(key, request);
+            self.cx.unassign(key, request);
             self.requeue(request);
         }
         if !returned.is_empty() {

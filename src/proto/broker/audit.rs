@@ -134,7 +134,7 @@ impl<F: Frame> Audit<'_, F> {
         timers.extend(request.deadline.as_ref().map(|deadline| deadline.timer));
         match &request.state {
             State::Queued(_) | State::SetAside(_) => {}
-            State::Addressed => {
+            State::Addressed(_) => {
                 let token = self.cx.requests.token(key);
                 let waits_for = |worker: &&Worker| {
                     let mut addressed = worker.addressed.iter().flatten();

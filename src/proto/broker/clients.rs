@@ -65,7 +65,7 @@ impl Clients {
     }
 
     pub(super) fn is_extended(&self, key: ClientKey) -> bool {
-        self.get(key).is_some_and(|client| client.extended)
+        self.get(key).is_some_and(|client| client.is_extended())
     }
 
     /// Adds a client with an unused id.
@@ -80,7 +80,7 @@ impl Clients {
             id: id.clone(),
             dialect,
             hello: None,
-            extended: false,
+            sends_extensions: false,
             requests: Rids::default(),
             beats: Heartbeats::new(now, Duration::ZERO),
             pinged: None,

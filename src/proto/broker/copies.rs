@@ -4,7 +4,7 @@
 use super::context::Context;
 use super::keys::{RequestKey, WorkerKey};
 use super::ready::Line;
-use super::requests::{Assigned, NewRequest, Request, State};
+use super::requests::{NewRequest, Request, State};
 use crate::proto::flow;
 use crate::wire::{Body, Frame};
 
@@ -27,8 +27,8 @@ impl Dependents {
     /// Notes an ended request that is a fan-out or a copy.
     #[inline]
     pub(super) fn note<F>(&mut self, request: &Request<F>) {
-        if let Some(part) = request.part() {
-            self.of.push(part.of);
+        if let Some(copy) = request.copy_of() {
+            self.of.push(copy.whole);
         }
         if let State::Gathering(gathering) = &request.state {
             self.orphans.extend(&gathering.copies);
@@ -97,9 +97,9 @@ impl<F: Frame> Context<F> {
         let Some(request) = self.requests.get_mut(key) else {
             return;
         };
-        let whole = request.part().map(|part| part.of);
+        let whole = request.copy_of().map(|copy| copy.whole);
         if let Some(assigned) = request.assigned_mut() {
-            assigned.begun = true;
+            assigned.begin();
         }
         self.give_credit(key, flow::cost(body));
         let whole = whole.and_then(|token| self.requests.by_token(token));
@@ -134,9 +134,7 @@ impl<F: Frame> Context<F> {
                 self.services.leave_line(service, position);
             }
             self.leave_queue(copy);
-            if let Some(entry) = self.requests.get_mut(copy) {
-                entry.state = State::Assigned(Assigned::new(key, now));
-            }
+            self.requests.assign_copy(copy, key, now);
             return Some(copy);
         }
         None
@@ -146,13 +144,14 @@ impl<F: Frame> Context<F> {
     /// there; `None` for requests that are not copies.
     #[cold]
     pub(super) fn readdress(&mut self, key: RequestKey) -> Option<bool> {
-        let request = self.requests.get_mut(key);
-        let request = request.filter(|request| request.is_copy())?;
-        let worker = request.worker()?;
+        let request = self.requests.get_mut(key)?;
+        let assigned = request.assigned_mut()?;
+        let (worker, copy) = (assigned.worker, assigned.copy.take()?);
         if self.workers.get(worker).is_none() {
+            assigned.copy = Some(copy);
             return Some(false);
         }
-        request.state = State::Addressed;
+        request.state = State::Addressed(copy);
         let queue = &mut self.services.get_mut(request.service).queue;
         queue.enter_beside(key, &mut self.requests);
         let token = self.requests.token(key);

@@ -96,7 +96,7 @@ impl<F: Frame> Context<F> {
         };
         input.need(need);
         if let Some(assigned) = request.assigned_mut() {
-            assigned.begun = true;
+            assigned.begin();
         }
         request.extend(self.now);
         let Some(request) = self.requests.get(key) else {

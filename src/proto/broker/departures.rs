@@ -201,7 +201,7 @@ impl<F: Frame> Broker<F> {
         let is_mdp = client.dialect != Dialect::Omdp;
         let is_bound = is_mdp && client.id.first() == Some(&0);
         // With authentication, every identity ends with its connection: the next one may belong to another user.
-        if client.extended || is_bound || self.authorizer.is_on() {
+        if client.is_extended() || is_bound || self.authorizer.is_on() {
             return self.lose_client(key, Departure::Connection);
         }
         // Each undeliverable reply reports the end again, which is no sign of life.

@@ -30,7 +30,7 @@ const SET_ASIDE: usize = 128;
 impl<F: Frame> Broker<F> {
     /// Pairs waiting requests with workers that have room, the least recently used worker first.
     pub(super) fn dispatch(&mut self, service: ServiceKey) {
-        if self.stopping {
+        if self.phase.is_stopping() {
             return;
         }
         let mut room = SET_ASIDE;
@@ -131,7 +131,7 @@ impl<F: Frame> Broker<F> {
                 }
                 room -= 1;
                 self.cx.give(worker, request);
-                self.end_unsent(request, worker, End::Cancelled);
+                self.end_unsent(request, End::Cancelled);
             } else if self.hand_over(worker, request) {
                 if are_leaving {
                     self.cx.note_start(request);
@@ -155,7 +155,7 @@ impl<F: Frame> Broker<F> {
         }
         self.cx.give(worker, request);
         if let Some(code) = self.cx.what_it_lacks(worker, request) {
-            self.end_unsent(request, worker, End::Failed(code));
+            self.end_unsent(request, End::Failed(code));
             return false;
         }
         if self.cx.may_be_of_pigato(worker) {
@@ -283,7 +283,7 @@ impl<F: Frame> Broker<F> {
     #[cold]
     fn give_addressed(&mut self, key: WorkerKey) {
         // If it stops, clients may have left for another broker.
-        while !self.stopping
+        while !self.phase.is_stopping()
             && let Some(copy) = self.cx.next_copy(key)
         {
             self.hand_over(key, copy);

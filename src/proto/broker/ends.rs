@@ -1,9 +1,10 @@
 //! The end of requests: every request ends here, whether it was admitted or not, and is counted by the
-//! [`tally`](super::tally).
+//! [`tally`](super::tally). Two kinds are not counted: questions to the broker itself ([`Broker::answer_own`]), and requests
+//! that the broker leaves to the next one when it stops ([`handover`](super::handover)).
 
 use super::Broker;
 use super::incoming::RequestHead;
-use super::keys::{RequestKey, WorkerKey};
+use super::keys::{RequestKey, ServiceKey};
 use super::outcome::{End, text_of};
 use super::requests::State;
 use super::tasks::{Ending, Task};
@@ -13,11 +14,27 @@ use crate::wire::omdp::{ReplyKind, ToWorker};
 use crate::wire::{Body, Frame};
 
 impl<F: Frame> Broker<F> {
-    /// Ends an admitted request: replies to its client, frees its worker, and forgets it.
+    /// Ends an admitted request, and dispatches.
     pub(super) fn end(&mut self, key: RequestKey, end: End<F>) {
-        let Some(request) = self.cx.requests.get(key) else {
+        let Some(service) = self.conclude(key, end, true) else {
             return;
         };
+        self.dispatch(service);
+        self.cx.services.release(service);
+        self.end_dependents();
+    }
+
+    /// Ends a request that was assigned to a worker but is not sent to it. The caller dispatches.
+    pub(super) fn end_unsent(&mut self, key: RequestKey, end: End<F>) {
+        self.conclude(key, end, false);
+        self.end_dependents();
+    }
+
+    /// The exit of every admitted request: replies to its client, frees its worker, which is told if it was sent the
+    /// request and has not answered it, and forgets the request. Returns its service.
+    #[inline(always)]
+    fn conclude(&mut self, key: RequestKey, end: End<F>, was_sent: bool) -> Option<ServiceKey> {
+        let request = self.cx.requests.get(key)?;
         let (service, worker) = (request.service, request.worker());
         let replied = self.tally.count_end(&mut self.cx, key, &end);
         let answered = matches!(end, End::Answered(..));
@@ -29,50 +46,30 @@ impl<F: Frame> Broker<F> {
             }
             End::Cancelled | End::ExpiredAtClient => {}
         }
-        match worker {
-            None => {
-                self.cx.leave_queue(key);
-                self.forget_request(key);
-            }
-            Some(worker) if answered => {
-                self.cx.free_slot(worker, key);
-                self.forget_request(key);
-                if let Some(entry) = self.cx.workers.get_mut(worker) {
+        let Some(worker) = worker else {
+            self.cx.leave_queue(key);
+            self.forget_request(key);
+            return Some(service);
+        };
+        let cancelled =
+            (was_sent && !answered).then(|| (self.cx.requests.token(key), self.owed(key)));
+        self.cx.unassign(worker, key);
+        self.forget_request(key);
+        if let Some(entry) = self.cx.workers.get_mut(worker) {
+            match cancelled {
+                None if answered => {
                     entry.pace.end();
                     entry.ended += u64::from(replied);
                 }
-                self.line_up(worker);
-            }
-            Some(worker) => {
-                let (token, owed) = (self.cx.requests.token(key), self.owed(key));
-                self.cx.free_slot(worker, key);
-                self.forget_request(key);
-                if let Some(entry) = self.cx.workers.get_mut(worker) {
-                    if entry.hello.is_some() {
-                        self.cx.send_worker(worker, ToWorker::Cancel { token });
-                    } else {
-                        entry.owe(owed);
-                    }
-                    self.line_up(worker);
+                None => {}
+                Some((token, _)) if entry.hello.is_some() => {
+                    self.cx.send_worker(worker, ToWorker::Cancel { token });
                 }
+                Some((_, owed)) => entry.owe(owed),
             }
+            self.line_up(worker);
         }
-        self.dispatch(service);
-        self.cx.services.release(service);
-        self.end_dependents();
-    }
-
-    /// Ends a request that was assigned to a worker but is not sent to it.
-    pub(super) fn end_unsent(&mut self, key: RequestKey, worker: WorkerKey, end: End<F>) {
-        self.tally.count_end(&mut self.cx, key, &end);
-        if let End::Failed(code) = end {
-            self.replies
-                .reply(&mut self.cx, key, ReplyKind::OwnError, text_of(code));
-        }
-        self.cx.free_slot(worker, key);
-        self.forget_request(key);
-        self.line_up(worker);
-        self.end_dependents();
+        Some(service)
     }
 
     /// Refuses a request. Nothing is kept of it.
@@ -80,6 +77,12 @@ impl<F: Frame> Broker<F> {
         self.tally.count_refusal(&mut self.cx, from, &head, code);
         self.replies
             .respond(&mut self.cx, from, head, ReplyKind::OwnError, text_of(code));
+    }
+
+    /// Answers a question to the broker itself, which is no request of a service.
+    pub(super) fn answer_own(&mut self, from: &[u8], head: RequestHead<F>, body: Body<F>) {
+        self.replies
+            .respond(&mut self.cx, from, head, ReplyKind::Final, body);
     }
 
     /// Ends very many requests in pieces, the first of them now.

@@ -12,7 +12,7 @@ use super::accounts::{OverLimit, REQUEST};
 use super::context::Context;
 use super::incoming::RequestHead;
 use super::keys::{ClientKey, RequestKey, ServiceKey, WorkerKey};
-use super::requests::{Content, Gathering, NewRequest, Part, Request, Routing, State};
+use super::requests::{Content, CopyOf, Gathering, NewRequest, Request, Routing, State};
 use crate::proto::Terms;
 use crate::wire::omdp::ReplyKind;
 use crate::wire::{Body, Dialect, Encoding, Frame};
@@ -121,26 +121,28 @@ impl FanOut {
             let asked = self.asked.as_deref();
             service == home || asked.is_some_and(|asked| cx.services.may_serve(service, asked))
         });
-        let routing = Routing {
-            asked: self.asked.clone(),
-            part: Some(Part {
-                of: self.whole,
-                worker: id,
-            }),
-            ..Routing::default()
+        let routing = self.asked.clone().map(|asked| {
+            Box::new(Routing {
+                asked: Some(asked),
+                ..Routing::default()
+            })
+        });
+        let copy_of = CopyOf {
+            whole: self.whole,
+            worker: id,
         };
         let copy = NewRequest {
             client: request.client,
             rid: F::from([&*request.rid, &[COPY], number.as_bytes()].concat()),
             service: service.unwrap_or(home),
-            routing: Some(Box::new(routing)),
+            routing,
             content: request.content.clone(),
             terms: Terms::default(),
             retried: 0,
             deadline: None,
             charged: self.charge,
         };
-        let copy = cx.insert_beside(copy, State::Addressed);
+        let copy = cx.insert_beside(copy, State::Addressed(Box::new(copy_of)));
         let token = cx.requests.token(copy);
         let request = cx.requests.get_mut(whole);
         if let Some(gathering) = request.and_then(Request::gathering_mut) {
@@ -186,7 +188,7 @@ impl<F: Frame> Context<F> {
         }
         let client = self.require_client(from, head.dialect);
         if let Some(entry) = self.clients.get_mut(client) {
-            entry.extended |= head.extended;
+            entry.sends_extensions |= head.extended;
         }
         let (service, routing) = self.require_home(&name, None);
         let workers = self.workers_of_all(&name, service);

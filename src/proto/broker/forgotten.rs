@@ -197,9 +197,9 @@ where
 pub(super) fn started<F: Frame>(request: &Request<F>) -> Option<(Box<[u8]>, u16)> {
     let is_waiting = matches!(request.state, State::Queued(_) | State::SetAside(_));
     let left = u16::from(request.retry);
-    let left = match (is_waiting, request.retried) {
+    let left = match (is_waiting, request.attempts.count()) {
         (true, 0) => return None,
-        // `retried` already includes the attempt that it waits for.
+        // The count already includes the attempt that it waits for.
         (true, _) => left + 1,
         (false, _) => left,
     };

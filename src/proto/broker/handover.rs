@@ -8,6 +8,7 @@
 use super::context::Context;
 use super::incoming::Incoming;
 use super::keys::{ClientKey, RequestKey};
+use super::machine::Phase;
 use super::outcome::End;
 use super::requests::State;
 use super::{Broker, BrokerConfig, BrokerEvent, Departure, Outgoing};
@@ -26,7 +27,7 @@ impl<F: Frame> Context<F> {
                 _ => false,
             };
             // The client does not know of earlier attempts.
-            with_worker || request.retried > 0
+            with_worker || request.attempts.count() > 0
         })
     }
 
@@ -50,7 +51,7 @@ impl<F: Frame> Context<F> {
             return;
         };
         if !client.acknowledges() {
-            if client.extended {
+            if client.is_extended() {
                 self.send_client(key, ToClient::Disconnect);
             }
             return;
@@ -100,7 +101,7 @@ impl<F: Frame> Broker<F> {
     /// Stops dispatching, so that running requests can end before [`stop`](Self::stop). Clients without running
     /// requests are sent to the next broker at once.
     pub fn retire(&mut self) {
-        self.stopping = true;
+        self.phase = self.phase.max(Phase::Retired);
         for key in self.cx.clients.keys() {
             self.cx.send_on(key);
         }
@@ -118,8 +119,7 @@ impl<F: Frame> Broker<F> {
     /// messages are not handled.
     pub fn stop(&mut self, now: Time) {
         self.cx.now = now;
-        self.stopping = true;
-        self.stopped = true;
+        self.phase = Phase::Stopped;
         for key in self.cx.requests.keys() {
             if self.cx.is_lost_with_worker(key) {
                 self.end(key, End::Failed(Code::WorkerLost));
@@ -140,8 +140,7 @@ impl<F: Frame> Broker<F> {
     /// Ends every request, and tells every peer that the broker is gone.
     pub fn discard(&mut self, now: Time) {
         self.cx.now = now;
-        self.stopping = true;
-        self.stopped = true;
+        self.phase = Phase::Stopped;
         self.end_pending();
         for key in self.cx.requests.keys() {
             self.end(key, End::Failed(Code::BrokerLost));
@@ -188,8 +187,7 @@ impl<F: Frame> Broker<F> {
     fn forget_everything(&mut self) {
         let config: BrokerConfig = self.cx.config.clone();
         let mut left = Broker::new(config);
-        left.stopping = true;
-        left.stopped = true;
+        left.phase = Phase::Stopped;
         left.cx.now = self.cx.now;
         std::mem::swap(&mut left.cx.out, &mut self.cx.out);
         std::mem::swap(&mut left.cx.counters, &mut self.cx.counters);

@@ -124,7 +124,7 @@ impl<F: Frame> Replies<F> {
             request.extend(now);
             if let Some(assigned) = request.assigned_mut() {
                 // It must not start again because its worker does not claim it.
-                assigned.begun = true;
+                assigned.begin();
             }
         }
         cx.send_worker(worker, ToWorker::Hold { token });

@@ -23,7 +23,7 @@ use crate::proto::Time;
 use crate::wire::pigato::is_bare_beat;
 use crate::wire::{Dialect, Frame, Malformed};
 
-/// The broker machine. See [`proto`](crate::proto) for the contract.
+/// The broker machine. See [`machine`](crate::proto::machine) for the contract.
 #[derive(Debug)]
 pub struct Broker<F> {
     pub(super) cx: Context<F>,
@@ -49,10 +49,24 @@ pub struct Broker<F> {
     pub(super) dependents: copies::Dependents,
     pub(super) transport_charges: transport_charges::TransportCharges,
     pub(super) exemption: Exemption,
-    /// Whether dispatch has ended.
-    pub(super) stopping: bool,
-    /// Whether the broker has stopped; messages are not handled.
-    pub(super) stopped: bool,
+    pub(super) phase: Phase,
+}
+
+/// How far the broker is on its way to its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Phase {
+    Serving,
+    /// Nothing is dispatched any more; requests that run may end.
+    Retired,
+    /// Messages are not handled any more.
+    Stopped,
+}
+
+impl Phase {
+    /// Whether nothing is dispatched any more.
+    pub(super) fn is_stopping(self) -> bool {
+        self != Phase::Serving
+    }
 }
 
 impl<F: Frame> Broker<F> {
@@ -78,8 +92,7 @@ impl<F: Frame> Broker<F> {
             dependents: copies::Dependents::default(),
             transport_charges: transport_charges::TransportCharges::default(),
             exemption: Exemption::default(),
-            stopping: false,
-            stopped: false,
+            phase: Phase::Serving,
             cx: Context::new(config),
         }
     }
@@ -91,7 +104,7 @@ impl<F: Frame> Broker<F> {
             return frames.clear();
         }
         let dialect = Dialect::detect(frames);
-        if self.stopped {
+        if self.phase == Phase::Stopped {
             return self.turn_away(from, dialect, frames);
         }
         if COUNTS && let Some(dialect) = dialect {

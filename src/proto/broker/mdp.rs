@@ -46,7 +46,7 @@ impl<F: Frame> Broker<F> {
             .find(from)
             .and_then(|key| self.cx.clients.get(key));
         client.is_some_and(|client| {
-            !client.dialect.is_like(dialect) || dialect == Dialect::Pigato && client.extended
+            !client.dialect.is_like(dialect) || dialect == Dialect::Pigato && client.is_extended()
         })
     }
 

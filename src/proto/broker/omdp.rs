@@ -47,7 +47,7 @@ impl<F: Frame> Broker<F> {
         match (message, known) {
             (ClientMessage::Hello { hello }, _) => {
                 self.on_hello(from, Hello::parse(&hello)?);
-                if self.stopping
+                if self.phase.is_stopping()
                     && let Some(key) = self.cx.clients.find(from)
                 {
                     self.cx.send_on(key);

@@ -13,7 +13,6 @@ use super::rids::Rids;
 use super::survey::Asker;
 use super::tasks::{Cancellation, Ending, Task};
 use super::{Broker, Timer};
-use crate::wire::omdp::ReplyKind;
 use crate::wire::{Body, Frame};
 use std::time::Duration;
 
@@ -122,9 +121,7 @@ impl<F: Frame> Broker<F> {
             return matches!(surveyed, Surveyed::GoesOn);
         };
         for Asker { from, head, .. } in askers {
-            let body = Body::json(answer.clone());
-            self.replies
-                .respond(&mut self.cx, &from, head, ReplyKind::Final, body);
+            self.answer_own(&from, head, Body::json(answer.clone()));
         }
         false
     }

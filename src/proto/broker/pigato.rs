@@ -75,7 +75,9 @@ impl<F: Frame> Context<F> {
     pub(super) fn answer_beat(&mut self, from: &[u8]) {
         let client = self.clients.find(from);
         let client = client.and_then(|key| self.clients.get(key));
-        if client.is_none_or(|client| client.dialect.is_like(Dialect::Pigato) && !client.extended) {
+        if client
+            .is_none_or(|client| client.dialect.is_like(Dialect::Pigato) && !client.is_extended())
+        {
             let message = Outgoing::PigatoClient(ToClient::Heartbeat);
             self.out.send_plain(from, message);
         }

@@ -18,7 +18,7 @@ impl<F: Frame> Context<F> {
     /// Tells the client of a request that fails the worker that had it, and the number of its attempts.
     #[cold]
     pub(super) fn tell_worker(&mut self, key: RequestKey) {
-        let was_retried = |request: &Request<F>| request.retried > 0;
+        let was_retried = |request: &Request<F>| request.attempts.count() > 0;
         if self.worker_name_of(key).is_some() || self.requests.get(key).is_some_and(was_retried) {
             self.tell_place_of(key);
         }
@@ -28,7 +28,11 @@ impl<F: Frame> Context<F> {
         let Some(request) = self.requests.get(key) else {
             return;
         };
-        let (client, rid, earlier) = (request.client, request.rid.clone(), request.retried);
+        let (client, rid, earlier) = (
+            request.client,
+            request.rid.clone(),
+            request.attempts.count(),
+        );
         let place = match self.worker_name_of(key) {
             Some(name) => Place::Worker(F::from(name)),
             None if self.services.workers_of(request.service) == 0 => Place::NoWorker,

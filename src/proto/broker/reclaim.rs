@@ -16,18 +16,19 @@ impl<F: Frame> Context<F> {
         let Some(request) = self.requests.get_mut(key) else {
             return false;
         };
-        let State::Assigned(assigned) = &request.state else {
+        let State::Assigned(assigned) = &mut request.state else {
             return false;
         };
         if let Some(client) = self.clients.get_mut(request.client) {
             client.unread -= assigned.unread;
         }
-        let (given, is_copy) = (assigned.given, request.is_copy());
+        let (given, copy) = (assigned.given, assigned.copy.take());
         request.state = State::Reclaimed(Reclaimed {
             given,
             has_started,
-            waits: !is_copy && (!has_started || request.retry > 0),
+            waits: copy.is_none() && (!has_started || request.retry > 0),
             worker: worker.clone(),
+            copy,
         });
         let service = request.service;
         let queue = &mut self.services.get_mut(service).queue;
@@ -60,7 +61,7 @@ impl<F: Frame> Context<F> {
         let name = self.id_of(worker).map(RoutingId::from);
         self.count_work(requests.len() / 16);
         for (key, has_started) in requests {
-            self.free_slot(worker, key);
+            self.unassign(worker, key);
             if self.reclaim(key, has_started, &name) {
                 taken.push(key);
             }

@@ -37,7 +37,9 @@ impl<F: Frame> Broker<F> {
             return;
         };
         // The earlier broker may have started it again.
-        request.uncertain = request.retry > 0;
+        if request.retry > 0 {
+            request.attempts.note_unknown();
+        }
         if past.received > 0 {
             // The client has seen the beginning of this attempt.
             request.retry = 0;
@@ -126,13 +128,9 @@ impl<F: Frame> Broker<F> {
             self.cx.services.release(service);
         }
         if let Some(request) = self.cx.requests.get_mut(key) {
-            request.state = State::Assigned(Assigned {
-                // A started request is not requeued when its worker leaves.
-                begun: true,
-                parts: received,
-                read,
-                ..Assigned::new(worker, now)
-            });
+            // A started request is not requeued when its worker leaves.
+            let assigned = Assigned::resumed(worker, now, received, read);
+            request.state = State::Assigned(assigned);
         }
         self.cx.send_client(client, ToClient::Resumed { rids });
         if let Some(entry) = self.cx.workers.get_mut(worker) {

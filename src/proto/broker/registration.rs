@@ -256,7 +256,6 @@ impl<F: Frame> Broker<F> {
         if let Some(client) = self.cx.clients.get_mut(key) {
             client.started = client.started.take().or(started);
             client.hello = Some(hello.without_about());
-            client.extended = true;
             client.dialect = Dialect::Omdp;
             client.beats = beats;
         }

@@ -5,7 +5,7 @@ use super::context::Context;
 use super::incoming::RequestHead;
 use super::keys::{ClientKey, RequestKey};
 use super::reply_log::{Entry, OVERHEAD, ReplyLogs, continued};
-use super::requests::{Part, Request};
+use super::requests::{CopyOf, Request};
 use super::{Outgoing, Transmit, fanout};
 use crate::wire::omdp::{Ack, ReplyKind, ToClient, error_for_old};
 use crate::wire::{Body, Dialect, Frame};
@@ -51,9 +51,9 @@ impl<F: Frame> Replies<F> {
         let Some(request) = cx.requests.get(key) else {
             return;
         };
-        if let Some(part) = request.part() {
-            let part = part.clone();
-            return self.pass_answer(cx, part, kind, body);
+        if let Some(copy) = request.copy_of() {
+            let copy = copy.clone();
+            return self.pass_answer(cx, copy, kind, body);
         }
         let Some(client) = cx.clients.get(request.client) else {
             return;
@@ -96,14 +96,14 @@ impl<F: Frame> Replies<F> {
     pub(super) fn pass_answer(
         &mut self,
         cx: &mut Context<F>,
-        part: Part,
+        copy: CopyOf,
         kind: ReplyKind,
         body: Body<F>,
     ) {
-        let Some(key) = cx.requests.by_token(part.of) else {
+        let Some(key) = cx.requests.by_token(copy.whole) else {
             return;
         };
-        let body = fanout::item(&part.worker, kind, body.into_value());
+        let body = fanout::item(&copy.worker, kind, body.into_value());
         if let Some(request) = cx.requests.get_mut(key) {
             request.extend(cx.now);
             // Its bytes are counted with the copy's reply.
@@ -147,7 +147,7 @@ impl<F: Frame> Replies<F> {
         let Some(client) = cx.clients.get(key) else {
             return;
         };
-        let Some(message) = reply_to(client.extended, rid, kind, body) else {
+        let Some(message) = reply_to(client.is_extended(), rid, kind, body) else {
             return;
         };
         cx.out.send(Transmit {

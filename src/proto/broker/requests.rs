@@ -14,9 +14,10 @@ pub(super) use lanes::LOOKS;
 pub(super) use lanes::{Lanes, Rank};
 pub(super) use queue::{Cursors, Queue};
 pub(super) use request::{Content, Request};
-pub(super) use routing::{Lane, MAX_LEVEL, Part, Routing, Sequence, Who};
+pub(super) use routing::{Lane, MAX_LEVEL, Routing, Sequence, Who};
 pub(super) use state::{
-    Assigned, Deadline, Gathering, ParkState, Queued, Recalled, Reclaimed, Search, State,
+    Assigned, Attempts, CopyOf, Deadline, Gathering, ParkState, Queued, Recalled, Reclaimed,
+    Search, State,
 };
 pub(super) use waiting::Waiting;
 
@@ -100,7 +101,7 @@ impl<F> Requests<F> {
     /// Whether its handler is known to have started.
     pub(super) fn has_begun(&self, key: RequestKey) -> bool {
         match self.get(key).map(|request| &request.state) {
-            Some(State::Assigned(assigned)) => assigned.begun,
+            Some(State::Assigned(assigned)) => assigned.has_begun(),
             _ => false,
         }
     }
@@ -110,7 +111,7 @@ impl<F> Requests<F> {
     pub(super) fn is_bound(&self, key: RequestKey) -> bool {
         self.get(key).is_some_and(|request| match &request.state {
             State::Assigned(assigned) => {
-                assigned.parts > 0 || assigned.begun && request.data_stream.is_some()
+                assigned.parts() > 0 || assigned.has_begun() && request.data_stream.is_some()
             }
             _ => false,
         })
@@ -155,6 +156,17 @@ impl<F> Requests<F> {
         match &self.get(key)?.state {
             State::Queued(queued) if queued.next != NONE => Some(RequestKey(queued.next)),
             _ => None,
+        }
+    }
+
+    /// Gives a copy of a fan-out to its worker.
+    pub(super) fn assign_copy(&mut self, key: RequestKey, worker: WorkerKey, now: Time) {
+        if let Some(request) = self.get_mut(key) {
+            let mut assigned = Assigned::new(worker, now);
+            if let State::Addressed(copy) = &request.state {
+                assigned.copy = Some(copy.clone());
+            }
+            request.state = State::Assigned(assigned);
         }
     }
 
@@ -233,8 +245,7 @@ impl<F: Frame> Requests<F> {
             state,
             deadline,
             retry: terms.retry,
-            retried,
-            uncertain: false,
+            attempts: Attempts::retried(retried),
             fail_fast: terms.fail_fast,
             data_stream: terms.stream.then(Box::default),
             bytes,

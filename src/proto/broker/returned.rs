@@ -133,7 +133,7 @@ impl<F: Frame> Context<F> {
                 return Some(service);
             }
             State::SetAside(_) => return Some(service),
-            State::Addressed | State::Gathering(_) | State::Reclaimed(_) => {}
+            State::Addressed(_) | State::Gathering(_) | State::Reclaimed(_) => {}
             State::Searching(search) => {
                 search.received = past.received;
                 search.read = past.read;
@@ -230,7 +230,7 @@ impl<F: Frame> Context<F> {
         let Some(assigned) = entry.assigned_mut() else {
             return;
         };
-        assigned.begun = true;
+        assigned.begin();
         if !gives_credit {
             // The worker is told that all was read, even what still waits for the client.
             assigned.beyond = u32::MAX;
@@ -238,7 +238,7 @@ impl<F: Frame> Context<F> {
         let ext = ResumeExt {
             number,
             token,
-            received: assigned.parts,
+            received: assigned.parts(),
             read: if gives_credit {
                 assigned.read
             } else {

@@ -108,7 +108,7 @@ impl Tally {
             service: (&*cx.asked_name(request)).into(),
             client: client.map_or(Box::default(), |client| (&*client.id).into()),
             worker: worker.map(Into::into),
-            attempt: u32::from(request.retried) + u32::from(times.given.is_some()),
+            attempt: u32::from(request.attempts.count()) + u32::from(times.given.is_some()),
             queue: times.given.unwrap_or(times.ended) - times.arrived,
             work: times.given.map(|given| times.ended - given),
             outcome: end.outcome(),

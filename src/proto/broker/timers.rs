@@ -109,7 +109,7 @@ impl<F: Frame> Broker<F> {
         }
         let patience = self.cx.config.patience(client.hello.as_ref());
         if client.beats.is_silent(now, patience) {
-            if client.extended {
+            if client.is_extended() {
                 self.cx.send_client(key, ToClient::Disconnect);
             }
             return self.detach_or_lose_client(key, Departure::Silence);
@@ -123,7 +123,7 @@ impl<F: Frame> Broker<F> {
     /// Gives the requests with `retry` of a detached worker to another worker, if there is one.
     fn retry_early(&mut self, key: WorkerKey) {
         let retried = self.cx.early_retries(key);
-        if self.stopping || retried.is_empty() {
+        if self.phase.is_stopping() || retried.is_empty() {
             return;
         }
         if let Some(task) = self.take_back(key, retried) {
@@ -197,8 +197,8 @@ impl<F: Frame> Broker<F> {
         let Some(deadline) = &mut request.deadline else {
             return;
         };
-        if deadline.at > now {
-            deadline.timer = self.cx.deadlines.set(deadline.at, Timer::Request(key));
+        if deadline.at() > now {
+            deadline.timer = self.cx.deadlines.set(deadline.at(), Timer::Request(key));
             return;
         }
         self.end(key, End::Failed(Code::ClientTimeout));

@@ -136,13 +136,13 @@ impl<F: Frame> Broker<F> {
         // The client has seen the beginning of this attempt, so there must be no other.
         request.retry = 0;
         if let Some(assigned) = request.assigned_mut() {
-            assigned.begun = true;
+            assigned.begin();
         }
         request.extend(self.cx.now);
         let cost = flow::cost(&body);
         self.replies.reply(&mut self.cx, key, kind, body);
         if let Some(assigned) = self.cx.requests.get_mut(key).and_then(|r| r.assigned_mut()) {
-            assigned.parts = assigned.parts.saturating_add(1);
+            assigned.add_part();
         }
         self.cx.count_unread(key, cost);
     }

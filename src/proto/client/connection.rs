@@ -11,7 +11,7 @@ use crate::wire::{Dialect, Frame, Hello};
 
 impl<F: Frame> Client<F> {
     /// Handles that the transport accepts messages.
-    pub fn handle_up(&mut self, now: Time) {
+    pub(super) fn introduce(&mut self, now: Time) {
         if !self.link.handle_up(now) {
             return;
         }
@@ -43,22 +43,6 @@ impl<F: Frame> Client<F> {
         self.transmits.push(ClientMessage::Hello {
             hello: hello.to_frame(),
         });
-    }
-
-    /// Handles that a part of a message of the broker has arrived, which is not complete.
-    pub fn handle_bytes(&mut self, now: Time) {
-        self.link.receives(now);
-    }
-
-    /// Handles the end of the connection.
-    pub fn handle_down(&mut self, now: Time) {
-        self.lose(now, Loss::Transport);
-    }
-
-    /// Handles that the broker refuses this client. The next pause is longer.
-    pub fn handle_refused(&mut self, now: Time) {
-        self.link.refused();
-        self.lose(now, Loss::Refused);
     }
 
     /// Sends a heartbeat for a request to its worker (as in 0.0.92), or without an id to the broker.

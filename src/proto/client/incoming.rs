@@ -8,7 +8,7 @@ use crate::wire::{Dialect, Frame, Hello, Malformed, mdp, pigato};
 
 impl<F: Frame> Client<F> {
     /// Handles a message of the broker. Leaves `frames` empty.
-    pub fn handle_message(&mut self, now: Time, frames: &mut Vec<F>) {
+    pub(super) fn receive(&mut self, now: Time, frames: &mut Vec<F>) {
         // The connection has already ended.
         if !self.link.is_up() {
             return frames.clear();

@@ -1,9 +1,9 @@
 //! The contract of the machines, for a client of one broker.
 
-use super::{Client, ClientNotice};
-use crate::proto::link::Action;
+use super::{Client, ClientNotice, ClientTerms};
+use crate::proto::Time;
+use crate::proto::link::{Action, Loss};
 use crate::proto::machine::{Command, Machine, Notice, Stats};
-use crate::proto::{Terms, Time};
 use crate::wire::{Body, Frame};
 use std::ops::ControlFlow;
 
@@ -23,7 +23,7 @@ pub enum ClientCommand<F> {
         /// The options, as JSON.
         opts: F,
         /// The terms.
-        terms: Terms,
+        terms: ClientTerms,
     },
     /// See [`Client::cancel`].
     Cancel(u64),
@@ -61,7 +61,8 @@ impl<F: Frame> Machine for Client<F> {
     type Notice = ClientNotice<F>;
 
     fn start(&mut self) {
-        Client::start(self);
+        self.name_taken = false;
+        self.link.open();
     }
 
     fn handle_command(&mut self, now: Time, command: ClientCommand<F>) -> ControlFlow<()> {
@@ -94,7 +95,14 @@ impl<F: Frame> Machine for Client<F> {
     }
 
     fn unflushed(&self) -> usize {
-        Client::unflushed(self)
+        if !self.link.is_up() {
+            return self.outstanding();
+        }
+        let streams = self
+            .requests
+            .values()
+            .filter_map(|request| request.data_stream.as_ref());
+        self.waiting() + streams.filter(|stream| stream.keeps_the_end()).count()
     }
 
     fn handle_exit(&mut self, now: Time) -> ControlFlow<()> {
@@ -114,37 +122,44 @@ impl<F: Frame> Machine for Client<F> {
     }
 
     fn handle_up(&mut self, _broker: usize, now: Time) {
-        Client::handle_up(self, now);
+        self.introduce(now);
     }
 
     fn handle_down(&mut self, _broker: usize, now: Time) {
-        Client::handle_down(self, now);
+        self.lose(now, Loss::Transport);
     }
 
     fn handle_refused(&mut self, _broker: usize, now: Time) {
-        Client::handle_refused(self, now);
+        self.link.refused();
+        self.lose(now, Loss::Refused);
     }
 
     fn handle_bytes(&mut self, _broker: usize, now: Time) {
-        Client::handle_bytes(self, now);
+        self.link.receives(now);
     }
 
     fn handle_message(&mut self, _broker: usize, now: Time, frames: &mut Vec<F>) {
-        Client::handle_message(self, now, frames);
+        self.receive(now, frames);
     }
 
     fn handle_timeout(&mut self, now: Time) {
-        Client::handle_timeout(self, now);
+        self.come_due(now);
     }
 
     fn next_deadline(&self) -> Option<Time> {
-        Client::next_deadline(self)
+        let times = [
+            self.deadlines.next(),
+            self.unknown.first().map(|(until, _)| *until),
+            self.link.next_deadline(),
+            self.exit.deadline(),
+        ];
+        times.into_iter().flatten().min()
     }
 
     fn drain_transmits(&mut self, _broker: usize, mut send: impl FnMut(&mut Vec<F>, bool)) {
         let form = self.form();
         let mut frames = Vec::new();
-        Client::drain_transmits(self, |message| {
+        self.take_messages(|message| {
             form.encode_of_client(message, &mut frames);
             if !frames.is_empty() {
                 send(&mut frames, form.packed);
@@ -153,7 +168,7 @@ impl<F: Frame> Machine for Client<F> {
     }
 
     fn drain_notices(&mut self, mut report: impl FnMut(usize, Self::Notice)) -> ControlFlow<()> {
-        Client::drain_notices(self).for_each(|notice| report(0, notice));
+        self.take_notices().for_each(|notice| report(0, notice));
         match self.has_left() {
             true => ControlFlow::Break(()),
             false => ControlFlow::Continue(()),
@@ -161,7 +176,7 @@ impl<F: Frame> Machine for Client<F> {
     }
 
     fn poll_action(&mut self, _broker: usize) -> Option<Action> {
-        Client::poll_action(self)
+        self.link.poll_action()
     }
 }
 

@@ -20,7 +20,7 @@ pub(in crate::proto) struct Pending<F> {
     pub(super) opts: F,
     pub(super) terms: Terms,
     /// The retry policy and its state, if it has one.
-    pub(super) retry: Option<Box<Retry>>,
+    pub(super) retry: Option<Retry>,
     pub(super) stage: Stage,
     /// How often it was submitted again, to another broker or the same one. It is part of the id,
     /// so that late messages about an earlier submission match no request.

@@ -1,12 +1,12 @@
 //! The life of a request at the client: submitted, sent when a broker is connected, forgotten at its end.
 
 use super::pending::{Pending, Stage, Tell};
-use super::retry::Retry;
+use super::retry::{ClientTerms, Retry};
 use super::stream_state::DataStream;
 use super::{Client, ClientNotice};
+use crate::proto::Time;
 use crate::proto::code::Code;
 use crate::proto::link::Loss;
-use crate::proto::{Terms, Time};
 use crate::wire::omdp::ClientMessage;
 use crate::wire::trace_context::without_trace_context;
 use crate::wire::{Body, Dialect, Frame};
@@ -20,7 +20,7 @@ impl<F: Frame> Client<F> {
         service: F,
         data: Body<F>,
         opts: F,
-        terms: impl Into<Terms>,
+        terms: impl Into<ClientTerms>,
     ) {
         if self.name_taken {
             if self.link.is_closed() {
@@ -29,21 +29,18 @@ impl<F: Frame> Client<F> {
             // The refusal was that of an earlier hello, and the name may be free by now.
             self.link.ask_for_name_soon();
         }
-        let terms = terms.into();
+        let ClientTerms { terms, policy } = terms.into();
         if terms.stream && self.config.dialect != Dialect::Omdp {
             return self.fail(id, Code::NoStreams);
         }
-        let retry = match terms.routed && !terms.stream {
-            true => Retry::read(&opts),
-            false => None,
-        };
+        let policy = policy.filter(|_| !terms.stream);
         let timeout = terms.idle();
         let request = Pending {
             service,
             data,
             opts,
             terms,
-            retry,
+            retry: policy.map(Retry::new),
             stage: Stage::Waiting,
             again: 0,
             broker: None,

@@ -1,15 +1,15 @@
 //! The retry policy of a request, by which [`attempts`](super::attempts) submits it again. (`retry` as a number is
 //! handled by the broker.)
 
+use crate::proto::Terms;
 use crate::proto::code::Code;
 use crate::wire::omdp::ReplyKind;
 use crate::wire::{Body, Frame};
-use serde_json::Value;
 use std::time::Duration;
 
 /// The failure of an attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Cause {
+pub enum Cause {
     /// The worker or the broker was lost with it.
     Lost,
     /// Every worker has rejected it.
@@ -21,13 +21,6 @@ pub(super) enum Cause {
 }
 
 impl Cause {
-    const ALL: [(Cause, &str); 4] = [
-        (Cause::Lost, "lost"),
-        (Cause::Rejected, "rejected"),
-        (Cause::Error, "error"),
-        (Cause::Timeout, "timeout"),
-    ];
-
     /// The failure that a reply means; `None` if it is none.
     pub(super) fn of<F: Frame>(kind: ReplyKind, body: &Body<F>) -> Option<Self> {
         let is = |code: Code| *body.bytes == *code.to_json();
@@ -43,60 +36,68 @@ impl Cause {
             _ => None,
         }
     }
+}
 
-    fn bit(self) -> u8 {
-        1 << self as u8
+/// A retry policy: which failures are retried, and after which pauses.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RetryPolicy {
+    /// Maximum of attempts, including the first.
+    pub attempts: u8,
+    /// The failures that are retried.
+    pub on: Vec<Cause>,
+    /// The first pause, in ms.
+    pub delay: f64,
+    /// By how much each pause is longer than the one before.
+    pub factor: f64,
+    /// The longest pause, in ms.
+    pub max_delay: f64,
+    /// How far pauses may differ from that, as a share from 0 to 1.
+    pub jitter: f64,
+}
+
+/// The terms of a request, and the retry policy of its client.
+#[derive(Debug, Clone, Default)]
+pub struct ClientTerms {
+    pub terms: Terms,
+    pub policy: Option<Box<RetryPolicy>>,
+}
+
+impl<T: Into<Terms>> From<T> for ClientTerms {
+    fn from(terms: T) -> Self {
+        ClientTerms {
+            terms: terms.into(),
+            policy: None,
+        }
     }
 }
 
 /// The policy of a request, and its state.
 #[derive(Debug)]
 pub(in crate::proto) struct Retry {
-    /// Maximum of attempts, including the first.
-    attempts: u8,
+    policy: Box<RetryPolicy>,
     /// Number of attempts before this one.
     pub(super) made: u8,
-    /// The failures that are retried, one bit each.
-    on: u8,
-    delay: f64,
-    factor: f64,
-    max_delay: f64,
-    jitter: f64,
 }
 
 impl Retry {
-    /// Reads the policy in the options, which JavaScript has checked and completed.
-    pub(super) fn read(options: &[u8]) -> Option<Box<Self>> {
-        let options: Value = serde_json::from_slice(options).ok()?;
-        let policy = options.get("retry")?.as_object()?;
-        let number = |name: &str| policy.get(name).and_then(Value::as_f64);
-        let on = policy.get("on")?.as_array()?;
-        let named = |name: &str| on.iter().any(|each| each.as_str() == Some(name));
-        let on = Cause::ALL.into_iter().filter(|(_, name)| named(name));
-        Some(Box::new(Retry {
-            attempts: number("attempts")?.clamp(1.0, 255.0) as u8,
-            made: 0,
-            on: on.fold(0, |bits, (cause, _)| bits | cause.bit()),
-            delay: number("delay")?,
-            factor: number("factor")?,
-            max_delay: number("maxDelay")?,
-            jitter: number("jitter")?,
-        }))
+    pub(super) fn new(policy: Box<RetryPolicy>) -> Self {
+        Retry { policy, made: 0 }
     }
 
     /// The pause before the next attempt of the request; `None` if the policy permits none after this failure. Pauses
     /// differ between clients, by their seed.
     pub(super) fn next(&self, cause: Cause, seed: u64, id: u64) -> Option<Duration> {
         let made = self.made + 1;
-        let permitted = self.on & cause.bit() != 0 && made < self.attempts;
+        let permitted = self.policy.on.contains(&cause) && made < self.policy.attempts;
         permitted.then(|| self.pause(made, random(seed, id, made)))
     }
 
     /// The pause after `made` attempts; `random` is from 0 to 1.
     fn pause(&self, made: u8, random: f64) -> Duration {
+        let policy = &self.policy;
         let exponent = i32::from(made.saturating_sub(1));
-        let delay = (self.delay * self.factor.powi(exponent)).min(self.max_delay);
-        let spread = 1.0 + self.jitter * (2.0 * random - 1.0);
+        let delay = (policy.delay * policy.factor.powi(exponent)).min(policy.max_delay);
+        let spread = 1.0 + policy.jitter * (2.0 * random - 1.0);
         let ms = (delay * spread).clamp(0.0, f64::from(i32::MAX));
         Duration::from_micros((ms * 1000.0) as u64)
     }
@@ -116,8 +117,14 @@ mod tests {
 
     #[test]
     fn pauses_grow_up_to_a_maximum_and_spread() {
-        let options = br#"{"retry":{"attempts":9,"on":["lost","error"],"delay":100,"factor":2,"maxDelay":500,"jitter":0.5}}"#;
-        let retry = Retry::read(options).expect("a policy");
+        let retry = Retry::new(Box::new(RetryPolicy {
+            attempts: 9,
+            on: vec![Cause::Lost, Cause::Error],
+            delay: 100.0,
+            factor: 2.0,
+            max_delay: 500.0,
+            jitter: 0.5,
+        }));
         let mut pauses = Vec::new();
         for made in 1..=5 {
             pauses.push([0.0, 0.5, 1.0].map(|r| retry.pause(made, r).as_millis()));
@@ -132,9 +139,6 @@ mod tests {
                 [250, 500, 750]
             ]
         );
-        assert_eq!(retry.on, Cause::Lost.bit() | Cause::Error.bit());
-        assert!(Retry::read(br#"{"retry":3}"#).is_none());
-        assert!(Retry::read(b"{}").is_none());
     }
 
     #[test]

@@ -17,23 +17,15 @@ pub enum OneOrSeveral<One, Many> {
     Several(Box<Many>),
 }
 
-/// A machine of several brokers, which can be added and removed.
-pub trait Several: Machine {
+/// A machine of several brokers.
+pub trait Several: DynamicBrokers {
     /// The machine of one broker.
     type One;
-    /// The configuration of that machine.
-    type Config;
 
     /// Takes over the state of a machine of one broker.
     fn of_one(broker: usize, one: Self::One) -> Self;
     /// An unused machine of one broker, as a placeholder.
     fn spare(one: &Self::One) -> Self::One;
-    /// See [`DynamicBrokers::join`].
-    fn join(&mut self, now: Time, broker: usize, config: Self::Config) -> Option<Self::Config>;
-    /// See [`DynamicBrokers::leave`].
-    fn leave(&mut self, now: Time, broker: usize);
-    /// See [`DynamicBrokers::poll_gone`].
-    fn poll_gone(&mut self) -> Option<usize>;
 }
 
 impl<Many: Several> OneOrSeveral<Many::One, Many> {

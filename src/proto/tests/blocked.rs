@@ -4,6 +4,7 @@ use super::net::*;
 use crate::proto::Terms;
 use crate::proto::code::Code;
 use crate::proto::link::Loss;
+use crate::proto::machine::Machine;
 
 fn bounded(net: &mut Net, broker: Id<BrokerActor>) -> Id<WorkerActor> {
     net.worker_with(broker, "echo", |config| {

@@ -3,6 +3,7 @@
 
 use super::net::texts::{FIRST_TOKEN, number, request_with, token};
 use super::net::*;
+use crate::proto::machine::Machine;
 use crate::wire::ext::{RequestData, RequestExt, TokenExt};
 
 const ROUNDS: usize = 3_000;
@@ -233,11 +234,11 @@ fn worker_and_client_survive_a_broker_gone_mad() {
             let mut message = garbage(&mut net.rng);
             if net.rng.percent(50) {
                 net.act(w, |worker, now| {
-                    worker.machine.handle_message(now, &mut message)
+                    worker.machine.handle_message(0, now, &mut message)
                 });
             } else {
                 net.act(c, |client, now| {
-                    client.machine.handle_message(now, &mut message)
+                    client.machine.handle_message(0, now, &mut message)
                 });
             }
             if net.rng.percent(10) {

@@ -4,6 +4,7 @@ use super::drain::{goodbyes, stop};
 use super::net::texts::token;
 use super::net::*;
 use crate::proto::link::Loss;
+use crate::proto::machine::Machine;
 use crate::proto::worker::GOODBYE;
 
 #[test]

@@ -6,6 +6,7 @@ use super::net::*;
 use crate::proto::broker::Departure;
 use crate::proto::code::Code;
 use crate::proto::link::Loss;
+use crate::proto::machine::Machine;
 use crate::wire::ext::RequestExt;
 use std::time::Duration;
 
@@ -64,8 +65,8 @@ fn parts_of_a_message_count_as_signs_of_life_of_its_sender() {
     net.partition(b);
     for _ in 0..10 {
         net.run(secs(5));
-        net.act(w, |worker, now| worker.machine.handle_bytes(now));
-        net.act(c, |client, now| client.machine.handle_bytes(now));
+        net.act(w, |worker, now| worker.machine.handle_bytes(0, now));
+        net.act(c, |client, now| client.machine.handle_bytes(0, now));
         net.act(b, |broker, now| {
             for peer in [b"W1", b"C2"] {
                 broker.machine.handle_heard(now, peer);

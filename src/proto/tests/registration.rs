@@ -5,6 +5,7 @@ use super::net::*;
 use crate::proto::broker::Departure;
 use crate::proto::code::Code;
 use crate::proto::link::Loss;
+use crate::proto::machine::Machine;
 
 const HELLO: &str = r#"{"concurrency":1,"heartbeat":2500,"liveness":3,"omdp":1,"session":"s1"}"#;
 const TWO: &str = r#"{"concurrency":2,"heartbeat":2500,"liveness":3,"omdp":1,"session":"s1"}"#;
@@ -267,12 +268,12 @@ fn messages_behind_a_disconnect_are_not_taken() {
             &format!("W|1|{HELLO}"),
             "W|2|C|r|1",
         ] {
-            worker.machine.handle_message(now, &mut frames(text));
+            worker.machine.handle_message(0, now, &mut frames(text));
         }
     });
     net.act(c, |client, now| {
         for text in ["C|5", &format!("C|1|{HELLO}")] {
-            client.machine.handle_message(now, &mut frames(text));
+            client.machine.handle_message(0, now, &mut frames(text));
         }
     });
     net.run(secs(1));

@@ -4,6 +4,7 @@ use super::net::*;
 use crate::proto::broker::Departure;
 use crate::proto::code::Code;
 use crate::proto::link::Loss;
+use crate::proto::machine::Machine;
 
 /// A scene whose handler never ends.
 fn scene() -> Scene {
@@ -159,7 +160,7 @@ fn a_worker_whose_broker_is_there_does_not_wait_any_longer() {
     net.cut(w, &[Side::Dealer, Side::Broker]);
     net.run(secs(1));
     assert_ne!(net[w].news.last().unwrap().1, LinkNews::Connected);
-    net.act(w, |worker, now| worker.machine.handle_reached(now));
+    net.act(w, |worker, now| worker.machine.handle_reached(0, now));
     net.run(ms(10));
     assert_eq!(net[w].news.last().unwrap().1, LinkNews::Connected);
 }

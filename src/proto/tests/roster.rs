@@ -3,6 +3,7 @@
 use super::net::*;
 use super::resume::replace;
 use crate::proto::Terms;
+use crate::proto::machine::Machine;
 use std::collections::HashMap;
 use std::time::Duration;
 
@@ -91,7 +92,7 @@ fn requests_after_failed_handshakes_run_once_whenever_the_broker_dies() {
         let (mut net, b, workers, c) = known();
         net.kill(b);
         net.run(ms(1));
-        net.act(c, |client, now| client.machine.handle_refused(now));
+        net.act(c, |client, now| client.machine.handle_refused(0, now));
         let r = net.request(c, "echo", "1");
         net.start(b);
         net.run(micros(at));
@@ -238,12 +239,12 @@ fn fail_handshakes(net: &mut Net, workers: &[Id<WorkerActor>], clients: &[Id<Cli
     while net.now() < end {
         for &w in workers {
             if net.is_alive(w) && !net.is_paused(w) {
-                net.act(w, |worker, now| worker.machine.handle_refused(now));
+                net.act(w, |worker, now| worker.machine.handle_refused(0, now));
             }
         }
         for &c in clients {
             if net.is_alive(c) && !net.is_paused(c) {
-                net.act(c, |client, now| client.machine.handle_refused(now));
+                net.act(c, |client, now| client.machine.handle_refused(0, now));
             }
         }
         net.run(ms(100));

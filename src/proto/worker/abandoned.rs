@@ -22,6 +22,11 @@ impl Abandoned {
         self.running.len()
     }
 
+    /// Adds the handler of a cancelled delivery.
+    pub(super) fn add(&mut self, delivery: u64) {
+        self.running.insert(delivery);
+    }
+
     pub(super) fn told(&self) -> usize {
         self.told
     }
@@ -32,14 +37,6 @@ impl Abandoned {
 }
 
 impl<F: Frame> Worker<F> {
-    /// Handles that a cancelled delivery had been taken before. The application ends it as any other.
-    pub fn handle_left_running(&mut self, now: Time, delivery: u64) {
-        self.abandoned.running.insert(delivery);
-        if self.stalled_at.is_none() {
-            self.watch_for_stall(now);
-        }
-    }
-
     /// Number of deliveries and handlers that take up room or wait for it.
     pub(super) fn busy(&self) -> usize {
         self.deliveries.len() + self.abandoned.len()

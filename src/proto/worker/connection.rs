@@ -8,34 +8,13 @@ use crate::wire::omdp::WorkerMessage;
 
 impl<F: Frame> Worker<F> {
     /// Handles that the transport accepts messages: registers.
-    pub fn handle_up(&mut self, now: Time) {
+    pub(super) fn register(&mut self, now: Time) {
         if self.link.handle_up(now) {
             self.connections += 1;
             self.watchdog.begin(now);
             self.pace.untold();
             self.introduce();
         }
-    }
-
-    /// Handles that a part of a message of the broker has arrived, which is not complete.
-    pub fn handle_bytes(&mut self, now: Time) {
-        self.link.receives(now);
-    }
-
-    /// Handles the end of the connection.
-    pub fn handle_down(&mut self, now: Time) {
-        self.lose(now, Loss::Transport);
-    }
-
-    /// Handles that the broker refuses this worker. The next pause is longer.
-    pub fn handle_refused(&mut self, now: Time) {
-        self.link.refused();
-        self.lose(now, Loss::Refused);
-    }
-
-    /// Handles that this worker has reached the broker on another connection: it does not wait for its next attempt.
-    pub fn handle_reached(&mut self, now: Time) {
-        self.link.retry_at_once(now);
     }
 
     /// Sends a heartbeat out of turn.

@@ -32,14 +32,4 @@ impl<F: Frame> Worker<F> {
     pub fn has_windows(&self) -> bool {
         self.link.peer().is_some_and(|broker| broker.flow)
     }
-
-    /// Handles that the transport keeps messages (`congested`), or no longer does.
-    pub fn handle_congestion(&mut self, congested: bool) {
-        self.congested = congested;
-        for (&number, delivery) in &mut self.deliveries {
-            if let Some(bytes) = delivery.debt.settle(congested) {
-                self.notices.push(delivery.credit(number, bytes));
-            }
-        }
-    }
 }

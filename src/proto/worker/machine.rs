@@ -1,8 +1,9 @@
 //! The contract of the machines, for a worker of one broker.
 
+use super::drain::Draining;
 use super::{Retract, Worked, Worker, WorkerNotice};
 use crate::proto::Time;
-use crate::proto::link::Action;
+use crate::proto::link::{Action, Loss};
 use crate::proto::machine::{Command, Machine, Notice, Offer, Stats};
 use crate::wire::{Body, Frame};
 use std::ops::ControlFlow;
@@ -70,7 +71,8 @@ impl<F: Frame> Machine for Worker<F> {
     type Notice = WorkerNotice<F>;
 
     fn start(&mut self) {
-        Worker::start(self);
+        self.name_taken = false;
+        self.link.open();
     }
 
     fn handle_command(&mut self, now: Time, command: WorkerCommand<F>) -> ControlFlow<()> {
@@ -123,45 +125,57 @@ impl<F: Frame> Machine for Worker<F> {
     }
 
     fn poll_ping(&mut self) -> bool {
-        Worker::poll_ping(self)
+        self.watchdog.poll_ping()
     }
 
     fn handle_up(&mut self, _broker: usize, now: Time) {
-        Worker::handle_up(self, now);
+        self.register(now);
     }
 
     fn handle_down(&mut self, _broker: usize, now: Time) {
-        Worker::handle_down(self, now);
+        self.lose(now, Loss::Transport);
     }
 
     fn handle_refused(&mut self, _broker: usize, now: Time) {
-        Worker::handle_refused(self, now);
+        self.link.refused();
+        self.lose(now, Loss::Refused);
     }
 
     fn handle_reached(&mut self, _broker: usize, now: Time) {
-        Worker::handle_reached(self, now);
+        self.link.retry_at_once(now);
     }
 
     fn handle_bytes(&mut self, _broker: usize, now: Time) {
-        Worker::handle_bytes(self, now);
+        self.link.receives(now);
     }
 
     fn handle_message(&mut self, _broker: usize, now: Time, frames: &mut Vec<F>) {
-        Worker::handle_message(self, now, frames);
+        self.receive(now, frames);
     }
 
     fn handle_timeout(&mut self, now: Time) {
-        Worker::handle_timeout(self, now);
+        self.come_due(now);
     }
 
     fn next_deadline(&self) -> Option<Time> {
-        Worker::next_deadline(self)
+        // The drain continues after the owner has taken back the offers.
+        let draining = self.draining.filter(|_| self.retract.is_none());
+        [
+            draining.and_then(Draining::next_deadline),
+            self.stalled_at,
+            self.give_up_at,
+            self.watchdog.next_deadline(),
+            self.link.next_deadline(),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
     }
 
     fn drain_transmits(&mut self, _broker: usize, mut send: impl FnMut(&mut Vec<F>, bool)) {
         let form = self.form();
         let mut frames = Vec::new();
-        Worker::drain_transmits(self, |message| {
+        self.take_messages(|message| {
             form.encode_of_worker(message, &mut frames);
             if !frames.is_empty() {
                 send(&mut frames, form.packed);
@@ -171,7 +185,7 @@ impl<F: Frame> Machine for Worker<F> {
 
     fn drain_notices(&mut self, mut report: impl FnMut(usize, Self::Notice)) -> ControlFlow<()> {
         let mut end = ControlFlow::Continue(());
-        for notice in Worker::drain_notices(self) {
+        for notice in self.take_notices() {
             if matches!(notice, WorkerNotice::Drained) {
                 end = ControlFlow::Break(());
             }
@@ -184,24 +198,40 @@ impl<F: Frame> Machine for Worker<F> {
         !self.has_windows()
     }
 
+    fn channels(&self, _broker: usize) -> Option<u16> {
+        match self.link.peer() {
+            Some(hello) => Some(hello.channels),
+            // A broker without a hello.
+            None => self.connected.then_some(0),
+        }
+    }
+
     fn handle_congestion(&mut self, _broker: usize, congested: bool) {
-        Worker::handle_congestion(self, congested);
+        self.congested = congested;
+        for (&number, delivery) in &mut self.deliveries {
+            if let Some(bytes) = delivery.debt.settle(congested) {
+                self.notices.push(delivery.credit(number, bytes));
+            }
+        }
     }
 
     fn poll_action(&mut self, _broker: usize) -> Option<Action> {
-        Worker::poll_action(self)
+        self.link.poll_action()
     }
 
-    fn handle_left_running(&mut self, now: Time, offer: u64) {
-        Worker::handle_left_running(self, now, offer);
+    fn handle_left_running(&mut self, now: Time, delivery: u64) {
+        self.abandoned.add(delivery);
+        if self.stalled_at.is_none() {
+            self.watch_for_stall(now);
+        }
     }
 
     fn poll_retract(&mut self) -> Option<Retract> {
-        Worker::poll_retract(self)
+        self.retract.take()
     }
 
     fn handle_retracted(&mut self, now: Time, offers: &[u64]) {
-        Worker::handle_retracted(self, now, offers);
+        self.take_back(now, offers);
     }
 }
 

@@ -19,13 +19,8 @@ pub const STALL: Duration = Duration::from_millis(5);
 pub const BACKLOG: Duration = Duration::from_millis(100);
 
 impl<F: Frame> Worker<F> {
-    /// The offers to take back, once. [`handle_retracted`](Self::handle_retracted) is the answer.
-    pub fn poll_retract(&mut self) -> Option<Retract> {
-        self.retract.take()
-    }
-
     /// Handles that the owner has taken back these offers, in order of arrival.
-    pub fn handle_retracted(&mut self, now: Time, deliveries: &[u64]) {
+    pub(super) fn take_back(&mut self, now: Time, deliveries: &[u64]) {
         let mut tokens: Vec<u8> = Vec::new();
         for &number in deliveries {
             match self.forget(number) {

@@ -110,11 +110,6 @@ impl Watchdog {
 }
 
 impl<F: Frame> Worker<F> {
-    /// Whether to send a ping to the application's thread now. [`handle_pong`](Self::handle_pong) is the answer.
-    pub fn poll_ping(&mut self) -> bool {
-        self.watchdog.poll_ping()
-    }
-
     /// Handles the answer of the application's thread.
     pub fn handle_pong(&mut self, now: Time) {
         if self.watchdog.handle_pong(now) {

@@ -77,14 +77,9 @@ impl<F: Frame> Context<F> {
         let now = self.now;
         let client = new.client;
         new.deadline = new.terms.idle().map(|idle| {
-            let at = now + idle;
             let timer = Timer::Request(self.requests.next_key());
-            Deadline {
-                idle,
-                latest: new.terms.deadline.map(|left| now + left),
-                at,
-                timer: self.deadlines.set(at, timer),
-            }
+            let latest = new.terms.deadline.map(|left| now + left);
+            Deadline::new(now, idle, latest, |at| self.deadlines.set(at, timer))
         });
         let request = self.requests.insert(now, new, state);
         self.clients.add(client, request, &self.requests);

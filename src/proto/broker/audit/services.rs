@@ -29,7 +29,11 @@ impl<F: Frame> Audit<'_, F> {
         let is_open = self.has_open_front(key, is_left);
         let can_run = service.lines().any(|(line, _)| line == Line::Idle);
         assert!(
-            !can_run || !is_open || is_left || self.stopping || service.special.is_some(),
+            !can_run
+                || !is_open
+                || is_left
+                || self.phase.is_stopping()
+                || service.special.is_some(),
             "nobody waits for nothing"
         );
         assert!(
@@ -109,7 +113,9 @@ impl<F: Frame> Audit<'_, F> {
         if service.queue.has_lanes() && !is_left && !self.cx.services.is_relocating(key) {
             for head in service.firsts_with_workers(&self.cx.requests, &self.cx.workers) {
                 match self.cx.requests.park(head) {
-                    Some(ParkState::Parked) => assert!(self.stopping, "nobody waits unasked"),
+                    Some(ParkState::Parked) => {
+                        assert!(self.phase.is_stopping(), "nobody waits unasked")
+                    }
                     Some(ParkState::Asked) => is_open = false,
                     _ => {}
                 }

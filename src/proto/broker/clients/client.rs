@@ -21,9 +21,8 @@ pub(in crate::proto::broker) struct Client {
     pub(in crate::proto::broker) dialect: Dialect,
     /// The hello; `None` for a client of 0.0.92.
     pub(in crate::proto::broker) hello: Option<Hello>,
-    /// Whether it understands extension frames. Without a hello on this connection, a request with
-    /// an extension frame shows it.
-    pub(in crate::proto::broker) extended: bool,
+    /// Whether it has sent a request with an extension frame.
+    pub(in crate::proto::broker) sends_extensions: bool,
     /// Its requests, by the hash of their ids.
     pub(in crate::proto::broker) requests: Rids,
     pub(in crate::proto::broker) beats: Heartbeats,
@@ -71,6 +70,11 @@ pub(in crate::proto::broker) struct Client {
 }
 
 impl Client {
+    /// Whether it understands extension frames. Without a hello on this connection, a request with one shows it.
+    pub(in crate::proto::broker) fn is_extended(&self) -> bool {
+        self.hello.is_some() || self.sends_extensions
+    }
+
     /// Whether its requests can be parked.
     pub(in crate::proto::broker) fn parks(&self) -> bool {
         self.hello.as_ref().is_some_and(|hello| hello.parks)

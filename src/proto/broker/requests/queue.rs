@@ -263,7 +263,7 @@ impl Queue {
             State::Queued(_) => self.unlink(key, requests),
             State::SetAside(_)
             | State::Searching(_)
-            | State::Addressed
+            | State::Addressed(_)
             | State::Gathering(_)
             | State::Reclaimed(_) => {
                 let bytes = request.bytes;

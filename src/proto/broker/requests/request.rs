@@ -1,7 +1,7 @@
 //! A request that has not ended.
 
 use super::{
-    Assigned, DataStream, Deadline, Gathering, Lane, ParkState, Part, Routing, Sequence, State,
+    Assigned, Attempts, CopyOf, DataStream, Deadline, Gathering, Lane, ParkState, Routing, Sequence, State,
 };
 use crate::proto::Time;
 use crate::proto::broker::keys::{ClientKey, ServiceKey, WorkerKey};
@@ -23,10 +23,8 @@ pub(in crate::proto::broker) struct Request<F> {
     pub(in crate::proto::broker) deadline: Option<Deadline>,
     /// How many times it may still be given to another worker after its worker was lost.
     pub(in crate::proto::broker) retry: u8,
-    /// How many times it has been given to another worker.
-    pub(in crate::proto::broker) retried: u8,
-    /// Whether a broker that died may have given it to a worker that was lost.
-    pub(in crate::proto::broker) uncertain: bool,
+    /// Its earlier attempts.
+    pub(in crate::proto::broker) attempts: Attempts,
     /// Whether it ends at once when its service has no worker.
     pub(super) fail_fast: bool,
     /// Present if its data are a stream.
@@ -43,7 +41,7 @@ impl<F: Frame> Request<F> {
     /// The id for a worker of 0.0.92. Such a worker goes on with old requests after a reconnect. So each attempt has
     /// an id of its own, and late replies to an earlier attempt match no request.
     pub(in crate::proto::broker) fn name_without_token(&self) -> F {
-        match self.retried {
+        match self.attempts.count() {
             0 => self.rid.clone(),
             retried => F::from([&*self.rid, format!("~{retried}").as_bytes()].concat()),
         }
@@ -67,7 +65,7 @@ impl<F> Request<F> {
 
     /// The code with which it ends if there is no worker for it.
     pub(in crate::proto::broker) fn code_for_nobody(&self) -> Code {
-        match self.retried > 0 || self.uncertain {
+        match self.attempts.may_have_started() {
             true => Code::WorkerLost,
             false => Code::NoWorker,
         }
@@ -89,13 +87,13 @@ impl<F> Request<F> {
     /// Whether it waits, and no worker can have had it.
     pub(in crate::proto::broker) fn has_never_started(&self) -> bool {
         let waits = matches!(self.state, State::Queued(_) | State::SetAside(_));
-        waits && self.retried == 0 && !self.uncertain && !self.is_copy()
+        waits && !self.attempts.may_have_started() && !self.is_copy()
     }
 
     /// Whether it may be parked while it waits. After an attempt at a lost worker a request is not known to be unstarted;
     /// but one that is parked already waits, also if it has run before.
     pub(in crate::proto::broker) fn may_be_parked(&self) -> bool {
-        let has_started = self.retried > 0 || self.uncertain;
+        let has_started = self.attempts.may_have_started();
         let is_open =
             matches!(&self.state, State::Queued(queued) if queued.park() == ParkState::Open);
         !(has_started && is_open)
@@ -134,33 +132,36 @@ impl<F> Request<F> {
 
     /// Milliseconds until its deadline, if it has one.
     pub(in crate::proto::broker) fn left_ms(&self, now: Time) -> Option<u32> {
-        let latest = self.deadline.as_ref()?.latest?;
-        Some(latest.ms_since(now))
+        self.deadline.as_ref()?.left_ms(now)
     }
 
-    /// The part of a fan-out that it is, if it is a copy.
-    pub(in crate::proto::broker) fn part(&self) -> Option<&Part> {
-        self.routing.as_ref()?.part.as_ref()
+    /// Of which fan-out it is a copy, if it is one.
+    pub(in crate::proto::broker) fn copy_of(&self) -> Option<&CopyOf> {
+        match &self.state {
+            State::Addressed(copy) => Some(copy),
+            State::Assigned(assigned) => assigned.copy.as_deref(),
+            State::Reclaimed(reclaimed) => reclaimed.copy.as_deref(),
+            _ => None,
+        }
     }
 
     /// Number of parts of its reply that went to the client.
     pub(in crate::proto::broker) fn parts(&self) -> u32 {
         match &self.state {
-            State::Assigned(assigned) => assigned.parts,
+            State::Assigned(assigned) => assigned.parts(),
             State::Gathering(gathering) => gathering.parts,
             _ => 0,
         }
     }
 
     pub(in crate::proto::broker) fn is_copy(&self) -> bool {
-        self.part().is_some()
+        self.copy_of().is_some()
     }
 
     /// Restarts the idle timeout after a sign of life.
     pub(in crate::proto::broker) fn extend(&mut self, now: Time) {
         if let Some(deadline) = &mut self.deadline {
-            let at = now + deadline.idle;
-            deadline.at = deadline.latest.map_or(at, |latest| latest.min(at));
+            deadline.extend(now);
         }
     }
 }

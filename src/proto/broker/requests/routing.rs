@@ -1,6 +1,5 @@
 //! Constraints of a request on the workers that may have it.
 
-use crate::proto::broker::RoutingId;
 use crate::proto::broker::keys::WorkerKey;
 use crate::wire::members::{Scalar, members};
 use std::cmp::Reverse;
@@ -22,17 +21,6 @@ pub struct Routing {
     pub rejected: Vec<u64>,
     /// The workers it waits for. Valid while it is in a queue.
     pub who: Who,
-    /// Present for the copies of a fan-out, see [`fanout`](crate::proto::broker::fanout).
-    pub part: Option<Part>,
-}
-
-/// A copy of a fan-out request, for one worker.
-#[derive(Debug, Clone)]
-pub struct Part {
-    /// The token of the original request.
-    pub of: u64,
-    /// The name of the worker.
-    pub worker: RoutingId,
 }
 
 /// The highest priority.
@@ -69,7 +57,7 @@ impl Routing {
 
     /// Whether there is nothing to keep.
     pub fn is_empty(&self) -> bool {
-        self.asked.is_none() && self.part.is_none() && !self.is_choosy()
+        self.asked.is_none() && !self.is_choosy()
     }
 
     /// Whether it constrains the order or the choice of workers.

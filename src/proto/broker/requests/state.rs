@@ -7,6 +7,7 @@ use crate::proto::deadlines::TimerKey;
 use crate::proto::flow::Debt;
 use crate::wire::omdp::Recall;
 use std::collections::BTreeSet;
+use std::num::NonZeroU8;
 use std::time::Duration;
 
 /// The state of a request.
@@ -21,7 +22,7 @@ pub enum State {
     /// Given to a worker.
     Assigned(Assigned),
     /// A copy of a fan-out that waits for room at its worker; see [`crate::proto::broker::fanout`].
-    Addressed,
+    Addressed(Box<CopyOf>),
     /// A fan-out: its copies wait or run.
     Gathering(Gathering),
     /// Taken back from its worker, among so many that it goes back to its queue or ends in a later turn; see
@@ -40,6 +41,17 @@ pub struct Reclaimed {
     pub waits: bool,
     /// The name of the worker.
     pub worker: Option<RoutingId>,
+    /// Present for a copy of a fan-out.
+    pub copy: Option<Box<CopyOf>>,
+}
+
+/// A copy of a fan-out, for one worker.
+#[derive(Debug, Clone)]
+pub struct CopyOf {
+    /// The token of the fan-out.
+    pub whole: u64,
+    /// The name of the worker.
+    pub worker: RoutingId,
 }
 
 /// A fan-out request whose copies are being answered.
@@ -132,9 +144,9 @@ pub struct Assigned {
     /// When the worker was given it.
     pub given: Time,
     /// Whether its handler is known to have started.
-    pub begun: bool,
+    begun: bool,
     /// Number of parts of the reply that have arrived.
-    pub parts: u32,
+    parts: u32,
     /// Bytes of these parts for which the worker was given credit.
     pub read: u64,
     /// Credit that the broker owes the worker on behalf of a client that gives none.
@@ -143,6 +155,8 @@ pub struct Assigned {
     pub unread: u64,
     /// Credit for what was not unread, which the worker was given nevertheless. Saturates.
     pub beyond: u32,
+    /// Present for a copy of a fan-out.
+    pub copy: Option<Box<CopyOf>>,
 }
 
 impl Assigned {
@@ -156,17 +170,123 @@ impl Assigned {
             debt: Debt::default(),
             unread: 0,
             beyond: 0,
+            copy: None,
         }
+    }
+
+    /// A request whose worker had started it and sent these parts, of which the client has read so much.
+    pub fn resumed(worker: WorkerKey, now: Time, parts: u32, read: u64) -> Self {
+        Assigned {
+            begun: true,
+            parts,
+            read,
+            ..Assigned::new(worker, now)
+        }
+    }
+
+    /// Notes that its handler has started.
+    pub fn begin(&mut self) {
+        self.begun = true;
+    }
+
+    /// Counts a part of the reply.
+    pub fn add_part(&mut self) {
+        self.begun = true;
+        self.parts = self.parts.saturating_add(1);
+    }
+
+    pub fn has_begun(&self) -> bool {
+        self.begun
+    }
+
+    pub fn parts(&self) -> u32 {
+        self.parts
     }
 }
 
 /// The idle timeout of a request, and its deadline.
 #[derive(Debug)]
 pub struct Deadline {
-    pub idle: Duration,
+    idle: Duration,
     /// The deadline, which signs of life do not move.
-    pub latest: Option<Time>,
+    latest: Option<Time>,
     /// When the request ends. Each sign of life moves it; the timer is only set again when it fires before this time.
-    pub at: Time,
+    at: Time,
     pub timer: TimerKey,
+}
+
+impl Deadline {
+    /// The timer is set for the end of the idle timeout.
+    pub fn new(
+        now: Time,
+        idle: Duration,
+        latest: Option<Time>,
+        set: impl FnOnce(Time) -> TimerKey,
+    ) -> Self {
+        let at = now + idle;
+        Deadline {
+            idle,
+            latest,
+            at,
+            timer: set(at),
+        }
+    }
+
+    /// Restarts the idle timeout.
+    pub fn extend(&mut self, now: Time) {
+        let at = now + self.idle;
+        self.at = self.latest.map_or(at, |latest| latest.min(at));
+    }
+
+    /// When the request ends.
+    pub fn at(&self) -> Time {
+        self.at
+    }
+
+    /// Milliseconds until the deadline that signs of life do not move, if there is one.
+    pub fn left_ms(&self, now: Time) -> Option<u32> {
+        Some(self.latest?.ms_since(now))
+    }
+}
+
+/// The earlier attempts of a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Attempts {
+    /// It had none.
+    None,
+    /// A broker that died may have given it to a worker that was lost.
+    Unknown,
+    /// It was given to another worker so many times, because its workers were lost.
+    Retried(NonZeroU8),
+}
+
+impl Attempts {
+    pub fn retried(times: u8) -> Self {
+        NonZeroU8::new(times).map_or(Attempts::None, Attempts::Retried)
+    }
+
+    /// How many times it is known to have been given to another worker.
+    pub fn count(self) -> u8 {
+        match self {
+            Attempts::None | Attempts::Unknown => 0,
+            Attempts::Retried(times) => times.get(),
+        }
+    }
+
+    /// Whether a worker may have started it before.
+    pub fn may_have_started(self) -> bool {
+        self != Attempts::None
+    }
+
+    /// Counts a further attempt.
+    pub fn add(&mut self) {
+        *self = Attempts::retried(self.count().saturating_add(1));
+    }
+
+    /// Notes that a broker that died may have made one.
+    pub fn note_unknown(&mut self) {
+        if *self == Attempts::None {
+            *self = Attempts::Unknown;
+        }
+    }
 }

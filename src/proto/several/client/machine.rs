@@ -4,7 +4,7 @@ use super::{ClientOfSeveral, NO_BROKER};
 use crate::proto::Time;
 use crate::proto::client::{Client, ClientCommand, ClientConfig, ClientNotice};
 use crate::proto::link::Action;
-use crate::proto::machine::{Machine, Stats};
+use crate::proto::machine::{DynamicBrokers, Machine, Stats};
 use crate::proto::several::Several;
 use crate::wire::Frame;
 use std::ops::ControlFlow;
@@ -78,23 +78,25 @@ impl<F: Frame> Machine for ClientOfSeveral<F> {
     }
 
     fn handle_up(&mut self, broker: usize, now: Time) {
-        self.member(broker, now, |member| member.handle_up(now));
+        self.member(broker, now, |member| member.handle_up(broker, now));
     }
 
     fn handle_down(&mut self, broker: usize, now: Time) {
-        self.member(broker, now, |member| member.handle_down(now));
+        self.member(broker, now, |member| member.handle_down(broker, now));
     }
 
     fn handle_refused(&mut self, broker: usize, now: Time) {
-        self.member(broker, now, |member| member.handle_refused(now));
+        self.member(broker, now, |member| member.handle_refused(broker, now));
     }
 
     fn handle_bytes(&mut self, broker: usize, now: Time) {
-        self.member(broker, now, |member| member.handle_bytes(now));
+        self.member(broker, now, |member| member.handle_bytes(broker, now));
     }
 
     fn handle_message(&mut self, broker: usize, now: Time, frames: &mut Vec<F>) {
-        self.member(broker, now, |member| member.handle_message(now, frames));
+        self.member(broker, now, |member| {
+            member.handle_message(broker, now, frames)
+        });
         frames.clear();
     }
 
@@ -113,7 +115,7 @@ impl<F: Frame> Machine for ClientOfSeveral<F> {
 
     fn drain_transmits(&mut self, broker: usize, send: impl FnMut(&mut Vec<F>, bool)) {
         if let Some(member) = self.members.get_mut(broker) {
-            Machine::drain_transmits(member, broker, send);
+            member.drain_transmits(broker, send);
         }
     }
 
@@ -133,24 +135,23 @@ impl<F: Frame> Machine for ClientOfSeveral<F> {
             report(broker, notice);
         };
         for member in self.members.iter_mut() {
-            for notice in member.machine.drain_notices() {
+            for notice in member.machine.take_notices() {
                 report(member.broker, notice);
             }
         }
-        for notice in self.unassigned.drain_notices() {
+        for notice in self.unassigned.take_notices() {
             report(NO_BROKER, notice);
         }
         self.check_exit()
     }
 
     fn poll_action(&mut self, broker: usize) -> Option<Action> {
-        self.members.get_mut(broker)?.poll_action()
+        self.members.get_mut(broker)?.poll_action(broker)
     }
 }
 
 impl<F: Frame> Several for ClientOfSeveral<F> {
     type One = Client<F>;
-    type Config = ClientConfig;
 
     fn spare(one: &Client<F>) -> Client<F> {
         Client::new(one.config().clone())
@@ -163,6 +164,10 @@ impl<F: Frame> Several for ClientOfSeveral<F> {
         several.members.insert(broker, client);
         several
     }
+}
+
+impl<F: Frame> DynamicBrokers for ClientOfSeveral<F> {
+    type Config = ClientConfig;
 
     /// Adds a broker and opens its link, or keeps one that was about to leave. Returns the configuration if the
     /// client has said goodbye to that broker, which is not [gone](Self::poll_gone) yet.

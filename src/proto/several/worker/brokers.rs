@@ -2,13 +2,13 @@
 
 use super::WorkerOfSeveral;
 use crate::proto::Time;
+use crate::proto::machine::{DynamicBrokers, Machine};
 use crate::proto::several::Several;
 use crate::proto::worker::{Worker, WorkerConfig};
 use crate::wire::Frame;
 
 impl<F: Frame> Several for WorkerOfSeveral<F> {
     type One = Worker<F>;
-    type Config = WorkerConfig;
 
     fn spare(one: &Worker<F>) -> Worker<F> {
         Worker::new(one.config().clone())
@@ -25,6 +25,10 @@ impl<F: Frame> Several for WorkerOfSeveral<F> {
         several.members.insert(broker, worker);
         several
     }
+}
+
+impl<F: Frame> DynamicBrokers for WorkerOfSeveral<F> {
+    type Config = WorkerConfig;
 
     /// Adds a broker and opens its link, or keeps one that was about to leave. Returns the configuration if the
     /// worker has said goodbye to that broker, which is not [gone](Self::poll_gone) yet.

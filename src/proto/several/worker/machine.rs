@@ -86,33 +86,33 @@ impl<F: Frame> Machine for WorkerOfSeveral<F> {
 
     fn handle_up(&mut self, broker: usize, now: Time) {
         if let Some(member) = self.members.get_mut(broker) {
-            member.handle_up(now);
+            member.handle_up(broker, now);
         }
     }
 
     fn handle_down(&mut self, broker: usize, now: Time) {
         if let Some(member) = self.members.get_mut(broker) {
-            member.handle_down(now);
+            member.handle_down(broker, now);
             self.room_changed(now);
         }
     }
 
     fn handle_refused(&mut self, broker: usize, now: Time) {
         if let Some(member) = self.members.get_mut(broker) {
-            member.handle_refused(now);
+            member.handle_refused(broker, now);
             self.room_changed(now);
         }
     }
 
     fn handle_reached(&mut self, broker: usize, now: Time) {
         if let Some(member) = self.members.get_mut(broker) {
-            member.handle_reached(now);
+            member.handle_reached(broker, now);
         }
     }
 
     fn handle_bytes(&mut self, broker: usize, now: Time) {
         if let Some(member) = self.members.get_mut(broker) {
-            member.handle_bytes(now);
+            member.handle_bytes(broker, now);
         }
     }
 
@@ -121,7 +121,7 @@ impl<F: Frame> Machine for WorkerOfSeveral<F> {
             return frames.clear();
         };
         member.number_from(self.last_delivery);
-        member.handle_message(now, frames);
+        member.handle_message(broker, now, frames);
         self.last_delivery = member.last_delivery();
         self.room_changed(now);
     }
@@ -152,7 +152,7 @@ impl<F: Frame> Machine for WorkerOfSeveral<F> {
 
     fn drain_transmits(&mut self, broker: usize, send: impl FnMut(&mut Vec<F>, bool)) {
         if let Some(member) = self.members.get_mut(broker) {
-            Machine::drain_transmits(member, broker, send);
+            member.drain_transmits(broker, send);
         }
     }
 
@@ -161,7 +161,7 @@ impl<F: Frame> Machine for WorkerOfSeveral<F> {
         let brokers = &mut self.brokers;
         for member in self.members.iter_mut() {
             let broker = member.broker;
-            for mut notice in member.machine.drain_notices() {
+            for mut notice in member.machine.take_notices() {
                 match &mut notice {
                     WorkerNotice::Request { delivery, .. } => {
                         brokers.insert(*delivery, broker);
@@ -194,17 +194,17 @@ impl<F: Frame> Machine for WorkerOfSeveral<F> {
     }
 
     fn channels(&self, broker: usize) -> Option<u16> {
-        self.members.get(broker)?.channels()
+        self.members.get(broker)?.channels(broker)
     }
 
     fn handle_congestion(&mut self, broker: usize, congested: bool) {
         if let Some(member) = self.members.get_mut(broker) {
-            member.handle_congestion(congested);
+            member.handle_congestion(broker, congested);
         }
     }
 
     fn poll_action(&mut self, broker: usize) -> Option<Action> {
-        self.members.get_mut(broker)?.poll_action()
+        self.members.get_mut(broker)?.poll_action(broker)
     }
 
     fn handle_left_running(&mut self, now: Time, delivery: u64) {

@@ -1,6 +1,7 @@
 //! Credit from every source, and across brokers.
 
 use super::*;
+use crate::proto::machine::Machine;
 use crate::proto::tests::net::texts::{credit, past, request, resume};
 
 #[test]
@@ -46,11 +47,11 @@ fn toward_an_old_broker_the_worker_gives_it_to_itself() {
     net.run(secs(3));
     let r = net.request(c, "echo", "1");
     net.run(ms(10));
-    net.act(w, |worker, _| worker.machine.handle_congestion(true));
+    net.act(w, |worker, _| worker.machine.handle_congestion(0, true));
     net.run(secs(1));
     let sent = net.seen(c, r).partials.len();
     assert!(sent < 2 * IN_WINDOW, "{sent}");
-    net.act(w, |worker, _| worker.machine.handle_congestion(false));
+    net.act(w, |worker, _| worker.machine.handle_congestion(0, false));
     net.run(secs(1));
     assert_eq!(net.seen(c, r).partials.len(), LONG);
     assert_eq!(net.end(c, r), done("1"));

@@ -1,13 +1,28 @@
 //! Requests that their clients retry by a policy.
 
 use crate::proto::Terms;
+use crate::proto::client::{Cause, RetryPolicy};
 use crate::proto::tests::net::*;
 use std::cell::Cell;
 
-fn policy(attempts: u8, on: &str) -> String {
-    format!(
-        r#""retry":{{"attempts":{attempts},"on":[{on}],"delay":100,"factor":2,"maxDelay":250,"jitter":0}}"#
-    )
+fn policy(attempts: u8, on: &[Cause]) -> RetryPolicy {
+    RetryPolicy {
+        attempts,
+        on: on.to_vec(),
+        delay: 100.0,
+        factor: 2.0,
+        max_delay: 250.0,
+        jitter: 0.0,
+    }
+}
+
+fn ask(net: &mut Net, c: Id<ClientActor>, text: &str, policy: RetryPolicy) -> u64 {
+    ask_on(net, c, text, Some(secs(60)).into(), policy)
+}
+
+fn ask_on(net: &mut Net, c: Id<ClientActor>, text: &str, terms: Terms, policy: RetryPolicy) -> u64 {
+    net.act(c, |client, _| client.policy = Some(policy));
+    net.request_on_more(c, "echo", json(text), terms, "")
 }
 
 /// A handler that fails this many times, then echoes.
@@ -28,7 +43,7 @@ fn an_error_is_tried_again_after_pauses_that_grow() {
     fails(&mut net, w, 4);
     net.run(ms(100));
     let asked = net.now();
-    let r = net.request_more(c, "echo", "1", &policy(5, r#""error""#));
+    let r = ask(&mut net, c, "1", policy(5, &[Cause::Error]));
     net.run(secs(5));
     assert_eq!(net.end(c, r), done("1"));
     assert_eq!(net[w].retried, [0, 1, 2, 3, 4]);
@@ -41,8 +56,8 @@ fn the_last_attempt_tells_what_was_wrong() {
     let (mut net, _, w, c) = trio_in(Net::near());
     fails(&mut net, w, 9);
     net.run(ms(10));
-    let r = net.request_more(c, "echo", "1", &policy(3, r#""error""#));
-    let other = net.request_more(c, "echo", "2", &policy(3, r#""lost","timeout""#));
+    let r = ask(&mut net, c, "1", policy(3, &[Cause::Error]));
+    let other = ask(&mut net, c, "2", policy(3, &[Cause::Lost, Cause::Timeout]));
     net.run(secs(5));
     assert_eq!(
         net.ends(c, &[r, other]),
@@ -57,12 +72,12 @@ fn a_lost_worker_a_timeout_and_a_rejection() {
     net.serve(w, |_| Job::endless());
     net.run(ms(10));
     let terms = Terms::from(Some(ms(500)));
-    let expires = net.request_on_more(c, "echo", json("1"), terms, &policy(2, r#""timeout""#));
+    let expires = ask_on(&mut net, c, "1", terms, policy(2, &[Cause::Timeout]));
     net.run(ms(700));
     assert_eq!((net.end(c, expires), net.started(w).len()), (None, 2));
     net.run(secs(1));
     assert_eq!(net.end(c, expires), failed("C_TIMEOUT"));
-    let lost = net.request_more(c, "echo", "2", &policy(2, r#""lost""#));
+    let lost = ask(&mut net, c, "2", policy(2, &[Cause::Lost]));
     net.run(ms(10));
     net.kill(w);
     net.run(ms(10));
@@ -75,7 +90,7 @@ fn a_lost_worker_a_timeout_and_a_rejection() {
         fail_fast: true,
         ..Terms::from(Some(secs(60)))
     };
-    let rejected = net.request_on_more(c, "echo", json("3"), terms, &policy(3, r#""rejected""#));
+    let rejected = ask_on(&mut net, c, "3", terms, policy(3, &[Cause::Rejected]));
     net.run(secs(5));
     assert_eq!(net.end(c, rejected), failed("W_REJECTED"));
     assert_eq!(net.started(other), ["2", "3", "3", "3"]);
@@ -86,12 +101,12 @@ fn nothing_is_made_again_of_which_a_part_has_come_or_that_was_cancelled() {
     let (mut net, _, w, c) = trio_in(Net::near());
     net.serve(w, |_| Job::error("\"bad\"").parts(1));
     net.run(ms(10));
-    let begun = net.request_more(c, "echo", "1", &policy(5, r#""error""#));
+    let begun = ask(&mut net, c, "1", policy(5, &[Cause::Error]));
     net.run(secs(2));
     assert_eq!(net.end(c, begun), error("\"bad\""));
     assert_eq!(net.started(w).len(), 1);
     net.serve(w, |_| Job::error("\"bad\""));
-    let cancelled = net.request_more(c, "echo", "2", &policy(5, r#""error""#));
+    let cancelled = ask(&mut net, c, "2", policy(5, &[Cause::Error]));
     net.run(ms(50));
     net.act(c, |client, _| client.cancel(cancelled));
     net.run(secs(2));
@@ -104,7 +119,7 @@ fn an_attempt_that_the_worker_has_given_up_is_not_cancelled() {
     let (mut net, b, w, c) = trio_in(Net::near());
     net.serve(w, |_| Job::endless());
     net.run(ms(10));
-    let r = net.request_more(c, "echo", "1", &policy(2, r#""timeout""#));
+    let r = ask(&mut net, c, "1", policy(2, &[Cause::Timeout]));
     net.run(ms(10));
     let delivery = net[w].deliveries[0].0;
     net.serve(w, Job::echo);
@@ -120,7 +135,7 @@ fn requests_to_be_repeated_wait_for_the_broker() {
     let (mut net, b, w, c) = trio_in(Net::near());
     fails(&mut net, w, 1);
     net.run(ms(10));
-    let r = net.request_more(c, "echo", "1", &policy(3, r#""error""#));
+    let r = ask(&mut net, c, "1", policy(3, &[Cause::Error]));
     net.run(ms(20));
     net.kill(b);
     net.run(secs(1));

@@ -2,7 +2,7 @@
 
 use crate::proto::client::{ClientCommand, ClientConfig, ClientNotice};
 use crate::proto::link::LinkConfig;
-use crate::proto::machine::Machine;
+use crate::proto::machine::{DynamicBrokers, Machine};
 use crate::proto::several::{ClientOfSeveral, Several, WorkerOfSeveral};
 use crate::proto::tests::net::{HEARTBEAT, Rng, json, ms};
 use crate::proto::worker::{Worked, WorkerCommand, WorkerConfig, WorkerNotice};

@@ -3,8 +3,7 @@
 use super::peers::{Asker, Peer, Servant, machine};
 use crate::proto::broker::BrokerConfig;
 use crate::proto::link::Action;
-use crate::proto::machine::Machine;
-use crate::proto::several::Several;
+use crate::proto::machine::{DynamicBrokers, Machine};
 use crate::proto::tests::net::{Frames, HEARTBEAT, Rng, ms};
 use crate::proto::{Broker, Time};
 use crate::wire::packed::pack;

@@ -3,6 +3,7 @@
 use super::world::{Ending, Plan, World};
 use crate::proto::Terms;
 use crate::proto::flow::{OVERHEAD, WINDOW};
+use crate::proto::machine::Machine;
 use crate::proto::tests::net::*;
 use crate::wire::Body;
 use std::collections::{HashMap, HashSet};

@@ -1,8 +1,9 @@
 //! A client, its socket, and an application that makes requests and records replies.
 
 use super::{LinkNews, effect};
-use crate::proto::client::{ClientConfig, ClientNotice};
+use crate::proto::client::{ClientConfig, ClientNotice, ClientTerms, RetryPolicy};
 use crate::proto::flow::{self, GRANT, WINDOW};
+use crate::proto::machine::Machine;
 use crate::proto::tests::net::actor::{Actor, Asks, Effect, Frames, Wakes};
 use crate::proto::tests::net::{End, Seen};
 use crate::proto::{Client, Terms, Time};
@@ -21,6 +22,8 @@ pub struct ClientActor {
     pub faults: Vec<Malformed>,
     /// Whether the application reads what arrives.
     pub reads: bool,
+    /// The retry policy of the next request.
+    pub policy: Option<RetryPolicy>,
     /// The streams of open requests.
     pub streams: BTreeMap<u64, Stream>,
     /// The data of requests with streams. They stay here after the end.
@@ -62,6 +65,7 @@ impl ClientActor {
             news: Vec::new(),
             faults: Vec::new(),
             reads: true,
+            policy: None,
             streams: BTreeMap::new(),
             sources: BTreeMap::new(),
             wakes: Wakes::default(),
@@ -100,6 +104,10 @@ impl ClientActor {
         };
         self.streams.insert(id, stream);
         let service = service.as_bytes().to_vec();
+        let terms = ClientTerms {
+            terms,
+            policy: self.policy.take().map(Box::new),
+        };
         self.machine
             .request(now, id, service, body, opts.into_bytes(), terms);
         id
@@ -274,19 +282,19 @@ impl Actor for ClientActor {
     }
 
     fn up(&mut self, now: Time) {
-        self.machine.handle_up(now);
+        self.machine.handle_up(0, now);
     }
 
     fn refused(&mut self, now: Time) {
-        self.machine.handle_refused(now);
+        self.machine.handle_refused(0, now);
     }
 
     fn down(&mut self, now: Time) {
-        self.machine.handle_down(now);
+        self.machine.handle_down(0, now);
     }
 
     fn message(&mut self, now: Time, _from: &[u8], mut frames: Frames) {
-        self.machine.handle_message(now, &mut frames);
+        self.machine.handle_message(0, now, &mut frames);
         assert!(frames.is_empty(), "the frames are reused");
     }
 
@@ -301,12 +309,12 @@ impl Actor for ClientActor {
 
     fn drain(&mut self, now: Time, effects: &mut Vec<Effect>) {
         // First, because reading may produce messages.
-        let notices: Vec<_> = self.machine.drain_notices().collect();
+        let notices: Vec<_> = self.machine.take_notices().collect();
         for notice in notices {
             self.note(now, notice);
         }
         let form = self.machine.form();
-        self.machine.drain_transmits(|message| {
+        self.machine.take_messages(|message| {
             let mut frames = Vec::new();
             form.encode_of_client(message, &mut frames);
             if form.packed {
@@ -316,7 +324,7 @@ impl Actor for ClientActor {
                 effects.push(Effect::Send(frames));
             }
         });
-        effects.extend(self.machine.poll_action().map(effect));
+        effects.extend(self.machine.poll_action(0).map(effect));
     }
 
     fn audit(&self) {

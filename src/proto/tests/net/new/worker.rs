@@ -3,6 +3,7 @@
 use super::{LinkNews, effect};
 use crate::proto::code::Code;
 use crate::proto::flow::{self, GRANT, WINDOW};
+use crate::proto::machine::Machine;
 use crate::proto::tests::net::actor::{Actor, Effect, Frames, Handler, Serves, Wakes};
 use crate::proto::tests::net::{Job, Jobs, Outcome, Step};
 use crate::proto::worker::{Retract, Worked, WorkerConfig, WorkerNotice};
@@ -190,7 +191,7 @@ impl WorkerActor {
     fn send(&mut self, effects: &mut Vec<Effect>) {
         let form = self.machine.form();
         let (returns, is_earlier) = (&mut self.returns, self.is_earlier);
-        self.machine.drain_transmits(|mut message| {
+        self.machine.take_messages(|mut message| {
             if is_earlier
                 && let WorkerMessage::Ready {
                     hello: Some(hello), ..
@@ -316,7 +317,7 @@ impl WorkerActor {
     }
 
     fn report(&mut self, now: Time) {
-        let notices: Vec<_> = self.machine.drain_notices().collect();
+        let notices: Vec<_> = self.machine.take_notices().collect();
         for notice in notices {
             self.note(now, notice);
         }
@@ -399,19 +400,19 @@ impl Actor for WorkerActor {
     }
 
     fn up(&mut self, now: Time) {
-        self.machine.handle_up(now);
+        self.machine.handle_up(0, now);
     }
 
     fn refused(&mut self, now: Time) {
-        self.machine.handle_refused(now);
+        self.machine.handle_refused(0, now);
     }
 
     fn down(&mut self, now: Time) {
-        self.machine.handle_down(now);
+        self.machine.handle_down(0, now);
     }
 
     fn message(&mut self, now: Time, _from: &[u8], mut frames: Frames) {
-        self.machine.handle_message(now, &mut frames);
+        self.machine.handle_message(0, now, &mut frames);
         assert!(frames.is_empty(), "the frames are reused");
     }
 
@@ -444,7 +445,7 @@ impl Actor for WorkerActor {
             self.machine.handle_pong(now);
         }
         self.send(effects);
-        effects.extend(self.machine.poll_action().map(effect));
+        effects.extend(self.machine.poll_action(0).map(effect));
         self.report(now);
         self.take(now);
         if !self.inflows.is_empty() {
