@@ -170,6 +170,28 @@ pub struct TokenExt {
 }
 
 impl TokenExt {
+    pub fn new(
+        ResultExt { binary, error, own }: ResultExt,
+        token: u64,
+        pace: Option<Pace>,
+    ) -> Self {
+        TokenExt {
+            binary,
+            error,
+            own,
+            token,
+            pace,
+        }
+    }
+
+    /// The flags that a reply to a client has as well.
+    pub fn flags(&self) -> ResultExt {
+        let &TokenExt {
+            binary, error, own, ..
+        } = self;
+        ResultExt { binary, error, own }
+    }
+
     pub fn to_frame<F: Frame>(self) -> F {
         let mut bytes = [0; 15];
         bytes[0] = flag(self.binary, BINARY) | flag(self.error, ERROR) | flag(self.own, OWN);

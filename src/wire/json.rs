@@ -49,6 +49,26 @@ pub fn name_of(bytes: &[u8]) -> Cow<'_, str> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Text<B>(pub B);
 
+impl<'a> From<&'a [u8]> for Text<Box<[u8]>> {
+    fn from(bytes: &'a [u8]) -> Self {
+        Text(bytes.into())
+    }
+}
+
+impl From<Box<[u8]>> for Text<Box<[u8]>> {
+    fn from(bytes: Box<[u8]>) -> Self {
+        Text(bytes)
+    }
+}
+
+impl<B: std::ops::Deref<Target = [u8]>> std::ops::Deref for Text<B> {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
 impl<B: AsRef<[u8]>> Serialize for Text<B> {
     fn serialize<S: Serializer>(&self, out: S) -> Result<S::Ok, S::Error> {
         out.serialize_str(&name_of(self.0.as_ref()))

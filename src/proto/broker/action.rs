@@ -1,5 +1,7 @@
 //! The actions that need permission, as the rules, the events and the messages name them.
 
+use serde::{Serialize, Serializer};
+
 /// An action that needs permission.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Action {
@@ -18,5 +20,11 @@ impl Action {
             Action::Serve | Action::ServePattern => "serve",
             Action::Call => "call",
         }
+    }
+}
+
+impl Serialize for Action {
+    fn serialize<S: Serializer>(&self, out: S) -> Result<S::Ok, S::Error> {
+        out.serialize_str(self.as_str())
     }
 }

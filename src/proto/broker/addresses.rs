@@ -95,8 +95,8 @@ impl View<'_> {
         self.addresses?.of(id)
     }
 
-    /// Whether this view contains addresses.
-    pub(super) fn tells_addresses(&self) -> bool {
+    /// Whether this view contains identities and addresses.
+    pub(super) fn is_whole(&self) -> bool {
         self.alias.is_none()
     }
 }

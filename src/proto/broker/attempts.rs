@@ -255,7 +255,7 @@ impl<F: Frame> Broker<F> {
                 continue;
             };
             if self.cx.requests.worker(request) != Some(key) {
-                self.cx.counters.refusals.strays += 1;
+                self.cx.refusals.strays += 1;
                 continue;
             }
             if self.cx.requests.has_begun(request) {

@@ -14,13 +14,13 @@ use super::outbox::Outbox;
 use super::principal::Principal;
 use super::requests::Requests;
 use super::services::Services;
-use super::stats::Counters;
+use super::stats::{CounterStats, Refusals};
 use super::workers::Workers;
 use super::{BrokerConfig, BrokerEvent, RoutingId, Timer};
 use crate::proto::Time;
 use crate::proto::deadlines::{Deadlines, TimerKey};
-use crate::wire::Frame;
 use crate::wire::omdp::{ToClient, ToWorker};
+use crate::wire::{Dialect, Frame};
 use std::sync::Arc;
 
 #[derive(Debug)]
@@ -39,7 +39,10 @@ pub(super) struct Context<F> {
     pub(super) on_hold: OnHold,
     pub(super) deadlines: Deadlines<Timer>,
     pub(super) out: Outbox<F>,
-    pub(super) counters: Counters,
+    pub(super) counters: CounterStats,
+    pub(super) refusals: Refusals,
+    /// Received messages, by dialect.
+    pub(super) messages: [u64; Dialect::ALL.len()],
     /// Units of work of the current message beyond the first.
     pub(super) work: u32,
     /// The worker that is being removed, for the reports about its requests.
@@ -60,7 +63,9 @@ impl<F: Frame> Context<F> {
             on_hold: OnHold::default(),
             deadlines: Deadlines::new(),
             out: Outbox::default(),
-            counters: Counters::default(),
+            counters: CounterStats::default(),
+            refusals: Refusals::default(),
+            messages: [0; Dialect::ALL.len()],
             work: 0,
             removed: None,
             config,

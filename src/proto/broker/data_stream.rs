@@ -88,7 +88,7 @@ impl<F: Frame> Context<F> {
         let key = key.filter(|&key| self.requests.worker(key) == Some(worker));
         let Some((key, request)) = key.and_then(|key| Some((key, self.requests.get_mut(key)?)))
         else {
-            self.counters.refusals.strays += 1;
+            self.refusals.strays += 1;
             return;
         };
         let Some(input) = &mut request.data_stream else {

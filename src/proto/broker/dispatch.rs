@@ -5,7 +5,7 @@ use super::keys::{RequestKey, ServiceKey, WorkerKey};
 use super::outcome::End;
 use super::piece::PIECE;
 use super::relocation::{Moved, Relocation};
-use super::requests::Cursors;
+use super::requests::{Cursors, Request};
 use super::routing::CHOICES;
 use super::tasks::Task;
 use crate::proto::code::Code;
@@ -232,7 +232,8 @@ impl<F: Frame> Broker<F> {
 
     /// As [`requeue`](Self::requeue); with cursors, to its place by arrival.
     pub(super) fn requeue_at(&mut self, key: RequestKey, cursors: Option<&mut Cursors>) {
-        if self.cx.requests.routing(key).is_some()
+        let request = self.cx.requests.get(key);
+        if request.is_some_and(Request::is_copy)
             && let Some(is_there) = self.cx.readdress(key)
         {
             if !is_there {

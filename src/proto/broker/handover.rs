@@ -191,6 +191,7 @@ impl<F: Frame> Broker<F> {
         left.cx.now = self.cx.now;
         std::mem::swap(&mut left.cx.out, &mut self.cx.out);
         std::mem::swap(&mut left.cx.counters, &mut self.cx.counters);
+        (left.cx.refusals, left.cx.messages) = (self.cx.refusals, self.cx.messages);
         std::mem::swap(&mut left.cx.addresses, &mut self.cx.addresses);
         *self = left;
     }

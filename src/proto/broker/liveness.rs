@@ -58,7 +58,7 @@ impl<F: Frame> Context<F> {
 
     pub(super) fn pass_heartbeat(&mut self, key: ClientKey, rid: F) {
         let Some(request) = self.clients.request(key, &rid, &self.requests) else {
-            self.counters.refusals.strays += 1;
+            self.refusals.strays += 1;
             return;
         };
         let holder = self.requests.worker(request);

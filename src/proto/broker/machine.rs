@@ -108,7 +108,7 @@ impl<F: Frame> Broker<F> {
             return self.turn_away(from, dialect, frames);
         }
         if COUNTS && let Some(dialect) = dialect {
-            self.cx.counters.messages[dialect.index()] += 1;
+            self.cx.messages[dialect.index()] += 1;
         }
         if dialect.is_some_and(|dialect| !self.cx.config.dialects.contains(dialect)) {
             frames.clear();
@@ -257,7 +257,7 @@ impl<F: Frame> Broker<F> {
 
     /// Numbers of refusals by the access rules.
     pub fn refusals(&self) -> Refusals {
-        self.cx.counters.refusals
+        self.cx.refusals
     }
 
     /// Records a fault of a peer that the owner has found.

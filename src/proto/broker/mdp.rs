@@ -122,7 +122,7 @@ impl<F: Frame> Broker<F> {
                 Ok(())
             }
             None => {
-                self.cx.counters.refusals.strays += 1;
+                self.cx.refusals.strays += 1;
                 match last {
                     true => {
                         self.expel(key);

@@ -105,7 +105,6 @@ mod registration;
 mod relocation;
 mod replies;
 mod reply_log;
-mod request_log;
 mod requests;
 mod returned;
 mod rids;

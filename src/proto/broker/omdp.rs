@@ -118,7 +118,7 @@ impl<F: Frame> Broker<F> {
     fn on_cancel(&mut self, client: ClientKey, rid: &[u8], expired: bool) {
         let Some(request) = self.cx.clients.request(client, rid, &self.cx.requests) else {
             // A request of its own that has just ended, or a guessed id. The two look the same.
-            self.cx.counters.refusals.strays += 1;
+            self.cx.refusals.strays += 1;
             return;
         };
         let end = match expired {

@@ -30,7 +30,7 @@ impl<F: Frame> Broker<F> {
         let known = principal.and_then(|text| self.identify(from, text));
         let Some((principal, admitted)) = known else {
             // The transport admits only authenticated peers.
-            self.cx.counters.refusals.strays += 1;
+            self.cx.refusals.strays += 1;
             return frames.clear();
         };
         if !admitted {
@@ -55,7 +55,7 @@ impl<F: Frame> Broker<F> {
 
     /// Refuses the message of a peer that only earlier rules admitted.
     fn dismiss_stranger(&mut self, from: &[u8], frames: &mut Vec<F>) {
-        self.cx.counters.refusals.strays += 1;
+        self.cx.refusals.strays += 1;
         let first = self.authorizer.dismiss(from);
         let message = Incoming::decode(Dialect::detect(frames), frames);
         match message {
@@ -160,11 +160,11 @@ impl<F: Frame> Broker<F> {
         }
         match action {
             Action::Serve | Action::ServePattern => {
-                self.cx.counters.refusals.workers += 1;
+                self.cx.refusals.workers += 1;
                 self.deny_worker(from, &message);
             }
             Action::Call => {
-                self.cx.counters.refusals.requests += 1;
+                self.cx.refusals.requests += 1;
                 if let Incoming::Request(request) = message {
                     self.refuse(from, request.head, Code::Denied);
                 }

@@ -142,7 +142,7 @@ impl<F: Frame> Reader<'_, F> {
             running: self.cx.requests.len() - waiting.requests,
             held_bytes: self.cx.accounts.total(),
             dialects: self.dialect_stats(),
-            counters: self.cx.counters.snapshot(),
+            counters: self.cx.counters.clone(),
             tables: self.tables,
         }
     }

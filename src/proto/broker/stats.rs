@@ -4,59 +4,10 @@
 use super::RoutingId;
 use super::metrics::{MeterStats, errors_by_code};
 use crate::proto::code::Code;
-use crate::wire::Dialect;
 use crate::wire::json::{Text, bytes_of};
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use std::collections::BTreeMap;
 use std::sync::Arc;
-
-/// Counters since the start of the broker.
-#[derive(Debug, Default)]
-pub(super) struct Counters {
-    pub(super) requests: u64,
-    /// Finals; `failures` counts error values of workers, and `partials` parts of replies.
-    pub(super) replies: u64,
-    pub(super) failures: u64,
-    pub(super) partials: u64,
-    pub(super) expired: u64,
-    pub(super) cancelled: u64,
-    pub(super) retried: u64,
-    /// Rejections by workers.
-    pub(super) rejected: u64,
-    pub(super) bad_messages: u64,
-    pub(super) slow_peers: u64,
-    /// Messages that were refused because a limit of held bytes would be exceeded.
-    pub(super) over_limit: u64,
-    pub(super) refusals: Refusals,
-    /// Received messages, by dialect.
-    pub(super) messages: [u64; Dialect::ALL.len()],
-    /// Requests that ended with an own code, by code.
-    errors: [u64; Code::ALL.len()],
-}
-
-impl Counters {
-    pub(super) fn count(&mut self, code: Code) {
-        self.errors[code as usize] += 1;
-    }
-
-    pub(super) fn snapshot(&self) -> CounterStats {
-        CounterStats {
-            requests: self.requests,
-            replies: self.replies,
-            failures: self.failures,
-            partials: self.partials,
-            errors: errors_by_code(&self.errors),
-            expired: self.expired,
-            cancelled: self.cancelled,
-            retried: self.retried,
-            rejected: self.rejected,
-            refused: self.errors[Code::QueueFull as usize],
-            bad_messages: self.bad_messages,
-            slow_peers: self.slow_peers,
-            over_limit: self.over_limit,
-        }
-    }
-}
 
 /// Numbers of refusals by the access rules since the broker was created.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -230,22 +181,41 @@ pub struct DialectStats {
 }
 
 /// Counters since the start of the broker.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct CounterStats {
     pub requests: u64,
+    /// Finals.
     pub replies: u64,
+    /// Error values of workers.
     pub failures: u64,
+    /// Parts of replies.
     pub partials: u64,
-    pub errors: BTreeMap<&'static str, u64>,
+    /// Requests that ended with an own code, by code.
+    #[serde(serialize_with = "by_code")]
+    errors: [u64; Code::ALL.len()],
     pub expired: u64,
     pub cancelled: u64,
     pub retried: u64,
+    /// Rejections by workers.
     pub rejected: u64,
+    /// Requests that were refused because too many wait.
     pub refused: u64,
     pub bad_messages: u64,
     pub slow_peers: u64,
+    /// Messages that were refused because a limit of held bytes would be exceeded.
     pub over_limit: u64,
+}
+
+impl CounterStats {
+    pub(super) fn count(&mut self, code: Code) {
+        self.errors[code as usize] += 1;
+        self.refused += u64::from(code == Code::QueueFull);
+    }
+}
+
+fn by_code<S: Serializer>(errors: &[u64; Code::ALL.len()], out: S) -> Result<S::Ok, S::Error> {
+    errors_by_code(errors).serialize(out)
 }
 
 /// Numbers of entries in the broker's tables. All are zero without peers.

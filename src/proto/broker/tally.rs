@@ -9,21 +9,27 @@ use super::incoming::RequestHead;
 use super::keys::RequestKey;
 use super::metrics::{COUNTS, Times};
 use super::outcome::End;
-use super::request_log::RequestLog;
 use super::requests::Request;
 use crate::proto::code::Code;
+use crate::proto::event_rate::EventRate;
 use crate::wire::Frame;
 use std::time::Duration;
 
+/// Maximum of records of ended requests in a burst. It must be below the maximum of events that wait for JavaScript.
+const BURST: u64 = 4000;
+
+/// The interval between records in the long run: under full load a record costs the broker more than the request.
+const INTERVAL: Duration = Duration::from_micros(500);
+
 #[derive(Debug)]
 pub(super) struct Tally {
-    log: RequestLog,
+    log: EventRate,
 }
 
 impl Tally {
     pub(super) fn new() -> Self {
         Tally {
-            log: RequestLog::new(),
+            log: EventRate::with_burst(BURST, 1, INTERVAL),
         }
     }
 
@@ -106,7 +112,7 @@ impl Tally {
         let log = EndedRequest {
             rid: own_rid(request).into(),
             service: (&*cx.asked_name(request)).into(),
-            client: client.map_or(Box::default(), |client| (&*client.id).into()),
+            client: client.map_or(&b""[..], |client| &*client.id).into(),
             worker: worker.map(Into::into),
             attempt: u32::from(request.attempts.count()) + u32::from(times.given.is_some()),
             queue: times.given.unwrap_or(times.ended) - times.arrived,

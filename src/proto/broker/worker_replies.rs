@@ -68,7 +68,7 @@ impl<F: Frame> Broker<F> {
         // Only the worker that was given the request may answer it.
         let request = request.filter(|&request| self.cx.requests.worker(request) == Some(key));
         let Some(request) = request else {
-            self.cx.counters.refusals.strays += 1;
+            self.cx.refusals.strays += 1;
             return;
         };
         if self.is_given_up(key, request, kind, &body) {

@@ -68,7 +68,7 @@ impl<F: Frame> ClientMessage<F> {
     pub(super) fn decode(mut cursor: Cursor<'_, F>) -> Result<PeerMessage<F>, Malformed> {
         let command = cursor.next()?;
         let message = match &*command {
-            READY => ClientMessage::Hello {
+            HELLO => ClientMessage::Hello {
                 hello: cursor.bounded(MAX_HELLO)?,
             },
             REQUEST => return Self::decode_request(cursor),
@@ -84,10 +84,10 @@ impl<F: Frame> ClientMessage<F> {
                     .map(|recall| Recall::parse(&recall).map(Box::new))
                     .transpose()?,
             },
-            ROSTER => ClientMessage::Heard {
+            HEARD => ClientMessage::Heard {
                 last: token(&cursor.next()?)?,
             },
-            PARK => ClientMessage::Go {
+            GO => ClientMessage::Go {
                 rids: check_rids(cursor.next()?, MAX_LIST)?,
             },
             HEARTBEAT if cursor.remaining() == 0 => ClientMessage::Heartbeat,
@@ -107,7 +107,7 @@ impl<F: Frame> ClientMessage<F> {
             },
             ACK => ClientMessage::Ack(Ack::parse(&cursor.next()?)?),
             ALL => ClientMessage::AllResumed,
-            PLACE => ClientMessage::Where { rid: cursor.id()? },
+            WHERE => ClientMessage::Where { rid: cursor.id()? },
             CHUNK => {
                 let rid = cursor.id()?;
                 let Chunk { body, at, last } = Chunk::decode(&mut cursor)?;
@@ -118,7 +118,7 @@ impl<F: Frame> ClientMessage<F> {
                     last,
                 }
             }
-            NEED => ClientMessage::AskNeed { rid: cursor.id()? },
+            ASK_NEED => ClientMessage::AskNeed { rid: cursor.id()? },
             _ => return Err(Malformed::Command),
         };
         cursor.finish()?;
@@ -148,7 +148,7 @@ impl<F: Frame> ClientMessage<F> {
         put(CLIENT);
         match self {
             ClientMessage::Hello { hello } => {
-                put(READY);
+                put(HELLO);
                 out.push(hello);
             }
             ClientMessage::Request {
@@ -177,11 +177,11 @@ impl<F: Frame> ClientMessage<F> {
                 out.extend(recall.map(|recall| recall.to_frame()));
             }
             ClientMessage::Heard { last } => {
-                put(ROSTER);
-                out.push(F::from(&last.to_be_bytes()[..]));
+                put(HEARD);
+                put(&last.to_be_bytes());
             }
             ClientMessage::Go { rids } => {
-                put(PARK);
+                put(GO);
                 out.push(rids);
             }
             ClientMessage::Heartbeat => put(HEARTBEAT),
@@ -215,11 +215,11 @@ impl<F: Frame> ClientMessage<F> {
                 out.extend(Chunk { body, at, last }.into_frames());
             }
             ClientMessage::AskNeed { rid } => {
-                put(NEED);
+                put(ASK_NEED);
                 out.push(rid);
             }
             ClientMessage::Where { rid } => {
-                put(PLACE);
+                put(WHERE);
                 out.push(rid);
             }
         }

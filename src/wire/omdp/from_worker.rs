@@ -5,7 +5,7 @@ use super::roster::check_lives;
 use super::*;
 use crate::wire::ext::{Pace, TokenExt};
 use crate::wire::sizes::{MAX_HELLO, MAX_LIST, MAX_USER};
-use crate::wire::{Body, Cursor, Encoding, Frame, Malformed};
+use crate::wire::{Body, Cursor, Frame, Malformed};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum WorkerMessage<F> {
@@ -73,7 +73,7 @@ impl<F: Frame> WorkerMessage<F> {
                 let tokens = check_numbers(cursor.next()?, MAX_LIST)?;
                 WorkerMessage::Return { tokens }
             }
-            RESUME => WorkerMessage::Claim {
+            CLAIM => WorkerMessage::Claim {
                 client: cursor.id()?,
                 rid: cursor.id()?,
                 ext: ClaimExt::parse(&cursor.next()?)?,
@@ -82,7 +82,7 @@ impl<F: Frame> WorkerMessage<F> {
             ALL => WorkerMessage::AllClaimed {
                 lives: cursor.optional().map(check_lives).transpose()?,
             },
-            ROSTER => WorkerMessage::Denied {
+            DENIED => WorkerMessage::Denied {
                 tokens: check_numbers(cursor.next()?, MAX_LIST)?,
             },
             NEED => WorkerMessage::Need {
@@ -106,34 +106,17 @@ impl<F: Frame> WorkerMessage<F> {
         let data = cursor.optional();
         let ext = cursor.optional().map(|ext| TokenExt::parse(&ext));
         let ext = ext.transpose()?;
-        let error = ext.is_some_and(|ext| ext.error);
         let pace = ext.and_then(|ext| ext.pace);
         if pace.is_some() && !kind.is_last() {
             return Err(Malformed::Extension);
         }
-        let (kind, bytes) = match data {
-            // A code frame alone is an error value, also `0`, which 0.0.92 sends for `error(0)`.
-            None if kind == ReplyKind::Final => (ReplyKind::Error, code),
-            Some(empty) if error && kind == ReplyKind::Final && empty.is_empty() => {
-                let own = ext.is_some_and(|ext| ext.own);
-                (ReplyKind::error(own), code)
-            }
-            Some(data) if !error && &*code == SUCCESS => (kind, data),
-            None => return Err(Malformed::Short),
-            Some(_) if error => return Err(Malformed::Extension),
-            Some(_) => return Err(Malformed::Trailing),
-        };
-        let encoding = if ext.is_some_and(|ext| ext.binary) {
-            Encoding::Binary
-        } else {
-            Encoding::Json
-        };
+        let (kind, body) = reply::decode(kind, code, data, ext.map(|ext| ext.flags()))?;
         cursor.finish()?;
         Ok(PeerMessage::Worker(WorkerMessage::Reply {
             kind,
             client,
             rid,
-            body: Body { bytes, encoding },
+            body,
             token: ext.map(|ext| ext.token),
             pace,
         }))
@@ -160,23 +143,9 @@ impl<F: Frame> WorkerMessage<F> {
             } => {
                 put(kind.command());
                 out.extend([client, rid]);
-                let ext = token.map(|token| TokenExt {
-                    binary: body.encoding == Encoding::Binary,
-                    error: kind.is_error(),
-                    own: kind == ReplyKind::OwnError,
-                    token,
-                    pace,
-                });
-                let bytes = match ext {
-                    Some(_) => body.bytes,
-                    None => body.into_json(),
-                };
-                if kind.is_error() {
-                    out.push(bytes);
-                    out.extend(ext.map(|_| F::from(&[][..])));
-                } else {
-                    out.extend([F::from(SUCCESS), bytes]);
-                }
+                let flags = reply::flags(kind, &body);
+                let ext = token.map(|token| TokenExt::new(flags, token, pace));
+                reply::encode(kind, body, ext.is_some(), out);
                 out.extend(ext.map(TokenExt::to_frame));
             }
             WorkerMessage::Heartbeat => put(HEARTBEAT),
@@ -191,7 +160,7 @@ impl<F: Frame> WorkerMessage<F> {
                 ext,
                 user,
             } => {
-                put(RESUME);
+                put(CLAIM);
                 out.extend([client, rid, ext.to_frame()]);
                 out.extend(user);
             }
@@ -200,7 +169,7 @@ impl<F: Frame> WorkerMessage<F> {
                 out.extend(lives);
             }
             WorkerMessage::Denied { tokens } => {
-                put(ROSTER);
+                put(DENIED);
                 out.push(tokens);
             }
             WorkerMessage::Need { token, need } => {

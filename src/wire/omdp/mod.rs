@@ -8,6 +8,7 @@
 mod data_stream;
 mod from_client;
 mod from_worker;
+mod reply;
 mod resume;
 mod roster;
 mod to_broker;
@@ -32,57 +33,70 @@ use super::{Frame, Malformed};
 const CLIENT: &[u8] = b"C";
 const WORKER: &[u8] = b"W";
 
-/// READY of a worker; between extended peers also a client's hello and the broker's welcome.
+/// Registration of a worker. Between extended peers also a client's [`HELLO`] and the broker's [`WELCOME`].
 const READY: &[u8] = b"1";
+const HELLO: &[u8] = READY;
+const WELCOME: &[u8] = READY;
 const REQUEST: &[u8] = b"2";
 const FINAL: &[u8] = b"3";
 const HEARTBEAT: &[u8] = b"4";
+/// The end of the peer; with a session, [`NAME_TAKEN`].
 const DISCONNECT: &[u8] = b"5";
+const NAME_TAKEN: &[u8] = DISCONNECT;
 const PARTIAL: &[u8] = b"6";
 /// As in PIGATO: the worker rejects the request.
 const REJECT: &[u8] = b"7";
-/// Extension: the client no longer wants the request.
+
+// The extension. Messages of different senders or receivers share numbers.
+
+/// The client no longer wants the request.
 const CANCEL: &[u8] = b"8";
+/// The worker gives back requests that it has not started.
+const RETURN: &[u8] = b"9";
+/// Bytes of a reply that the reader has read, which the sender may send more of.
+const CREDIT: &[u8] = b"10";
+/// Recovery of a request whose broker died. A client asks: RESUME; the broker has found it: RESUMED.
+const RESUME: &[u8] = b"11";
+const RESUMED: &[u8] = RESUME;
+/// From a worker: it has the request. The broker answers it with RESUME, or with [`DISCLAIM`].
+const CLAIM: &[u8] = RESUME;
+/// To a client: the request waits. From a client: [`GO`] releases it.
+const PARKED: &[u8] = b"12";
+const GO: &[u8] = PARKED;
+/// To a worker: its claims are not wanted.
+const DISCLAIM: &[u8] = PARKED;
+/// The broker asks a client to release parked requests.
+const UNPARK: &[u8] = b"13";
+/// Acknowledges replies of this connection, which need not be kept any longer.
+const ACK: &[u8] = b"14";
+/// Every request of an earlier connection has been named, by RESUME or by claims.
+const ALL: &[u8] = b"15";
+/// The broker leaves, and names the requests that may have started.
+const LEAVE: &[u8] = b"16";
+/// From a client: [`WHERE`] is the request? To a client: its place.
+const PLACE: &[u8] = b"17";
+const WHERE: &[u8] = PLACE;
+/// A part of the stream that is a request's data, or its end.
+const CHUNK: &[u8] = b"18";
+/// From a worker, and on to the client: what it needs of that stream. From the client, and on to the worker: the question
+/// for it, [`ASK_NEED`].
+const NEED: &[u8] = b"19";
+const ASK_NEED: &[u8] = NEED;
+/// To a client: the workers of the broker. From a client: how much of that it has [`HEARD`].
+const ROSTER: &[u8] = b"20";
+const HEARD: &[u8] = ROSTER;
+/// To a worker: which of these requests did it never have? From a worker: it never had these, [`DENIED`].
+const ASK: &[u8] = ROSTER;
+const DENIED: &[u8] = ROSTER;
+/// The broker asks a peer for a sign of life, because another one wants its name.
+const PING: &[u8] = b"21";
+/// The broker could not take a reply, which the worker keeps until it is asked for it.
+const HOLD: &[u8] = b"22";
 
 /// The reason frame of a CANCEL whose request has timed out.
 const EXPIRED: &[u8] = b"T";
-/// Extension: the worker gives back requests that it has not started.
-const RETURN: &[u8] = b"9";
-/// Extension: recovery of a request whose broker died. A client asks, a worker claims, the broker
-/// matches the two.
-const RESUME: &[u8] = b"11";
-/// Extension: PARKED and GO between broker and client for requests that wait for long; to a worker,
-/// that its claims are not wanted.
-const PARK: &[u8] = b"12";
-/// Extension: the broker asks a client to release parked requests.
-const UNPARK: &[u8] = b"13";
-
-/// Extension: acknowledges replies of this connection, which need not be kept any longer.
-const ACK: &[u8] = b"14";
-/// Extension: every request of an earlier connection has been named, by RESUME or by claims.
-const ALL: &[u8] = b"15";
-/// Extension: the broker leaves, and names the requests that may have started.
-const LEAVE: &[u8] = b"16";
-/// Extension: where a request is; a client's question and the broker's answer.
-const PLACE: &[u8] = b"17";
-
-/// Extension: a part of the stream that is a request's data, or its end.
-const CHUNK: &[u8] = b"18";
-/// Extension: what a worker needs of that stream; from the client, the question for it.
-const NEED: &[u8] = b"19";
-
-/// Extension: which workers a broker has; to a worker, and back, whether it had a request.
-const ROSTER: &[u8] = b"20";
-
-/// Extension: the broker asks a peer for a sign of life, because another one wants its name.
-const PING: &[u8] = b"21";
-/// Extension: the broker could not take a reply, which the worker keeps until it is asked for it.
-const HOLD: &[u8] = b"22";
-/// The last frame of a DISCONNECT with a session whose sender has asked the holder of the name.
+/// The last frame of a NAME_TAKEN whose sender has asked the holder of the name.
 const ASKED: &[u8] = b"A";
-
-/// Extension: bytes of a reply that the reader has read, which the sender may send more of.
-const CREDIT: &[u8] = b"10";
 
 /// The code frame of a reply that is not an error.
 const SUCCESS: &[u8] = b"0";

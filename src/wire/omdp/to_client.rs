@@ -5,7 +5,7 @@ use super::roster::check_roster;
 use super::*;
 use crate::wire::ext::ResultExt;
 use crate::wire::sizes::{MAX_HELLO, MAX_LIST_OF_BROKER};
-use crate::wire::{Body, Cursor, Encoding, Frame, Malformed, packed};
+use crate::wire::{Body, Cursor, Frame, Malformed, packed};
 
 /// A message of the broker to a client.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -103,7 +103,7 @@ impl<F: Frame> ToClient<F> {
         }
         let command = cursor.next()?;
         let message = match &*command {
-            READY => ToClient::Welcome {
+            WELCOME => ToClient::Welcome {
                 hello: cursor.bounded(MAX_HELLO)?,
                 roster: match cursor.optional() {
                     None => None,
@@ -116,17 +116,17 @@ impl<F: Frame> ToClient<F> {
             PARTIAL => Self::decode_reply(&mut cursor, ReplyKind::Partial)?,
             FINAL => Self::decode_reply(&mut cursor, ReplyKind::Final)?,
             HEARTBEAT => ToClient::Heartbeat,
-            RESUME => ToClient::Resumed {
+            RESUMED => ToClient::Resumed {
                 rids: check_rids(cursor.next()?, MAX_LIST_OF_BROKER)?,
             },
-            PARK => ToClient::Parked {
+            PARKED => ToClient::Parked {
                 rids: check_rids(cursor.next()?, MAX_LIST_OF_BROKER)?,
             },
             UNPARK => ToClient::Unpark {
                 rids: check_rids(cursor.next()?, MAX_LIST_OF_BROKER)?,
             },
             DISCONNECT if cursor.remaining() == 0 => ToClient::Disconnect,
-            DISCONNECT => ToClient::NameTaken {
+            NAME_TAKEN => ToClient::NameTaken {
                 session: cursor.id()?,
                 asked: asked(cursor.optional())?,
             },
@@ -165,27 +165,11 @@ impl<F: Frame> ToClient<F> {
         let data = cursor.optional();
         let ext = cursor.optional().map(|ext| ResultExt::parse(&ext));
         let ext = ext.transpose()?;
-        let error = ext.is_some_and(|ext| ext.error);
-        let (kind, bytes) = match data {
-            None if kind == ReplyKind::Final => (ReplyKind::Error, code),
-            Some(empty) if error && kind == ReplyKind::Final && empty.is_empty() => {
-                let own = ext.is_some_and(|ext| ext.own);
-                (ReplyKind::error(own), code)
-            }
-            Some(data) if !error && &*code == SUCCESS => (kind, data),
-            None => return Err(Malformed::Short),
-            Some(_) if error => return Err(Malformed::Extension),
-            Some(_) => return Err(Malformed::Trailing),
-        };
-        let encoding = if ext.is_some_and(|ext| ext.binary) {
-            Encoding::Binary
-        } else {
-            Encoding::Json
-        };
+        let (kind, body) = reply::decode(kind, code, data, ext)?;
         Ok(ToClient::Reply {
             kind,
             rid,
-            body: Body { bytes, encoding },
+            body,
             extended: ext.is_some(),
         })
     }
@@ -197,7 +181,7 @@ impl<F: Frame> ToClient<F> {
         put(CLIENT);
         match self {
             ToClient::Welcome { hello, roster } => {
-                put(READY);
+                put(WELCOME);
                 out.push(hello);
                 if let Some((head, entries)) = roster {
                     out.extend([head.to_frame(), entries]);
@@ -211,30 +195,17 @@ impl<F: Frame> ToClient<F> {
             } => {
                 put(kind.command());
                 out.push(rid);
-                let ext = extended.then_some(ResultExt {
-                    binary: body.encoding == Encoding::Binary,
-                    error: kind.is_error(),
-                    own: kind == ReplyKind::OwnError,
-                });
-                let bytes = match ext {
-                    Some(_) => body.bytes,
-                    None => body.into_json(),
-                };
-                if kind.is_error() {
-                    out.push(bytes);
-                    out.extend(ext.map(|_| F::from(&[][..])));
-                } else {
-                    out.extend([F::from(SUCCESS), bytes]);
-                }
+                let ext = extended.then_some(reply::flags(kind, &body));
+                reply::encode(kind, body, extended, out);
                 out.extend(ext.map(ResultExt::to_frame));
             }
             ToClient::Heartbeat => put(HEARTBEAT),
             ToClient::Resumed { rids } => {
-                put(RESUME);
+                put(RESUMED);
                 out.push(rids);
             }
             ToClient::Parked { rids } => {
-                put(PARK);
+                put(PARKED);
                 out.push(rids);
             }
             ToClient::Unpark { rids } => {
@@ -243,7 +214,7 @@ impl<F: Frame> ToClient<F> {
             }
             ToClient::Disconnect => put(DISCONNECT),
             ToClient::NameTaken { session, asked } => {
-                put(DISCONNECT);
+                put(NAME_TAKEN);
                 out.push(session);
                 out.extend(asked.then(|| F::from(ASKED)));
             }

@@ -89,7 +89,7 @@ impl<F: Frame> ToWorker<F> {
         }
         let command = cursor.next()?;
         let message = match &*command {
-            READY => ToWorker::Welcome {
+            WELCOME => ToWorker::Welcome {
                 hello: cursor.bounded(MAX_HELLO)?,
             },
             REQUEST => {
@@ -131,13 +131,13 @@ impl<F: Frame> ToWorker<F> {
                 rid: cursor.echo()?,
             },
             DISCONNECT if cursor.remaining() == 0 => ToWorker::Disconnect,
-            DISCONNECT => ToWorker::NameTaken {
+            NAME_TAKEN => ToWorker::NameTaken {
                 session: cursor.id()?,
                 asked: asked(cursor.optional())?,
             },
             PING => ToWorker::Ping,
             RESUME => ToWorker::Resume(ResumeExt::parse(&cursor.next()?)?),
-            PARK => ToWorker::Disclaim {
+            DISCLAIM => ToWorker::Disclaim {
                 numbers: check_numbers(cursor.next()?, MAX_LIST_OF_BROKER)?,
             },
             CANCEL => ToWorker::Cancel {
@@ -154,7 +154,7 @@ impl<F: Frame> ToWorker<F> {
                 ack: Ack::parse(&cursor.next()?)?,
                 stamp: cursor.optional().map(|stamp| token(&stamp)).transpose()?,
             },
-            ROSTER => ToWorker::Ask {
+            ASK => ToWorker::Ask {
                 session: cursor.id()?,
                 questions: check_questions(cursor.next()?)?,
             },
@@ -168,7 +168,7 @@ impl<F: Frame> ToWorker<F> {
                     last,
                 }
             }
-            NEED => ToWorker::AskNeed {
+            ASK_NEED => ToWorker::AskNeed {
                 token: token(&cursor.next()?)?,
             },
             _ => return Err(Malformed::Command),
@@ -184,7 +184,7 @@ impl<F: Frame> ToWorker<F> {
         put(WORKER);
         match self {
             ToWorker::Welcome { hello } => {
-                put(READY);
+                put(WELCOME);
                 out.push(hello);
             }
             ToWorker::Request {
@@ -227,31 +227,31 @@ impl<F: Frame> ToWorker<F> {
             }
             ToWorker::Disconnect => put(DISCONNECT),
             ToWorker::NameTaken { session, asked } => {
-                put(DISCONNECT);
+                put(NAME_TAKEN);
                 out.push(session);
                 out.extend(asked.then(|| F::from(ASKED)));
             }
             ToWorker::Ping => put(PING),
             ToWorker::Cancel { token } => {
                 put(CANCEL);
-                out.push(F::from(&token.to_be_bytes()[..]));
+                put(&token.to_be_bytes());
             }
             ToWorker::Hold { token } => {
                 put(HOLD);
-                out.push(F::from(&token.to_be_bytes()[..]));
+                put(&token.to_be_bytes());
             }
             ToWorker::Resume(ext) => {
                 put(RESUME);
                 out.push(ext.to_frame());
             }
             ToWorker::Disclaim { numbers } => {
-                put(PARK);
+                put(DISCLAIM);
                 out.push(numbers);
             }
             ToWorker::Credit { token, bytes } => {
                 put(CREDIT);
-                out.push(F::from(&token.to_be_bytes()[..]));
-                out.push(F::from(&bytes.to_be_bytes()[..]));
+                put(&token.to_be_bytes());
+                put(&bytes.to_be_bytes());
             }
             ToWorker::Ack { ack, stamp } => {
                 put(ACK);
@@ -259,7 +259,7 @@ impl<F: Frame> ToWorker<F> {
                 out.extend(stamp.map(|stamp| F::from(&stamp.to_be_bytes()[..])));
             }
             ToWorker::Ask { session, questions } => {
-                put(ROSTER);
+                put(ASK);
                 out.extend([session, questions]);
             }
             ToWorker::Chunk {
@@ -269,12 +269,12 @@ impl<F: Frame> ToWorker<F> {
                 last,
             } => {
                 put(CHUNK);
-                out.push(F::from(&token.to_be_bytes()[..]));
+                put(&token.to_be_bytes());
                 out.extend(Chunk { body, at, last }.into_frames());
             }
             ToWorker::AskNeed { token } => {
-                put(NEED);
-                out.push(F::from(&token.to_be_bytes()[..]));
+                put(ASK_NEED);
+                put(&token.to_be_bytes());
             }
         }
     }

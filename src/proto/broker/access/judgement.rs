@@ -95,7 +95,7 @@ impl<F: Frame> Authorizer<F> {
                 user: asked.principal.user.as_str().into(),
                 metadata: asked.principal.metadata.as_str().into(),
                 action: asked.action,
-                service: asked.service,
+                service: asked.service.into(),
             });
         }
         Ok(())

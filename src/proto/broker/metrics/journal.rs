@@ -3,6 +3,7 @@
 use crate::proto::Time;
 use crate::proto::broker::addresses::View;
 use crate::proto::broker::{BrokerEvent, Payload, Told};
+use crate::proto::time::ms;
 use serde::Serialize;
 use std::collections::VecDeque;
 
@@ -71,7 +72,7 @@ impl Journal {
         let events = events.filter(|(_, told)| is_told(&told.event));
         let noted = events.filter_map(|(at, told)| {
             let (event, payload) = told.describe_to(view)?;
-            let since = now.since(*at).as_micros() as f64 / 1000.0;
+            let since = ms(now.since(*at));
             Some(Noted {
                 event,
                 payload,
@@ -100,7 +101,7 @@ mod tests {
 
     fn bad(n: usize) -> Told {
         let event = BrokerEvent::BadMessage {
-            peer: n.to_string().into_bytes().into(),
+            peer: n.to_string().as_bytes().into(),
             why: "test",
         };
         let address = None;

@@ -79,7 +79,7 @@ impl<F: Frame> Reader<'_, F> {
             let numbers = DialectStats {
                 workers,
                 clients,
-                messages: self.cx.counters.messages[dialect.index()],
+                messages: self.cx.messages[dialect.index()],
             };
             (dialect.as_str(), numbers)
         };

@@ -19,7 +19,7 @@ fn a_client_of_ours_that_takes_nothing_loses_its_place() {
     let r = t.net.request(t.c, "echo", "1");
     t.net.run(secs(1));
     let gone = BrokerEvent::ClientGone {
-        client: (*b"C2").into(),
+        client: b"C2"[..].into(),
         why: Departure::Slow,
         lost: 1,
     };
@@ -40,7 +40,7 @@ fn an_old_one_gets_errors() {
     let r = t.net.request(old, "echo", "1");
     t.net.run(ms(50));
     let gone = BrokerEvent::ClientGone {
-        client: (*b"old").into(),
+        client: b"old"[..].into(),
         why: Departure::Slow,
         lost: 1,
     };
