@@ -103,8 +103,8 @@ impl<T> Deadlines<T> {
         usize::try_from(at).ok()
     }
 
-    /// Removes empty places from the front. While most places are empty, also moves entries from the front to the
-    /// tree, few at a time: half of a million at once would take a tenth of a second.
+    /// Removes empty places from the front. While most places are empty, also moves entries from the front to the tree,
+    /// at most [`MOVES`] at a time.
     fn trim(&mut self) {
         let mut room = MOVES;
         while let Some(front) = self.queue.front() {

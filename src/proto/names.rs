@@ -54,7 +54,7 @@ pub enum ChannelSpeaker<'a> {
 /// The connections of peers with a name.
 #[derive(Debug)]
 pub struct Names {
-    /// The name of each connection that has said one; `None` if it has no right to one.
+    /// The name of each connection that has announced one; `None` if it may not have one.
     by_connection: Table<RoutingId, Option<RoutingId>>,
     by_name: Table<RoutingId, Place>,
     channels: Channels,
@@ -89,7 +89,7 @@ impl Names {
         }
     }
 
-    /// The peer to which a message over this connection was sent; empty if the connection has no peer any more.
+    /// The peer of this connection; empty if the connection has no peer any more.
     pub fn peer<'a>(&'a self, connection: &'a [u8]) -> &'a [u8] {
         match self.speaker(connection) {
             Speaker::Peer(peer) => peer,
@@ -160,7 +160,8 @@ impl Names {
         own.into_iter().chain(of_channels).collect()
     }
 
-    /// The peer that is charged for messages that wait for any peer of a connection; empty if it has no peer.
+    /// The peer that is charged for messages that wait for any peer of a connection; empty if the connection has no
+    /// peer.
     pub fn payer<'a>(&'a self, connection: &'a [u8]) -> &'a [u8] {
         match self.peer(connection) {
             [] => self
@@ -183,8 +184,8 @@ impl Names {
             .then_some(&*place.connection)
     }
 
-    /// Gives the name to the peer at this place. Returns the connection of the peer that had it before, if that has
-    /// no other peer.
+    /// Gives the name to the peer of this connection or channel. Returns the connection of the peer that had it before,
+    /// if that connection has no other peer.
     pub fn give(&mut self, name: RoutingId, place: Place) -> Option<RoutingId> {
         let before = self.by_name.insert(name.clone(), place.clone());
         if let Some(before) = &before {
@@ -225,7 +226,7 @@ impl Names {
         }
     }
 
-    /// Handles that a peer is lost although its connection is not. Returns the connection if it is of no further use.
+    /// Handles that a peer is lost although its connection is not. Returns the connection if it has no other peer.
     pub fn lose(&mut self, peer: &[u8]) -> Option<RoutingId> {
         if let Some(connection) = self.sole(peer) {
             return Some(connection.into());

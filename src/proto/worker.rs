@@ -4,11 +4,10 @@
 //! A delivery is one request at this worker. When the connection on which it arrived is lost, it is claimed from the
 //! broker of the next connection, see [`resume`].
 //!
-//! A delivery is *offered* first. It starts when the application takes it, as often as its concurrency permits. Until
-//! then the owner, between the two, can take the offer back with certainty at any time. So the broker may send more
-//! than can run at once, which hides its round trip, and still nothing waits behind a slow handler: when no delivery
-//! has ended for [`STALL`], all offers are returned to the broker. So are offers that would wait for longer than
-//! [`BACKLOG`].
+//! A delivery is *offered* first. It starts when the application takes it; the application takes at most `concurrency`
+//! at a time. Until an offer is taken, the driver can withdraw it with certainty. So the broker may send more than can
+//! run at once, which hides its round trip, and still nothing waits behind a slow handler: when no delivery has ended
+//! for [`STALL`], all offers are returned to the broker. So are offers that would wait for longer than [`BACKLOG`].
 
 mod abandoned;
 #[cfg(any(test, feature = "fuzz"))]

@@ -12,7 +12,7 @@ pub(super) struct Unclaimed {
     pub(super) requests: HashSet<RequestKey>,
     /// Requests that it has claimed as not started.
     pub(super) not_started: HashSet<RequestKey>,
-    /// The end of the time for claims. It ends later if nothing is heard of the worker: its connection may be dead again.
+    /// The deadline of the worker's claims. Silence extends it, because the new connection may be dead as well.
     pub(super) until: Time,
     /// When to look whether the time has ended.
     pub(super) next: Time,
@@ -72,8 +72,7 @@ impl Absence {
         self.prolonged
     }
 
-    /// Whether the end of the connection was known, and not this reason for it: a message that could not be delivered
-    /// was faster.
+    /// Whether the absence began with an undeliverable message, before the transport reported the reason.
     pub(super) fn knew_less(&self, why: Departure) -> bool {
         (self.why, why) == (Departure::Connection, Departure::Broken)
     }

@@ -50,8 +50,8 @@ struct Claim {
     /// The account of the worker, of which the claim is a holder, and the bytes that it was charged.
     account: AccountKey,
     charged: usize,
-    /// Whether its worker is gone or has returned, which happened to very many claims at once. It counts for nothing,
-    /// and is dropped with its timer at the latest.
+    /// Void: its worker left, or claims again. A void claim is ignored, and removed with its timer at the latest,
+    /// because there may be very many at once.
     is_void: bool,
     /// The neighbours among the claims of its worker.
     prev: Option<usize>,

@@ -136,9 +136,9 @@ impl BrokerConfig {
         }
     }
 
-    /// How long a peer may live without being able to return, in addition: of a connection that was reset at this end
-    /// it may hear nothing until its own patience is over, and after silence its next connection may be silent as well.
-    pub(super) fn blindness(&self, why: Departure, hello: Option<&Hello>) -> Duration {
+    /// The additional absence of a peer that does not know of the loss. After a reset at this end it notices the loss
+    /// by its own patience. After silence its next connection may be silent as well.
+    pub(super) fn unnoticed_loss(&self, why: Departure, hello: Option<&Hello>) -> Duration {
         let patience = match (why, hello) {
             (Departure::Silence, _) => self.patience(hello),
             (Departure::Broken, Some(hello)) => {

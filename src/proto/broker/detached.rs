@@ -33,9 +33,9 @@ fn may_return(hello: Option<&Hello>) -> bool {
 }
 
 impl<F: Frame> Context<F> {
-    /// The absence of a peer that goes now; `None` if it cannot return. A process that ends was heard shortly before. So
-    /// if the peer was silent before its connection ended, the connection did not carry its messages, and the next one
-    /// may not carry them at once either: it counts as silent.
+    /// The absence of a peer that goes now; `None` if it cannot return. A process that ends was heard shortly before. A
+    /// peer that was silent before the end of its connection is treated as silent, because the network may not carry
+    /// its next connection either.
     fn absence(&self, why: Departure, hello: Option<&Hello>, beats: Heartbeats) -> Option<Absence> {
         let grace = self.config.reconnect_grace;
         if grace.is_zero() || !may_return(hello) {
@@ -78,7 +78,7 @@ impl<F: Frame> Context<F> {
             return false;
         };
         // A client is told of the loss of a worker once, so the worker gets the time that it may need.
-        absence.until = absence.until + self.config.blindness(absence.why, hello);
+        absence.until = absence.until + self.config.unnoticed_loss(absence.why, hello);
         // Each undeliverable message reports the end of the connection again.
         if worker.absence.is_none_or(|before| before.knew_less(why))
             && let Some(worker) = self.workers.get_mut(key)

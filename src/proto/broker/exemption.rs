@@ -5,21 +5,21 @@ use super::RoutingId;
 use crate::proto::Time;
 use std::time::Duration;
 
-/// What has to arrive of the message within the patience, or another worker gets the exemption.
+/// Bytes of the message that have to arrive within the patience; otherwise another worker gets the exemption.
 const PROGRESS: usize = 1024 * 1024;
 
-/// Who has the exemption, if anyone. There is one in the whole broker, since its bytes are not charged.
+/// The exemption. There is one in the whole broker, because its bytes are not charged.
 #[derive(Debug, Default)]
 pub(super) struct Exemption {
     holder: Option<Holder>,
-    /// Who has lost it to another one. The driver is to drop the message.
+    /// A peer that lost the exemption to another one; the driver drops its message.
     lost: Option<RoutingId>,
 }
 
 #[derive(Debug)]
 struct Holder {
     peer: RoutingId,
-    /// What was there of the message when its progress was last noted.
+    /// Received bytes at the last check of the progress.
     bytes: usize,
     at: Time,
     /// Whether a message of another worker was refused meanwhile.

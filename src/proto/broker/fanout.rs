@@ -101,8 +101,8 @@ impl FanOut {
         (gathering.open == 0).then_some(whole)
     }
 
-    /// Makes the copy of a fan-out for one worker, which is `None` if it is not registered any more. Returns it, and
-    /// whether the worker serves the fan-out; `None` if the fan-out has ended.
+    /// Makes the copy of a fan-out for one worker; `worker` is `None` if the worker of this id has left. Returns the
+    /// copy, and whether the worker serves the fan-out. Returns `None` if the fan-out has ended.
     fn copy_for<F: Frame>(
         &mut self,
         cx: &mut Context<F>,

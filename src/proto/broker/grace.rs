@@ -13,7 +13,7 @@ use super::{BrokerConfig, Departure, RoutingId};
 use crate::wire::Frame;
 use std::time::Duration;
 
-/// Maximum of requests of a client that are looked at at once at the end of its grace time, and in one piece.
+/// Maximum of requests of a client that are examined without pieces at the end of its grace time, and in one piece.
 const AT_ONCE: usize = 4 * PIECE;
 const LOOKS: usize = 8 * PIECE;
 
@@ -50,7 +50,7 @@ fn lingering(config: &BrokerConfig, client: &Client) -> Option<Lingering> {
     let (may_live, span) = match client.absence?.why {
         Departure::Silence => (true, LINGER),
         why @ Departure::Broken => {
-            let span = config.blindness(why, hello) + grace;
+            let span = config.unnoticed_loss(why, hello) + grace;
             (true, span)
         }
         Departure::Connection => {
@@ -148,9 +148,11 @@ impl GraceEnd {
     /// Lets requests of an absent client go on at the end of its grace time. Returns the others, which are withdrawn;
     /// `None` if nothing goes on.
     ///
-    /// The process of a silent client has not ended, or the end of the connection would have been reported: all that may
-    /// have started go on. So they do if the connection was reset, until the client has noticed it. If the connection was
-    /// closed, those go on whose worker is absent as well: nobody who is connected would hear of their end.
+    /// | reported end | requests that go on |
+    /// |---|---|
+    /// | silence: the process lives, or its end would have been reported | all that may have started |
+    /// | a reset connection, until the client has noticed it | all that may have started |
+    /// | a closed connection | those whose worker is absent as well, and cannot be told |
     fn extend_absence<F: Frame>(
         &mut self,
         cx: &mut Context<F>,

@@ -3,8 +3,8 @@
 use crate::proto::Time;
 use std::time::Duration;
 
-/// How much longer than others a peer may take to return, whose connection had existed for this time when its hello
-/// arrived: a few round trips.
+/// The additional time for a distant peer to return: a few round trips, estimated from the time `took` from the
+/// beginning of its connection to its hello.
 pub(super) fn distance(took: Duration) -> Duration {
     let distance = took.saturating_sub(NEAR).saturating_mul(ATTEMPTS);
     distance.min(MAX_DISTANCE)

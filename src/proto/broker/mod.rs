@@ -10,10 +10,16 @@
 //! | client | REQUEST            | queues it under its service, dispatches                        |
 //! | client | REQUEST beyond a limit, or with `failFast` | `B_QUEUE_FULL`, `W_NONE` (see [`limits`]) |
 //! | client | HEARTBEAT rid      | passes it to the worker of the request                         |
+//! | client | HEARTBEAT          | a sign of life, as is every message                            |
 //! | client | CANCEL             | ends the request, tells its worker                             |
 //! | client | RESUME             | searches the claims for it, see [`recovery`]                   |
+//! | client | ALL                | ends the requests that it has not resumed                      |
+//! | client | HEARD              | notes how much of the roster it knows, see [`roster`]          |
+//! | client | ACK                | drops the replies from its reply log                           |
 //! | client | GO                 | releases parked requests, see [`parking`]                      |
 //! | client | CREDIT rid         | passes it to the worker of the request                         |
+//! | client | CHUNK, NEED rid    | passes them to the worker of the request, see `data_stream`    |
+//! | client | WHERE rid          | answers with the place of the request, see `places`            |
 //! | client | DISCONNECT         | removes the client, ends its requests                          |
 //! | worker | READY              | registers the worker, answers a hello, dispatches              |
 //! | worker | READY, registered  | same session: updates; new session: starts over; 0.0.92: DISCONNECT |
@@ -21,7 +27,12 @@
 //! | worker | FINAL, error       | passes it on, ends the request, dispatches                     |
 //! | worker | error `W_LOST` of a request with `retry` | see [`attempts`]                         |
 //! | worker | RETURN             | puts its requests back to the front of the queue               |
+//! | worker | REJECT             | gives the request to another worker, see [`attempts`]          |
+//! | worker | HEARTBEAT          | a sign of life, as is every message                            |
+//! | worker | NEED               | passes it to the client of the request                         |
 //! | worker | CLAIM              | searches the resumed requests for it, see [`recovery`]         |
+//! | worker | ALL                | takes back what it has not claimed; asks it about its earlier brokers |
+//! | worker | DENIED             | counts for the requests that no worker has had, see [`recall`] |
 //! | worker | DISCONNECT         | removes the worker; requests of an extended worker had not started |
 //! | worker | other, not registered | DISCONNECT, and the worker starts over                      |
 //! | any    | MDP                | see `mdp`                                                      |

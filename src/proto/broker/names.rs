@@ -1,5 +1,5 @@
-//! Decides which peer may have a name. The [table of names](crate::proto::names) is kept by the owner of this machine, which asks
-//! here when a connection says a name.
+//! Decides which peer may have a name. The [table of names](crate::proto::names) is kept by the owner of this machine,
+//! which asks here when a connection announces a name.
 
 use super::context::Context;
 use super::keys::{ClientKey, WorkerKey};
@@ -11,7 +11,7 @@ use crate::wire::sizes::MAX_ID;
 use crate::wire::{Frame, Hello};
 use std::time::Duration;
 
-/// The role of the peer that says a name.
+/// The role of the peer that announces a name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
     /// It has sent a READY.
@@ -20,18 +20,18 @@ pub enum Role {
     Client,
 }
 
-/// Whether a connection may have the name that it has said.
+/// Whether a connection may have the name that it has announced.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum NameDecision {
     /// No peer has the name, or the connection of its holder has ended.
     Granted,
-    /// Its holder says it on a new connection: the old one is broken, without a report.
+    /// Its holder announces it on a new connection: the old one is broken, without a report.
     Moved,
     /// Its holder is a worker that leaves and can do without it, see [`super::Broker::rename_worker`].
     Ceded,
     /// The connection is that of a worker that leaves and has ceded the name: it goes on under this one.
     Renamed(RoutingId),
-    /// Its holder has said it on a later connection. This one has ended or will end, and its messages came late.
+    /// Its holder has announced it on a later connection, which replaces this one. The message is late.
     Earlier,
     /// Another peer has it, and is being asked whether it lives.
     Asked,
@@ -42,8 +42,8 @@ pub enum NameDecision {
 /// How long a holder's answer counts, so that it is not asked for each hello.
 const ANSWER_VALID: Duration = Duration::from_secs(1);
 
-/// How long a holder may take for its answer if it has nothing to lose. One with requests may be busy with large
-/// bodies, and sends heartbeats in any case.
+/// The time for the answer of a holder without requests. A holder with requests may be busy with large bodies, and
+/// sends heartbeats in any case.
 const ANSWER_TIME: Duration = Duration::from_secs(1);
 
 /// Maximum of workers that go on under another name and are recognized on a new connection.
@@ -148,7 +148,7 @@ impl<F: Frame> Context<F> {
         self.ask_holders(holders)
     }
 
-    /// Whether a peer of this name, connected or not, has said a later session of the same life.
+    /// Whether a peer of this name, connected or not, has announced a later session of the same life.
     fn has_later(&self, name: &[u8], session: &str) -> bool {
         let worker = self.workers.find(name);
         let worker = worker.and_then(|key| self.workers.get(key)?.hello.as_ref());
@@ -248,7 +248,7 @@ impl<F: Frame> Context<F> {
     }
 }
 
-/// Tells a connection that another peer has the name that it has said.
+/// Tells a connection that another peer has the name that it has announced.
 pub(super) fn refusal<F: Frame>(
     connection: &[u8],
     role: Role,

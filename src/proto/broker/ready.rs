@@ -73,7 +73,8 @@ impl ReadyList {
         self.busy.values().copied()
     }
 
-    /// The position of the first worker in each line. By them, the list whose first worker has waited longest is the least.
+    /// The position of the first worker in each line. The smallest of several such arrays belongs to the list whose
+    /// first worker has waited longest.
     pub(super) fn first_positions(&self) -> [u64; 2] {
         [&self.idle, &self.busy].map(|line| line.keys().next().copied().unwrap_or(u64::MAX))
     }

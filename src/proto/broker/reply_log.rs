@@ -47,8 +47,8 @@ impl<F: Frame> Entry<F> {
     }
 }
 
-/// Maximum of bytes of each log that are not charged. More than a client leaves without acknowledgement, unless its
-/// replies are large. It is less if there are very many peers.
+/// Bytes of each log that are not charged: usually enough for all replies that its client has not acknowledged. Fewer
+/// if there are very many peers.
 pub(super) const FREE: usize = 256 * 1024;
 
 /// The log of one client.

@@ -184,8 +184,8 @@ impl<F: Frame> Context<F> {
     }
 
     /// The requests that a worker has not claimed at the end of its claims, in order, each with whether it may have
-    /// started. A request that it has not claimed although it has claimed all (`complete`) never reached it, unless it
-    /// is known to have started; neither has one started that it claimed as not started.
+    /// started. A request has not started if the worker claimed it as not started. Nor has an unclaimed one if the
+    /// worker has claimed all (`complete`) and the request is not known to have started: it never reached the worker.
     pub(super) fn unclaimed(
         &mut self,
         key: WorkerKey,

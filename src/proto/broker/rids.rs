@@ -3,8 +3,8 @@
 use super::keys::RequestKey;
 use hashbrown::HashTable;
 
-/// A part of the hash stands beside each key, so that a table that grows looks at no request: very many of them are
-/// not in the processor's cache, and would take it milliseconds.
+/// Each key is stored with a part of its hash. A table that grows then reads no request: most of them are not in the
+/// processor's cache.
 #[derive(Debug, Default, Clone)]
 pub(super) struct Rids(HashTable<(u32, RequestKey)>);
 

@@ -31,8 +31,8 @@ impl<F: Frame> Broker<F> {
         }
     }
 
-    /// Records how long the connection of a peer had existed when its hello arrived. A peer that shares the connection of
-    /// another one, whose hello came first, is as distant as that one.
+    /// Records how long the connection of a peer had existed when its hello arrived. Peers on a shared connection are
+    /// as distant as the one whose hello came first.
     #[cold]
     pub fn note_arrival(&mut self, peer: &[u8], took: Option<Duration>, first: &[u8]) {
         let distance = match took {
@@ -136,14 +136,14 @@ impl<F: Frame> Broker<F> {
         is_kept
     }
 
-    /// The peer that was charged for an incomplete message which the driver is to discard, because another one needs its
-    /// place; see [`handle_unfinished`](Self::handle_unfinished).
+    /// The peer that lost the exemption for its incomplete message, which the driver discards; see
+    /// [`handle_unfinished`](Self::handle_unfinished).
     pub fn take_displaced_message(&mut self) -> Option<RoutingId> {
         self.exemption.take_lost()
     }
 
-    /// Whether an incomplete message may exceed a limit that other peers share, without a charge. One of a connection
-    /// with a worker that has requests may.
+    /// Whether an incomplete message may exceed a limit that other peers share, without a charge: true for a connection
+    /// with a worker that has requests.
     fn is_exempt(&mut self, payer: &[u8], bytes: usize, scope: Scope, peers: &[RoutingId]) -> bool {
         let workers = &self.cx.workers;
         let is_busy = |peer: &RoutingId| {
@@ -319,8 +319,8 @@ impl<F: Frame> Broker<F> {
         self.cx.knows_peer(name)
     }
 
-    /// Tells a connection that another peer has the name that it has said, and whether that one was asked, so that it
-    /// is worth trying again soon.
+    /// Tells a connection that another peer has the name that it has announced, and whether that one was asked, so that
+    /// it is worth trying again soon.
     pub fn refuse_name(&mut self, connection: &[u8], role: Role, session: &str, asked: bool) {
         self.cx
             .out

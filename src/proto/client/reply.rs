@@ -11,8 +11,7 @@ use crate::wire::{Body, Frame};
 
 impl<F: Frame> Client<F> {
     pub(super) fn on_reply(&mut self, now: Time, kind: ReplyKind, rid: &[u8], body: Body<F>) {
-        // For a request that has ended, or of an earlier life: the reply and the cancellation have
-        // crossed, which is no fault.
+        // No request: it has ended, or belongs to an earlier life. Replies and cancellations may cross.
         let Some(id) = self.parse_rid(rid) else {
             return;
         };

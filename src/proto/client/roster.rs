@@ -85,10 +85,10 @@ impl<F: Frame> Client<F> {
         self.lost_roster = None;
     }
 
-    /// The knowledge about a request of an earlier broker, for the broker of this connection. It stays valid for the
-    /// next broker until this one has found the request: a request that was not given to a worker before is not given
-    /// to one without GO. So it is kept on another connection to the same broker too: the roster of that connection
-    /// may lack the worker of the request, which has left the broker since.
+    /// The knowledge about a request of an earlier broker, for the broker of this connection. It stays valid until this
+    /// broker has found the request, because a request that had no worker gets none without GO. It is kept on a further
+    /// connection to the same broker as well: the roster of that connection may lack a worker that has left the broker
+    /// since.
     pub(super) fn recall(&mut self, id: u64) -> Option<Box<Recall>> {
         let broker = self.link.peer()?;
         let request = self.requests.get_mut(&id)?;

@@ -23,8 +23,9 @@ impl Link {
     }
 
     /// Whether the connection must not be used before the broker's hello, because the broker is unknown until then.
-    /// Not required after a connection without a hello, so that a broker of 0.0.92 can replace an extended one. A
-    /// handshake that fails is no such connection: a proxy accepts connections while there is no broker.
+    /// After a connection without a hello it may be used at once: a broker of 0.0.92 may have replaced the extended
+    /// one. A failed handshake does not count as such a connection, because a proxy accepts connections while there is
+    /// no broker.
     pub(in crate::proto) fn awaits_hello(&self) -> bool {
         self.broker
             .awaits_hello(&self.config, self.pauses.name_is_taken())

@@ -89,8 +89,8 @@ impl Attempts {
 #[derive(Debug)]
 pub(super) struct Pauses {
     configured: Configured,
-    /// The pause after the next end of a connection. `None` after too many connections that were not used since the
-    /// last one that was.
+    /// The pause after the next end of a connection. It grows with each consecutive connection that was not used, and
+    /// is `None` after too many of them.
     next_soon: Option<Duration>,
     longest_for_name: Duration,
     /// Number of successive connections on which no broker accepted this peer.
@@ -116,8 +116,8 @@ impl Pauses {
         }
     }
 
-    /// The pause before the next attempt. It doubles with each failure, to spare a broker that is overloaded or
-    /// refuses this peer, and stays short for a peer whose return may be awaited.
+    /// The pause before the next attempt. It doubles with each failure, to spare a broker that is overloaded or refuses
+    /// this peer, and stays short for a peer that the broker may await.
     pub(super) fn next(&mut self, is_awaited: bool) -> Duration {
         let doublings = self.failures.saturating_sub(1).min(16);
         let longest = match is_awaited {
@@ -138,8 +138,8 @@ impl Pauses {
         self.soon(is_first)
     }
 
-    /// The pause after the end of a connection that was in use, or of one of the first after it: whoever ended it, the
-    /// broker may live and wait.
+    /// The pause after the end of a connection that was in use, or of one of the first connections after it. The broker
+    /// may live and await this peer.
     pub(super) fn soon(&mut self, was_in_use: bool) -> Option<Duration> {
         if was_in_use {
             self.next_soon = Some(self.configured.soon);

@@ -9,7 +9,7 @@ use crate::wire::channel::Channel;
 use crate::wire::sizes::MAX_CHANNELS;
 
 /// Maximum of channels of one connection: twice as many as it may use at a time. A channel that a peer has left stays
-/// open until the peer says its name elsewhere.
+/// open until the peer announces its name elsewhere.
 pub(super) const MOST: usize = 2 * MAX_CHANNELS as usize;
 
 #[derive(Debug, Default)]

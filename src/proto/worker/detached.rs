@@ -1,10 +1,10 @@
-//! Detached replies: those of deliveries whose broker was lost while the handler goes on, and of deliveries that had
-//! ended shortly before.
+//! The replies of detached deliveries, whose broker was lost while the handler goes on, and of deliveries that had
+//! ended shortly before the loss.
 //!
-//! The reply that the broker could not take is detached too, see [`on_hold`](super::on_hold).
+//! A reply that the broker could not take is kept here as well, see [`on_hold`](super::on_hold).
 //!
-//! Each contains the last parts that were sent to a broker, and all later ones. They are claimed from the broker of
-//! every new connection, which either resumes each, when it finds the client, or disclaims it.
+//! Each entry contains the last parts that were sent to a broker, and all later ones. They are claimed from the broker
+//! of every new connection, which either resumes each, when it finds the client, or disclaims it.
 
 use super::Worker;
 use crate::proto::code::Code;
@@ -81,8 +81,8 @@ impl<F: Frame> Detached<F> {
         }
     }
 
-    /// Creates the entry of a reply that has ended and is not kept. It is claimed, so that the broker does not take the
-    /// request for one that has not started, and refused when it is to be resumed.
+    /// Creates the entry of a reply that has ended and was not kept. The worker still claims the request, because an
+    /// unclaimed request counts as not started. RESUME of it is refused.
     pub(super) fn without_body(client: F, rid: F, user: Option<Box<F>>) -> Self {
         let mut reply = Detached::new(client, rid, user, 0, Vec::new());
         reply.lose();

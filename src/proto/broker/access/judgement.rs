@@ -58,8 +58,8 @@ impl<F: Frame> Authorizer<F> {
         match self.questions.answer(&question) {
             Some(true) => Judgement::Pass,
             Some(false) => Judgement::Deny,
-            // The answer was yes when the client made it. It has to be resumed before the client has resumed all, or it
-            // ends.
+            // The request was permitted when it was made. The question is skipped, because a request that is not
+            // resumed in time ends.
             None if cx.is_known(logs, from, message) => Judgement::Pass,
             None if self.questions.is_full(&question.principal.user) => Judgement::Deny,
             None => Judgement::Ask(question, patience),

@@ -34,7 +34,7 @@ impl<F: Frame> Audit<'_, F> {
                 || is_left
                 || self.phase.is_stopping()
                 || service.special.is_some(),
-            "nobody waits for nothing"
+            "an idle worker although a request is open"
         );
         assert!(
             service.workers > 0 || queued + service.queue.beside() > 0 || service.special.is_some(),
@@ -50,7 +50,7 @@ impl<F: Frame> Audit<'_, F> {
                 .cx
                 .workers
                 .get(worker)
-                .expect("who stands in line is there");
+                .expect("workers in lines are registered");
             assert_eq!(worker.service, key);
             assert_eq!(worker.position.map(|position| position.line), Some(line));
         }
@@ -76,7 +76,7 @@ impl<F: Frame> Audit<'_, F> {
                 .cx
                 .requests
                 .get(request_key)
-                .expect("what is queued is there");
+                .expect("queued requests exist");
             assert_eq!(request.service, key);
             queued += 1;
             match self.cx.requests.park(request_key) {
@@ -114,7 +114,10 @@ impl<F: Frame> Audit<'_, F> {
             for head in service.firsts_with_workers(&self.cx.requests, &self.cx.workers) {
                 match self.cx.requests.park(head) {
                     Some(ParkState::Parked) => {
-                        assert!(self.phase.is_stopping(), "nobody waits unasked")
+                        assert!(
+                            self.phase.is_stopping(),
+                            "parked requests near the front are asked for"
+                        )
                     }
                     Some(ParkState::Asked) => is_open = false,
                     _ => {}

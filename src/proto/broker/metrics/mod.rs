@@ -45,8 +45,8 @@ impl Meters {
     }
 
     /// Gives a row to a service that gets a worker and has none, if the maximum permits. Returns true if it did.
-    /// Requests that wait are counted in the row. Those that have ended stay in `other`: for its counts to never
-    /// decrease, exporters have to leave out waiting requests.
+    /// Waiting requests are counted in the row. Ended requests stay in `other`. Exporters omit waiting requests, so
+    /// that counters never decrease.
     pub(super) fn give_row(&mut self, meter: &mut Meter, waiting: Waiting) -> bool {
         if self.rows >= self.max_rows {
             return false;

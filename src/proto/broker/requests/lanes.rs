@@ -122,8 +122,8 @@ impl Lanes {
         }
     }
 
-    /// The first of all fronts that have a worker. `best` is that of the plain lane; `has_room` tells whether a worker
-    /// has room, and `fits` whether one has room that may have the request, and how many were tried.
+    /// The first of all fronts that have a worker. `best` is the front of the plain lane. `has_room` tells whether a
+    /// worker has room. `fits` tells whether a worker that may have the request has room, and how many were tried.
     pub fn first(
         &mut self,
         mut best: Option<(Rank, RequestKey)>,

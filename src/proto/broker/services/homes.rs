@@ -136,7 +136,7 @@ impl Homes {
         version.or_else(|| self.patterns_of(name, range.is_some()).next())
     }
 
-    /// About how many versions are compared to find the services for this name, each with the first part of a range.
+    /// The estimated cost of a lookup of this name, in comparisons of a version with a part of a range.
     pub(super) fn comparisons(&self, name: &[u8]) -> usize {
         let Some((base, range)) = range_of(name).map(|(base, _)| (base, name.len() - base.len()))
         else {

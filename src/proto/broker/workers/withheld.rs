@@ -3,17 +3,17 @@
 use crate::proto::broker::keys::ClientKey;
 use crate::wire::omdp::Ack;
 
-/// Maximum of clients that are noted as those for which a worker keeps its replies. Further ones share the protection of
-/// these.
+/// Maximum of noted clients of a worker. Replies to further clients are kept as long as those to the noted ones.
 const MAX_KEPT_FOR: usize = 64;
 
 /// The withheld acknowledgements of a worker.
 #[derive(Debug, Default)]
 pub(in crate::proto::broker) struct Withheld {
-    /// Clients that may have lacked replies of this worker for some time. The last one that still does decides.
+    /// Clients that may have lacked replies of this worker for some time. The acknowledgement is withheld while the
+    /// last of them lacks replies.
     clients: Vec<ClientKey>,
-    /// The older replies, apart from those that are counted since. When the newer ones are much, these are acknowledged,
-    /// so the latest replies are always kept, however large each is.
+    /// Replies that were counted before the newer ones. When the newer ones exceed a limit, these are acknowledged, so
+    /// the latest replies are always kept.
     older: Ack,
 }
 
