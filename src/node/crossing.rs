@@ -204,7 +204,7 @@ pub const FLOW_OVERHEAD: u32 = flow::OVERHEAD;
 
 /// How many bytes of a reply are read before they are given back as credit.
 #[napi]
-pub const FLOW_GRANT: u32 = flow::GRANT;
+pub const FLOW_GRANT: u32 = flow::CREDIT_STEP;
 
 /// A code of a failed request or of another error.
 #[napi(object)]

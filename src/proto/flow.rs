@@ -2,7 +2,7 @@
 //!
 //! An extended worker may have [`WINDOW`] bytes of the partials of one reply under way, from its application to the
 //! client's. What the client's application has read comes back as *credit*, in one small message for at least
-//! [`GRANT`] bytes, so a shorter reply causes none. A part may be sent while any credit is left, whatever its size.
+//! [`CREDIT_STEP`] bytes, so a shorter reply causes none. A part may be sent while any credit is left, whatever its size.
 //! So a part that is larger than the window passes too, and the credit is negative until it has been read. The end of
 //! a reply needs no credit.
 //!
@@ -22,7 +22,7 @@ pub const WINDOW: u32 = if cfg!(test) { 1024 } else { 512 * 1024 };
 pub const OVERHEAD: u32 = 64;
 
 /// Bytes that are read before credit is given.
-pub const GRANT: u32 = WINDOW / 2;
+pub const CREDIT_STEP: u32 = WINDOW / 2;
 
 /// The cost of a part.
 pub fn cost<F: Frame>(body: &Body<F>) -> u32 {
@@ -43,6 +43,6 @@ impl Debt {
 
     /// The credit to give now: all that is owed, if it is worth a message and the receiver is not congested.
     pub(super) fn settle(&mut self, congested: bool) -> Option<u32> {
-        (self.0 >= GRANT && !congested).then(|| std::mem::take(&mut self.0))
+        (self.0 >= CREDIT_STEP && !congested).then(|| std::mem::take(&mut self.0))
     }
 }

@@ -7,7 +7,7 @@
 //! A delivery is *offered* first. It starts when the application takes it; the application takes at most `concurrency`
 //! at a time. Until an offer is taken, the driver can withdraw it with certainty. So the broker may send more than can
 //! run at once, which hides its round trip, and still nothing waits behind a slow handler: when no delivery has ended
-//! for [`STALL`], all offers are returned to the broker. So are offers that would wait for longer than [`BACKLOG`].
+//! for [`STALL`], all offers are returned to the broker. So are offers that would wait for longer than [`MAX_OFFER_WAIT`].
 
 mod abandoned;
 #[cfg(any(test, feature = "fuzz"))]
@@ -18,7 +18,6 @@ mod data_stream;
 mod delivery;
 mod detached;
 mod drain;
-mod had;
 mod incoming;
 mod log;
 mod machine;
@@ -29,6 +28,7 @@ mod pace;
 mod pause;
 mod ready;
 mod reply;
+mod request_memory;
 mod resume;
 mod watchdog;
 
@@ -37,7 +37,7 @@ pub use drain::GOODBYE;
 pub use log::KEEP;
 pub use machine::WorkerCommand;
 pub use notice::WorkerNotice;
-pub use offers::{BACKLOG, STALL};
+pub use offers::{MAX_OFFER_WAIT, STALL};
 pub use pace::Worked;
 
 use super::Time;
@@ -49,9 +49,9 @@ use abandoned::Abandoned;
 use delivery::Delivery;
 use detached::DetachedReplies;
 use drain::Draining;
-use had::Had;
 use log::Log;
 use pace::Pace;
+use request_memory::RequestMemory;
 use resume::Disowned;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -94,7 +94,7 @@ pub struct Worker<F> {
     /// Replies that the broker of this connection was sent and may need again.
     log: Log<F>,
     /// The requests that it has had.
-    had: Had,
+    had: RequestMemory,
     detached: DetachedReplies<F>,
     disowned: Vec<Disowned<F>>,
     /// When detached deliveries are given up unless they are claimed.
@@ -136,7 +136,7 @@ impl<F: Frame> Worker<F> {
         Worker {
             link: Link::new(config.link.clone()),
             watchdog: Watchdog::new(config.max_blocked),
-            had: Had::new(config.link.seed),
+            had: RequestMemory::new(config.link.seed),
             config,
             deliveries: BTreeMap::new(),
             by_token: Table::default(),

@@ -10,7 +10,7 @@ use super::metrics::COUNTS;
 use super::outcome::End;
 use super::query::Answer;
 use super::requests::{Content, NewRequest, Queued, State};
-use super::returned::Resumed;
+use super::resume_answers::Resumed;
 use super::tasks::Task;
 use super::{Broker, fanout, mmi};
 use crate::proto::Terms;
@@ -130,7 +130,7 @@ impl<F: Frame> Broker<F> {
         if let Some(client) = known.and_then(|key| self.cx.clients.get_mut(key)) {
             client.beats.heard(self.cx.now);
             client.cut_off = false;
-        } else if head.extended && self.forgotten.has_peer(from) {
+        } else if head.extended && self.given_up.has_peer(from) {
             return Ok(());
         }
         if mmi::is_own(&self.cx.services, &head.service) {
@@ -144,7 +144,7 @@ impl<F: Frame> Broker<F> {
         let refused = match self.cx.is_out_of_reach(service, routing.as_deref()) {
             true => Some(Code::NoWorker),
             false => self
-                .gauge
+                .queue_limits
                 .check(&mut self.cx, service, &content, terms, is_choosy),
         };
         if let Some(code) = refused {

@@ -2,7 +2,7 @@
 
 use super::access::Authorizer;
 use super::context::Context;
-use super::forgotten::started;
+use super::given_up_clients::started;
 use super::keys::{RequestKey, WorkerKey};
 use super::requests::Content;
 use super::workers::{HANDOVER, MAX_HANDED};

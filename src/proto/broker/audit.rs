@@ -61,7 +61,7 @@ impl<F: Frame> Audit<'_, F> {
             .chain(self.authorizer.timers())
             .chain(self.parking.timer())
             .chain(self.tasks.timer)
-            .chain(self.forgotten.timer)
+            .chain(self.given_up.timer)
             .chain(self.claims.timers())
             .chain(self.roster.timer())
             .chain(self.cx.services.timers())

@@ -107,7 +107,7 @@ impl<F: Frame> Broker<F> {
             None => return,
         };
         let logs = &mut self.replies.logs;
-        self.forgotten
+        self.given_up
             .remember(&mut self.cx, logs, key, (why, user), started);
         self.drop_client(key);
     }

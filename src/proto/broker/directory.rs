@@ -2,8 +2,8 @@
 //! workers.
 
 use super::BrokerEvent;
-use super::entries::{AboutEntry, EventsEntry, InstanceEntry, ServiceEntry};
 use super::keys::ServiceKey;
+use super::mmi_entries::{AboutEntry, EventsEntry, InstanceEntry, ServiceEntry};
 use super::principal::Principal;
 use super::services::Service;
 use super::snapshot::Reader;

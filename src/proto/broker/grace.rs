@@ -4,7 +4,7 @@
 use super::absence::LINGER;
 use super::clients::{Client, Started};
 use super::context::Context;
-use super::forgotten::{started, started_among};
+use super::given_up_clients::{started, started_among};
 use super::keys::{ClientKey, RequestKey, WorkerKey};
 use super::piece::{Earlier, PIECE};
 use super::reply_log::ReplyLogs;
@@ -262,7 +262,7 @@ mod tests {
         broker.audit();
         assert_eq!(broker.load(), [0, 1, 0, 1]);
         assert!(!broker.cx.clients.are_leaving());
-        let known = broker.forgotten.take(&mut broker.cx, "life.2", None);
+        let known = broker.given_up.take(&mut broker.cx, "life.2", None);
         let (started, _) = known.expect("it may return");
         assert!(begun.iter().all(|rid| started.contains_key(&rid[..])));
     }

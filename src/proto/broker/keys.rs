@@ -31,7 +31,7 @@ pub(super) enum Timer {
     Search(RequestKey),
     Rate(ServiceKey),
     Roster,
-    Forgotten,
+    GivenUp,
 }
 
 impl ServiceKey {

@@ -14,11 +14,11 @@ use crate::wire::Frame;
 
 /// Whether all queues together are reported as full.
 #[derive(Debug, Default)]
-pub(super) struct Gauge {
+pub(super) struct QueueLimits {
     full: bool,
 }
 
-impl Gauge {
+impl QueueLimits {
     /// The code with which the request must be refused, if any.
     pub(super) fn check<F: Frame>(
         &mut self,
@@ -104,37 +104,52 @@ mod tests {
         bench
     }
 
-    fn check(gauge: &mut Gauge, bench: &mut Bench, to: ServiceKey, bytes: usize) -> Option<Code> {
-        gauge.check(bench, to, &content(bytes), Terms::default(), false)
+    fn check(
+        queue_limits: &mut QueueLimits,
+        bench: &mut Bench,
+        to: ServiceKey,
+        bytes: usize,
+    ) -> Option<Code> {
+        queue_limits.check(bench, to, &content(bytes), Terms::default(), false)
     }
 
     #[test]
     fn a_queue_has_a_limit_of_requests_and_of_bytes_and_all_queues_have_one() {
-        let (mut bench, mut gauge) = (bench(LIMITS), Gauge::default());
+        let (mut bench, mut queue_limits) = (bench(LIMITS), QueueLimits::default());
         let [a, b] = ["a", "b"].map(|name| bench.services.require(name.as_bytes()));
         let client = bench.client("c", |_| {});
-        assert_eq!(check(&mut gauge, &mut bench, a, 100), None);
-        assert_eq!(check(&mut gauge, &mut bench, a, 101), Some(Code::QueueFull));
+        assert_eq!(check(&mut queue_limits, &mut bench, a, 100), None);
+        assert_eq!(
+            check(&mut queue_limits, &mut bench, a, 101),
+            Some(Code::QueueFull)
+        );
         let too_large = Some(Code::RequestTooLarge);
-        assert_eq!(check(&mut gauge, &mut bench, a, 201), too_large);
+        assert_eq!(check(&mut queue_limits, &mut bench, a, 201), too_large);
         bench.request(client, "1", a);
-        assert_eq!(check(&mut gauge, &mut bench, a, 1), None);
+        assert_eq!(check(&mut queue_limits, &mut bench, a, 1), None);
         bench.request(client, "2", a);
-        assert_eq!(check(&mut gauge, &mut bench, a, 1), Some(Code::QueueFull));
+        assert_eq!(
+            check(&mut queue_limits, &mut bench, a, 1),
+            Some(Code::QueueFull)
+        );
         bench.request(client, "3", b);
-        assert_eq!(check(&mut gauge, &mut bench, b, 1), Some(Code::QueueFull));
+        assert_eq!(
+            check(&mut queue_limits, &mut bench, b, 1),
+            Some(Code::QueueFull)
+        );
     }
 
     #[test]
     fn a_worker_with_room_takes_what_the_queue_has_no_room_for() {
-        let (mut bench, mut gauge) = (bench(Limits { queue: 0, ..LIMITS }), Gauge::default());
+        let (mut bench, mut queue_limits) =
+            (bench(Limits { queue: 0, ..LIMITS }), QueueLimits::default());
         let service = bench.services.require(b"s");
         let fail_fast = Terms {
             fail_fast: true,
             ..Terms::default()
         };
         let mut check = |bench: &mut Bench, is_choosy| {
-            gauge.check(bench, service, &content(1), fail_fast, is_choosy)
+            queue_limits.check(bench, service, &content(1), fail_fast, is_choosy)
         };
         assert_eq!(check(&mut bench, false), Some(Code::NoWorker));
         bench.worker("w", service);
@@ -144,20 +159,20 @@ mod tests {
 
     #[test]
     fn a_full_queue_is_reported_again_when_it_was_half_empty() {
-        let (mut bench, mut gauge) = (bench(LIMITS), Gauge::default());
+        let (mut bench, mut queue_limits) = (bench(LIMITS), QueueLimits::default());
         let service = bench.services.require(b"s");
         let client = bench.client("c", |_| {});
         let reports = |bench: &mut Bench| bench.out.drain_events().count();
         let [first, _] = ["1", "2"].map(|rid| bench.request(client, rid, service));
         for _ in 0..3 {
-            check(&mut gauge, &mut bench, service, 1);
+            check(&mut queue_limits, &mut bench, service, 1);
         }
         assert_eq!(reports(&mut bench), 1);
         let queue = &mut bench.services.get_mut(service).queue;
         queue.leave(first, &mut bench.requests);
-        check(&mut gauge, &mut bench, service, 1);
+        check(&mut queue_limits, &mut bench, service, 1);
         bench.request(client, "3", service);
-        check(&mut gauge, &mut bench, service, 1);
+        check(&mut queue_limits, &mut bench, service, 1);
         assert_eq!(reports(&mut bench), 1);
     }
 }

@@ -7,9 +7,9 @@ use super::context::Context;
 use super::displaced::Displaced;
 use super::exemption::Exemption;
 use super::expelled::Expelled;
-use super::forgotten::Forgotten;
+use super::given_up_clients::GivenUpClients;
 use super::incoming::Incoming;
-use super::limits::Gauge;
+use super::limits::QueueLimits;
 use super::metrics::COUNTS;
 use super::parking::Parking;
 use super::recall::Recalls;
@@ -35,7 +35,7 @@ pub struct Broker<F> {
     pub(super) recalls: Recalls,
     pub(super) tasks: tasks::Tasks,
     pub(super) replies: Replies<F>,
-    pub(super) forgotten: Forgotten<F>,
+    pub(super) given_up: GivenUpClients<F>,
     /// Workers that were told to start over; no further messages are sent to them until they do.
     pub(super) expelled: Expelled,
     pub(super) displaced: Displaced,
@@ -44,7 +44,7 @@ pub struct Broker<F> {
     pub(super) last_rid: u64,
     pub(super) journal: metrics::Journal,
     pub(super) tally: tally::Tally,
-    pub(super) gauge: Gauge,
+    pub(super) queue_limits: QueueLimits,
     pub(super) authorizer: access::Authorizer<F>,
     pub(super) dependents: copies::Dependents,
     pub(super) transport_charges: transport_charges::TransportCharges,
@@ -80,14 +80,14 @@ impl<F: Frame> Broker<F> {
             recalls: Recalls::default(),
             tasks: tasks::Tasks::default(),
             replies: Replies::new(),
-            forgotten: Forgotten::new(),
+            given_up: GivenUpClients::new(),
             expelled: Expelled::default(),
             displaced: Displaced::default(),
             answers: answers::Answers::default(),
             last_rid: 0,
             journal: metrics::Journal::default(),
             tally: tally::Tally::new(),
-            gauge: Gauge::default(),
+            queue_limits: QueueLimits::default(),
             authorizer: access::Authorizer::new(),
             dependents: copies::Dependents::default(),
             transport_charges: transport_charges::TransportCharges::default(),
@@ -186,7 +186,7 @@ impl<F: Frame> Broker<F> {
     /// Bytes of the replies that are kept for clients that were given up.
     #[cfg(test)]
     pub(in crate::proto) fn kept_for_forgotten(&self) -> usize {
-        self.forgotten.kept()
+        self.given_up.kept()
     }
 
     /// Bytes held for all peers, as charged.

@@ -3,9 +3,9 @@
 //! [`answers`](super::answers) bounds their cost.
 
 use super::answers::{Answers, Known};
-use super::entries::Totals;
 use super::homes::COMPARED;
 use super::incoming::RequestHead;
+use super::mmi_entries::Totals;
 use super::principal::Principal;
 use super::query::{Answer, DIRECTORY, List, Query};
 use super::services::Services;

@@ -19,7 +19,7 @@
 //! | client | GO                 | releases parked requests, see [`parking`]                      |
 //! | client | CREDIT rid         | passes it to the worker of the request                         |
 //! | client | CHUNK, NEED rid    | passes them to the worker of the request, see `data_stream`    |
-//! | client | WHERE rid          | answers with the place of the request, see `places`            |
+//! | client | WHERE rid          | answers with the place of the request, see `request_place`            |
 //! | client | DISCONNECT         | removes the client, ends its requests                          |
 //! | worker | READY              | registers the worker, answers a hello, dispatches              |
 //! | worker | READY, registered  | same session: updates; new session: starts over; 0.0.92: DISCONNECT |
@@ -71,13 +71,12 @@ mod directory;
 mod dispatch;
 mod displaced;
 mod ends;
-mod entries;
 mod event;
 mod exemption;
 mod expelled;
 mod fanout;
 mod flow;
-mod forgotten;
+mod given_up_clients;
 mod grace;
 mod handover;
 mod heard;
@@ -94,6 +93,7 @@ mod machine;
 mod mdp;
 mod metrics;
 mod mmi;
+mod mmi_entries;
 mod names;
 mod omdp;
 mod on_hold;
@@ -105,7 +105,6 @@ mod payload;
 mod piece;
 mod pieces;
 mod pigato;
-mod places;
 mod principal;
 mod query;
 mod ready;
@@ -116,8 +115,9 @@ mod registration;
 mod relocation;
 mod replies;
 mod reply_log;
+mod request_place;
 mod requests;
-mod returned;
+mod resume_answers;
 mod rids;
 mod roster;
 mod routing;

@@ -19,7 +19,7 @@ const AHEAD: u64 = 1_000;
 /// otherwise it would return them again and again.
 const SLOW: u64 = 2_500;
 
-/// Maximum round trip to hide, in µs. Half of `worker::BACKLOG`.
+/// Maximum round trip to hide, in µs. Half of `worker::MAX_OFFER_WAIT`.
 const FARTHEST: u64 = 50_000;
 
 /// A round trip longer than twice the shortest plus this, in µs, is a sign of congestion.

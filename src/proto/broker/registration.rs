@@ -251,7 +251,7 @@ impl<F: Frame> Broker<F> {
         }
         let beats = Heartbeats::new(self.cx.now, self.cx.config.heartbeat);
         let user = self.authorizer.principal_of(from);
-        let known = self.forgotten.take(&mut self.cx, &hello.session, user);
+        let known = self.given_up.take(&mut self.cx, &hello.session, user);
         let (started, replies) = known.unzip();
         if let Some(client) = self.cx.clients.get_mut(key) {
             client.started = client.started.take().or(started);

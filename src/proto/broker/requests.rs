@@ -14,7 +14,7 @@ pub(super) use lanes::LOOKS;
 pub(super) use lanes::{Lanes, Rank};
 pub(super) use queue::{Cursors, Queue};
 pub(super) use request::{Content, Request};
-pub(super) use routing::{Lane, MAX_LEVEL, Routing, Sequence, Who};
+pub(super) use routing::{Eligible, Lane, MAX_LEVEL, Routing, Sequence};
 pub(super) use state::{
     Assigned, Attempts, CopyOf, Deadline, Gathering, ParkState, Queued, Recalled, Reclaimed,
     Search, State,
@@ -183,8 +183,9 @@ impl<F> Requests<F> {
     }
 
     /// The workers that it waits for, while it is in a queue.
-    pub(super) fn who(&self, key: RequestKey) -> &Who {
-        self.routing(key).map_or(&Who::Any, |routing| &routing.who)
+    pub(super) fn who(&self, key: RequestKey) -> &Eligible {
+        self.routing(key)
+            .map_or(&Eligible::Any, |routing| &routing.who)
     }
 
     /// Its order among the requests of all lanes, while it is in a queue.

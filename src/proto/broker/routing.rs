@@ -4,7 +4,7 @@
 use super::Timer;
 use super::context::Context;
 use super::keys::{RequestKey, ServiceKey};
-use super::requests::{Routing, Who};
+use super::requests::{Eligible, Routing};
 use super::services::affinity;
 use crate::wire::Frame;
 
@@ -50,7 +50,7 @@ impl<F: Frame> Context<F> {
                     let worker = self.workers.get(key);
                     worker.is_some_and(|worker| worker.service == home)
                 });
-                worker.map_or(Who::Nobody, Who::Only)
+                worker.map_or(Eligible::Nobody, Eligible::Only)
             }
             (None, Some(affine)) => {
                 let serving = self.workers.serving(home);
@@ -61,9 +61,9 @@ impl<F: Frame> Context<F> {
                     may_have_it.then(|| (key, affinity(affine, &worker.id)))
                 });
                 let best = fitting.max_by_key(|(_, rank)| *rank);
-                best.map_or(Who::Later, |(key, _)| Who::Only(key))
+                best.map_or(Eligible::Later, |(key, _)| Eligible::Only(key))
             }
-            (None, None) => Who::not(&routing.rejected),
+            (None, None) => Eligible::not(&routing.rejected),
         };
         if let Some(request) = self.requests.get_mut(key)
             && let Some(routing) = &mut request.routing
@@ -81,7 +81,7 @@ impl<F: Frame> Context<F> {
     /// Whether it waits for a named worker that is gone.
     pub(super) fn is_for_nobody(&self, key: RequestKey) -> bool {
         let routing = self.requests.routing(key);
-        routing.is_some_and(|routing| routing.who == Who::Nobody)
+        routing.is_some_and(|routing| routing.who == Eligible::Nobody)
     }
 
     pub(super) fn is_fail_fast(&self, key: RequestKey) -> bool {
@@ -164,7 +164,7 @@ mod tests {
         };
         let key = request(&mut bench, service, "r", routing);
         bench.route(key);
-        let Who::Only(worker) = *bench.requests.who(key) else {
+        let Eligible::Only(worker) = *bench.requests.who(key) else {
             panic!("one worker has the key");
         };
         assert_eq!(bench.workers.get(worker).map(|w| w.service), Some(service));
@@ -201,7 +201,7 @@ mod tests {
         let service = bench.services.require(b"s");
         let rejected = || Routing {
             rejected: vec![7],
-            who: Who::not(&[7]),
+            who: Eligible::not(&[7]),
             ..Routing::default()
         };
         let keys: Vec<RequestKey> = (0..1000)

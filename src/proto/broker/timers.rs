@@ -40,7 +40,7 @@ impl<F: Frame> Broker<F> {
                 Timer::Search(key) => self.search_due(key),
                 Timer::Rate(key) => self.rate_due(key),
                 Timer::Roster => self.roster_due(),
-                Timer::Forgotten => self.forgotten.due(&mut self.cx),
+                Timer::GivenUp => self.given_up.due(&mut self.cx),
             }
             room = room.saturating_sub(self.take_work().saturating_add(1));
         }

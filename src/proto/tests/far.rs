@@ -1,7 +1,7 @@
 //! Workers behind slow links: full throughput, and short waits.
 
 use super::net::*;
-use crate::proto::worker::BACKLOG;
+use crate::proto::worker::MAX_OFFER_WAIT;
 use std::time::Duration;
 
 const SERVICE: Duration = Duration::from_micros(20);
@@ -164,13 +164,15 @@ fn prefetched_requests_of_a_handler_that_turns_slow_do_not_stay_there() {
         load(&mut net, c, 2_000, ms(1), |_| {});
     }
     let mut most = 0;
-    net.run_checked(BACKLOG, |net| most = most.max(net[w].machine.outstanding()));
+    net.run_checked(MAX_OFFER_WAIT, |net| {
+        most = most.max(net[w].machine.outstanding())
+    });
     // Requests that were under way have arrived; those with a long wait have been returned.
     let left = net[w].machine.outstanding();
     assert!(most > 200 && left < 35, "{most}, then {left}");
     let other = worker(&mut net, b, |_| SERVICE);
     // Parked requests must be released by their client first, more of them with each round trip.
-    net.run(BACKLOG + ms(200));
+    net.run(MAX_OFFER_WAIT + ms(200));
     assert!(net[w].machine.outstanding() <= 1);
     assert!(net[other].started.len() > 1_000);
     assert_eq!(net[c].machine.outstanding(), 0);

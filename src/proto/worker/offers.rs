@@ -16,7 +16,7 @@ pub const STALL: Duration = Duration::from_millis(5);
 
 /// Maximum wait of an offer, estimated from the pace of recent requests. Longer than anything that an extended broker
 /// gives ahead of need, unless the application has become slower.
-pub const BACKLOG: Duration = Duration::from_millis(100);
+pub const MAX_OFFER_WAIT: Duration = Duration::from_millis(100);
 
 impl<F: Frame> Worker<F> {
     /// Handles that the owner has taken back these offers, in order of arrival.
@@ -70,7 +70,7 @@ impl<F: Frame> Worker<F> {
         else {
             return;
         };
-        let Some(soon) = self.pace.within(BACKLOG) else {
+        let Some(soon) = self.pace.within(MAX_OFFER_WAIT) else {
             return;
         };
         let limit = limit.saturating_add(soon);

@@ -9,7 +9,7 @@
 mod audit;
 mod sweep;
 
-use super::routing::{Lane, Who};
+use super::routing::{Eligible, Lane};
 use super::{MAX_LEVEL, NONE, Requests};
 use crate::proto::broker::keys::{RequestKey, WorkerKey};
 use std::cmp::Reverse;
@@ -81,10 +81,10 @@ impl Lanes {
     ) {
         if let Some(rank) = old.map(|key| requests.rank(key)) {
             match lane.who {
-                Who::Any => _ = self.any.remove(&rank),
-                Who::Not(_) => _ = self.not.remove(&rank),
-                Who::Only(_) => _ = self.only.remove(&rank),
-                Who::Later | Who::Nobody => {}
+                Eligible::Any => _ = self.any.remove(&rank),
+                Eligible::Not(_) => _ = self.not.remove(&rank),
+                Eligible::Only(_) => _ = self.only.remove(&rank),
+                Eligible::Later | Eligible::Nobody => {}
             }
         }
         if let Some(key) = new {
@@ -95,13 +95,13 @@ impl Lanes {
     fn insert_front<F>(&mut self, lane: &Lane, key: RequestKey, requests: &Requests<F>) {
         let rank = requests.rank(key);
         match lane.who {
-            Who::Any => _ = self.any.insert(rank, key),
-            Who::Not(_) => {
+            Eligible::Any => _ = self.any.insert(rank, key),
+            Eligible::Not(_) => {
                 _ = self.not.insert(rank, key);
                 self.sweep.at = self.sweep.at.map(|at| at.min(rank));
             }
-            Who::Only(worker) => _ = self.only.insert(rank, (key, worker)),
-            Who::Later | Who::Nobody => {}
+            Eligible::Only(worker) => _ = self.only.insert(rank, (key, worker)),
+            Eligible::Later | Eligible::Nobody => {}
         }
     }
 
@@ -113,7 +113,7 @@ impl Lanes {
             }
             let lane = Lane {
                 level: Reverse(level),
-                who: Who::Only(worker),
+                who: Eligible::Only(worker),
             };
             if let Some(list) = self.lists.get(&lane) {
                 let head = RequestKey(list.head);

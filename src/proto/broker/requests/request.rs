@@ -1,7 +1,8 @@
 //! A request that has not ended.
 
 use super::{
-    Assigned, Attempts, CopyOf, DataStream, Deadline, Gathering, Lane, ParkState, Routing, Sequence, State,
+    Assigned, Attempts, CopyOf, DataStream, Deadline, Gathering, Lane, ParkState, Routing,
+    Sequence, State,
 };
 use crate::proto::Time;
 use crate::proto::broker::keys::{ClientKey, ServiceKey, WorkerKey};

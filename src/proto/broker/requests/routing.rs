@@ -20,7 +20,7 @@ pub struct Routing {
     /// The numbers of the workers that have rejected it, ascending.
     pub rejected: Vec<u64>,
     /// The workers it waits for. Valid while it is in a queue.
-    pub who: Who,
+    pub who: Eligible,
 }
 
 /// The highest priority.
@@ -89,7 +89,7 @@ impl Routing {
 
     /// The lane of the request; `None` is the plain lane.
     pub fn lane(&self) -> Option<Lane> {
-        (self.level > 0 || self.who != Who::Any).then(|| Lane {
+        (self.level > 0 || self.who != Eligible::Any).then(|| Lane {
             level: Reverse(self.level),
             who: self.who.clone(),
         })
@@ -118,7 +118,7 @@ impl Sequence {
 
 /// The workers of a service that a request waits for.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Who {
+pub enum Eligible {
     #[default]
     Any,
     /// All except those with these numbers, ascending.
@@ -131,12 +131,12 @@ pub enum Who {
     Nobody,
 }
 
-impl Who {
+impl Eligible {
     /// All workers except those with these numbers.
     pub fn not(rejected: &[u64]) -> Self {
         match rejected {
-            [] => Who::Any,
-            some => Who::Not(some.into()),
+            [] => Eligible::Any,
+            some => Eligible::Not(some.into()),
         }
     }
 }
@@ -145,11 +145,11 @@ impl Who {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Lane {
     pub level: Reverse<u8>,
-    pub who: Who,
+    pub who: Eligible,
 }
 
 /// The lane of requests without constraints and priority.
 pub static PLAIN: Lane = Lane {
     level: Reverse(0),
-    who: Who::Any,
+    who: Eligible::Any,
 };

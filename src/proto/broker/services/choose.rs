@@ -6,7 +6,7 @@ use crate::proto::broker::keys::{RequestKey, ServiceKey, WorkerKey};
 use crate::proto::broker::ready::ReadyList;
 #[cfg(any(test, feature = "fuzz"))]
 use crate::proto::broker::requests::Lane;
-use crate::proto::broker::requests::{Lanes, Requests, Who};
+use crate::proto::broker::requests::{Eligible, Lanes, Requests};
 use crate::proto::broker::workers::Workers;
 
 impl Services {
@@ -52,13 +52,13 @@ impl Services {
             return None;
         }
         let worker = match requests.who(front) {
-            Who::Any => service.choose(workers, |_, _| true),
-            Who::Not(rejected) => service.choose(workers, |workers, key| {
+            Eligible::Any => service.choose(workers, |_, _| true),
+            Eligible::Not(rejected) => service.choose(workers, |workers, key| {
                 let worker = workers.get(key);
                 worker.is_some_and(|worker| !worker.is_among(rejected))
             }),
-            Who::Only(key) => Some(*key),
-            Who::Later | Who::Nobody => None,
+            Eligible::Only(key) => Some(*key),
+            Eligible::Later | Eligible::Nobody => None,
         }?;
         service.ready.remove(workers.get(worker)?.position?);
         service.queue.assign(front, worker, now, requests);
@@ -128,10 +128,10 @@ impl Service {
     ) -> Vec<RequestKey> {
         let fits = fits(&self.ready, requests, workers);
         let has_worker = |lane: &Lane, head: RequestKey| match lane.who {
-            Who::Any => !self.ready.is_empty(),
-            Who::Not(_) => fits(head).0,
-            Who::Only(key) => has_room(workers)(key),
-            Who::Later | Who::Nobody => false,
+            Eligible::Any => !self.ready.is_empty(),
+            Eligible::Not(_) => fits(head).0,
+            Eligible::Only(key) => has_room(workers)(key),
+            Eligible::Later | Eligible::Nobody => false,
         };
         let heads = self.queue.heads();
         let heads = heads.filter(|(lane, head)| has_worker(lane, *head));
@@ -155,7 +155,7 @@ fn fits<F>(
     workers: &Workers,
 ) -> impl Fn(RequestKey) -> (bool, usize) {
     |key| {
-        let Who::Not(rejected) = requests.who(key) else {
+        let Eligible::Not(rejected) = requests.who(key) else {
             return (false, 1);
         };
         let mut tried = 0;
@@ -203,7 +203,7 @@ mod tests {
         let key = bench.request(client, &rid.to_string(), service);
         bench.leave_queue(key);
         let request = bench.requests.get_mut(key).expect("it is new");
-        let who = Who::not(&by);
+        let who = Eligible::not(&by);
         request.routing = Some(Box::new(Routing {
             rejected: by,
             who,

@@ -2,7 +2,7 @@
 
 use super::{Lanes, Requests};
 use crate::proto::broker::keys::{RequestKey, WorkerKey};
-use crate::proto::broker::requests::routing::{Lane, Who};
+use crate::proto::broker::requests::routing::{Eligible, Lane};
 use std::collections::BTreeMap;
 
 impl Lanes {
@@ -13,21 +13,21 @@ impl Lanes {
             let key = RequestKey(list.head);
             let rank = requests.rank(key);
             match lane.who {
-                Who::Any => _ = any.insert(rank, key),
-                Who::Not(_) => _ = not.insert(rank, key),
-                Who::Only(worker) => {
+                Eligible::Any => _ = any.insert(rank, key),
+                Eligible::Not(_) => _ = not.insert(rank, key),
+                Eligible::Only(worker) => {
                     let found = self.only.get(&rank);
                     assert!(found.is_some() || !has_room(worker), "a front is found");
                     assert!(found.is_none_or(|found| *found == (key, worker)));
                 }
-                Who::Later | Who::Nobody => {}
+                Eligible::Later | Eligible::Nobody => {}
             }
         }
         assert_eq!((&self.any, &self.not), (&any, &not), "fronts are of lanes");
         for (rank, (key, worker)) in &self.only {
             assert_eq!(requests.rank(*key), *rank);
             let lane = requests.get(*key).and_then(|request| request.lane());
-            let lane = lane.filter(|lane| lane.who == Who::Only(*worker));
+            let lane = lane.filter(|lane| lane.who == Eligible::Only(*worker));
             let list = lane.and_then(|lane| self.lists.get(&lane));
             assert_eq!(list.map(|list| list.head), Some(key.0));
         }

@@ -2,7 +2,7 @@
 
 use super::{LinkNews, effect};
 use crate::proto::client::{ClientConfig, ClientNotice, ClientTerms, RetryPolicy};
-use crate::proto::flow::{self, GRANT, WINDOW};
+use crate::proto::flow::{self, CREDIT_STEP, WINDOW};
 use crate::proto::machine::Machine;
 use crate::proto::tests::net::actor::{Actor, Asks, Effect, Frames, Wakes};
 use crate::proto::tests::net::{End, Seen};
@@ -188,7 +188,7 @@ impl ClientActor {
         };
         stream.read += i64::from(stream.unread);
         stream.owed += std::mem::take(&mut stream.unread);
-        if stream.owed >= GRANT {
+        if stream.owed >= CREDIT_STEP {
             let bytes = std::mem::take(&mut stream.owed);
             self.machine.credit(now, id, bytes);
         }

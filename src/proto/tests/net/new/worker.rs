@@ -2,7 +2,7 @@
 
 use super::{LinkNews, effect};
 use crate::proto::code::Code;
-use crate::proto::flow::{self, GRANT, WINDOW};
+use crate::proto::flow::{self, CREDIT_STEP, WINDOW};
 use crate::proto::machine::Machine;
 use crate::proto::tests::net::actor::{Actor, Effect, Frames, Handler, Serves, Wakes};
 use crate::proto::tests::net::{Job, Jobs, Outcome, Step};
@@ -182,7 +182,7 @@ impl WorkerActor {
             return;
         };
         inflow.owed += std::mem::take(&mut inflow.unread);
-        if inflow.owed >= GRANT {
+        if inflow.owed >= CREDIT_STEP {
             let bytes = std::mem::take(&mut inflow.owed);
             self.machine.read(delivery, bytes);
         }

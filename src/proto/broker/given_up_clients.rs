@@ -47,7 +47,7 @@ impl<F: Frame> Life<F> {
 }
 
 #[derive(Debug)]
-pub(super) struct Forgotten<F> {
+pub(super) struct GivenUpClients<F> {
     lives: VecDeque<Life<F>>,
     requests: usize,
     /// Bytes of the kept replies.
@@ -56,9 +56,9 @@ pub(super) struct Forgotten<F> {
     pub(super) timer: Option<TimerKey>,
 }
 
-impl<F: Frame> Forgotten<F> {
+impl<F: Frame> GivenUpClients<F> {
     pub(super) fn new() -> Self {
-        Forgotten {
+        GivenUpClients {
             lives: VecDeque::new(),
             requests: 0,
             bytes: 0,
@@ -153,7 +153,7 @@ impl<F: Frame> Forgotten<F> {
         cx.deadlines.cancel(self.timer.take());
         let lives = self.lives.iter().filter(|life| !life.replies.is_empty());
         if let Some(at) = lives.map(|life| life.until).min() {
-            self.timer = Some(cx.deadlines.set(at, Timer::Forgotten));
+            self.timer = Some(cx.deadlines.set(at, Timer::GivenUp));
         }
     }
 
@@ -249,7 +249,7 @@ mod tests {
 
     #[test]
     fn a_life_is_remembered_once_and_the_oldest_is_forgotten_first() {
-        let mut forgotten = Forgotten::new();
+        let mut forgotten = GivenUpClients::new();
         forgotten.add(life("a", "A", 1));
         forgotten.add(life("a", "A", 2));
         assert!(forgotten.has_peer(b"A") && !forgotten.has_peer(b"B"));

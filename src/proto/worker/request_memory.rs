@@ -39,7 +39,7 @@ struct Life {
 }
 
 #[derive(Debug)]
-pub(super) struct Had {
+pub(super) struct RequestMemory {
     hasher: FixedState,
     /// The latest requests, of the current broker.
     latest: Vec<u64>,
@@ -53,9 +53,9 @@ pub(super) struct Had {
     awaits_stamp: bool,
 }
 
-impl Had {
+impl RequestMemory {
     pub(super) fn new(seed: u64) -> Self {
-        Had {
+        RequestMemory {
             hasher: FixedState::with_seed(seed),
             latest: Vec::new(),
             blocks: VecDeque::new(),
@@ -197,7 +197,7 @@ mod tests {
     use super::*;
     use crate::wire::omdp::lives;
 
-    fn ask(had: &Had, session: &str, stamp: u64, rids: &[usize]) -> Vec<u64> {
+    fn ask(had: &RequestMemory, session: &str, stamp: u64, rids: &[usize]) -> Vec<u64> {
         let rids: Vec<String> = rids.iter().map(usize::to_string).collect();
         let questions = rids.iter().enumerate().map(|(token, rid)| Question {
             token: token as u64,
@@ -210,7 +210,7 @@ mod tests {
         crate::wire::omdp::tokens(&tokens).collect()
     }
 
-    fn note(had: &mut Had, rids: std::ops::Range<usize>) {
+    fn note(had: &mut RequestMemory, rids: std::ops::Range<usize>) {
         for rid in rids {
             had.note(b"c", rid.to_string().as_bytes());
         }
@@ -218,7 +218,7 @@ mod tests {
 
     #[test]
     fn it_denies_what_it_never_had_of_a_broker_that_it_was_with() {
-        let mut had = Had::new(7);
+        let mut had = RequestMemory::new(7);
         note(&mut had, 0..1);
         had.begin("b.1", Some(3));
         note(&mut had, 1..2);
@@ -245,7 +245,7 @@ mod tests {
 
     #[test]
     fn what_was_sent_before_something_was_forgotten_is_not_denied() {
-        let mut had = Had::new(7);
+        let mut had = RequestMemory::new(7);
         had.begin("b.1", Some(1));
         let all = BLOCK * BLOCKS;
         for block in 0..BLOCKS {
@@ -260,7 +260,7 @@ mod tests {
 
     #[test]
     fn a_broker_without_stamps_in_time_is_forgotten() {
-        let mut had = Had::new(7);
+        let mut had = RequestMemory::new(7);
         had.begin("b.1", Some(1));
         note(&mut had, 0..BLOCK - 1);
         had.begin("b.2", Some(1));
