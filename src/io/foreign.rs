@@ -1,6 +1,5 @@
 //! Bytes that belong to somebody else, who lends them.
 
-use super::Message;
 use std::ops::Deref;
 use std::ptr::NonNull;
 use std::sync::{Arc, OnceLock};
@@ -45,7 +44,7 @@ impl Deref for Foreign {
 
 /// Bytes that are lent for a call. A frame of them can be sent in it before they are copied. At the end of the call,
 /// frames that are left get a copy.
-pub struct Borrowed(Arc<Foreign>);
+pub struct Borrowed(pub(super) Arc<Foreign>);
 
 impl Borrowed {
     /// # Safety
@@ -54,11 +53,6 @@ impl Borrowed {
     pub unsafe fn new(bytes: NonNull<[u8]>) -> Self {
         // SAFETY: as above; dropping this ends the use of the bytes.
         Borrowed(Arc::new(unsafe { Foreign::new(bytes, ()) }))
-    }
-
-    /// A frame of the bytes.
-    pub fn frame(&self) -> Message {
-        Message::from(self.0.clone())
     }
 }
 

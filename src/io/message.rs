@@ -1,7 +1,7 @@
 //! One frame.
 
 use super::bytes_in_flight::BytesInFlight;
-use super::foreign::Foreign;
+use super::foreign::{Borrowed, Foreign};
 use super::raw::Raw;
 use crate::wire::{Frame, SHORT, append_short, copy_short};
 use std::fmt;
@@ -27,6 +27,13 @@ enum Bytes {
     Many(Box<Raw>),
     /// libzmq never gets these: it would keep them for as long as it likes, or pass them on within this process.
     Foreign(Arc<Foreign>),
+}
+
+impl Borrowed {
+    /// A frame of the bytes.
+    pub fn frame(&self) -> Message {
+        Message::from(self.0.clone())
+    }
 }
 
 impl Message {
