@@ -5,7 +5,6 @@
 //! descriptor of libzmq.
 
 use super::Error;
-use super::zap::handle::Handler;
 use std::collections::BTreeSet;
 use std::ffi::{CStr, CString, c_int, c_void};
 use std::sync::{Arc, Condvar, LazyLock, Mutex, MutexGuard, PoisonError, Weak};
@@ -16,26 +15,35 @@ use tokio::sync::watch;
 /// Maximum number of sockets. libzmq's default of 1023 would limit a process with many clients.
 const MAX_SOCKETS: c_int = 65_535;
 
-/// The interval at which the sockets of a context are looked at that are being closed, and how long a driver waits
-/// for them: longer than they may linger.
+/// The interval at which a driver checks whether closed sockets have released their descriptors.
 const LOOK: Duration = Duration::from_millis(1);
+
+/// How long it checks that: longer than sockets may linger.
 const CLOSING_PATIENCE: Duration = Duration::from_millis(600);
 
 /// A share in the context. Dropping the last share terminates it.
 #[derive(Debug)]
 pub(super) struct Context {
-    raw: *mut c_void,
-    /// The inproc addresses that are bound. libzmq keeps a connection to another one until it is bound, and with it
-    /// the socket, even a closed one; so a connection waits until its address is here.
+    raw: RawContext,
+    /// The bound inproc addresses. A connection to an unbound address keeps its socket in libzmq, even after close.
+    /// So the caller waits until the address is in this set.
     bound: Mutex<BTreeSet<CString>>,
-    /// The handler, while a broker needs it. It has a socket but no share, so that the context can end.
-    zap: tokio::sync::Mutex<Weak<Handler>>,
 }
 
+/// libzmq's context, which may be used by any thread.
+#[derive(Debug, Clone, Copy)]
+struct RawContext(*mut c_void);
+
 // SAFETY: libzmq contexts are thread-safe.
-unsafe impl Send for Context {}
+unsafe impl Send for RawContext {}
 // SAFETY: as above.
-unsafe impl Sync for Context {}
+unsafe impl Sync for RawContext {}
+
+impl RawContext {
+    fn as_ptr(self) -> *mut c_void {
+        self.0
+    }
+}
 
 /// Changes whenever an inproc address is bound.
 static BOUND: LazyLock<watch::Sender<()>> = LazyLock::new(|| watch::Sender::new(()));
@@ -96,8 +104,8 @@ impl Context {
         if raw.is_null() {
             return Err(Error::last("cannot create a context"));
         }
-        // A small frame would keep the whole buffer in which it arrived, which is on no account. Large ones never pass
-        // through that buffer.
+        // A small frame would keep the whole buffer in which it arrived, which no account is charged for. Large ones
+        // never pass through that buffer.
         const ZERO_COPY: c_int = zmq_sys::ZMQ_ZERO_COPY_RECV as c_int;
         // SAFETY: a fresh context.
         unsafe {
@@ -105,31 +113,16 @@ impl Context {
             zmq_sys::zmq_ctx_set(raw, ZERO_COPY, 0);
         };
         let context = Arc::new(Context {
-            raw,
+            raw: RawContext(raw),
             bound: Mutex::default(),
-            zap: tokio::sync::Mutex::default(),
         });
         registry.current = Arc::downgrade(&context);
         registry.alive += 1;
         Ok(context)
     }
 
-    /// The ZAP handler; `start` makes it if none runs.
-    pub(super) async fn zap(
-        &self,
-        start: impl AsyncFnOnce(*mut c_void) -> Result<Handler, Error>,
-    ) -> Result<Arc<Handler>, Error> {
-        let mut zap = self.zap.lock().await;
-        if let Some(running) = zap.upgrade() {
-            return Ok(running);
-        }
-        let started = Arc::new(start(self.raw).await?);
-        *zap = Arc::downgrade(&started);
-        Ok(started)
-    }
-
-    pub(super) fn as_raw(&self) -> *mut c_void {
-        self.raw
+    pub(super) fn as_ptr(&self) -> *mut c_void {
+        self.raw.as_ptr()
     }
 
     /// Lets `bind` bind a socket to an inproc address.
@@ -174,7 +167,7 @@ impl Context {
     #[cfg(unix)]
     fn is_closing(&self) -> bool {
         // SAFETY: the context is alive.
-        unsafe { zmq_sys::zmq_sys_is_closing(self.raw) != 0 }
+        unsafe { zmq_sys::zmq_sys_is_closing(self.raw.as_ptr()) != 0 }
     }
 
     #[cfg(not(unix))]
@@ -185,16 +178,12 @@ impl Context {
 
 impl Drop for Context {
     fn drop(&mut self) {
-        struct Raw(*mut c_void);
-        // SAFETY: libzmq contexts are thread-safe.
-        unsafe impl Send for Raw {}
-        let raw = Raw(self.raw);
+        let raw = self.raw;
         let terminate = move || {
-            let Raw(raw) = { raw };
             // SAFETY: the last share is dropped, and with it the last socket. The call waits until
             // sent messages have left, at most for the linger time of the sockets; a signal may
             // interrupt it.
-            while unsafe { zmq_sys::zmq_ctx_term(raw) } == -1 {
+            while unsafe { zmq_sys::zmq_ctx_term(raw.as_ptr()) } == -1 {
                 // SAFETY: reads a thread-local number.
                 if unsafe { zmq_sys::zmq_errno() } != zmq_sys::errno::EINTR {
                     break;

@@ -116,40 +116,31 @@ impl Socket {
         Socket::new(zmq_sys::ZMQ_PAIR as c_int)
     }
 
-    /// Makes the socket of the authenticator: a ROUTER, because replies are sent in any order.
-    ///
-    /// # Safety
-    ///
-    /// The context is alive; from then on it waits for this socket before it ends.
-    pub(super) unsafe fn zap_handler(context: *mut c_void) -> Result<Self, Error> {
-        // SAFETY: guaranteed by the caller.
-        unsafe { Socket::in_context(context, None, zmq_sys::ZMQ_ROUTER as c_int) }
+    /// Makes the socket of the authenticator: a ROUTER, because replies are sent in any order. The context waits for
+    /// this socket before it ends.
+    pub(super) fn zap_handler(context: &Context) -> Result<Self, Error> {
+        Socket::in_context(context, None, zmq_sys::ZMQ_ROUTER as c_int)
     }
 
     fn new(kind: c_int) -> Result<Self, Error> {
         let context = Context::acquire()?;
-        let raw = context.as_raw();
-        // SAFETY: the socket holds the context.
-        unsafe { Socket::in_context(raw, Some(context), kind) }
+        Socket::in_context(&context, Some(context.clone()), kind)
     }
 
-    /// # Safety
-    ///
-    /// `raw` is a context that lives until the socket is closed.
-    unsafe fn in_context(
-        raw: *mut c_void,
-        context: Option<Arc<Context>>,
+    fn in_context(
+        context: &Context,
+        share: Option<Arc<Context>>,
         kind: c_int,
     ) -> Result<Self, Error> {
-        // SAFETY: the context is alive; null is checked.
-        let raw = unsafe { zmq_sys::zmq_socket(raw, kind) };
+        // SAFETY: the context is alive, and its termination waits for the socket; null is checked.
+        let raw = unsafe { zmq_sys::zmq_socket(context.as_ptr(), kind) };
         if raw.is_null() {
             return Err(Error::last("cannot create a socket"));
         }
         let mut socket = Socket {
             raw,
             readiness: None,
-            context,
+            context: share,
         };
         // No high water marks: the machines limit what has to be limited and can report it, whereas
         // libzmq drops or blocks at a mark. A mandatory ROUTER gets one elsewhere.

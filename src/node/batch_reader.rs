@@ -1,6 +1,7 @@
 //! Reads batches from JavaScript: records, and the text and blobs to which they refer.
 
 use super::crossing::{FLAGS, Flag, SUBMIT_FIELDS};
+use super::environment;
 use super::given::{self, ArrayBuffer};
 use super::long;
 use crate::io::{Borrowed, Message};
@@ -124,7 +125,9 @@ impl<'a> BatchReader<'a> {
             return Ok(match self.blobs.next().ok_or_else(broken)? {
                 Either3::A(bytes) => Body::binary(self.frame(&bytes)),
                 Either3::B(text) => Body::json(long::to_json(&self.env, &text)?),
-                Either3::C(given) => Body::binary(given::message(&self.env, &given)?),
+                Either3::C(given) => {
+                    Body::binary(given::message(&self.env, &given, environment::loans)?)
+                }
             });
         }
         Ok(Body::json(self.text(len)?))

@@ -3,7 +3,8 @@
 
 use super::batch_writer::{self, BatchWriter, Blob, Value};
 use super::crossing::Kind;
-use super::exit::{self, Exit};
+use super::environment;
+use super::exit::Exit;
 use super::wake::Wake;
 use crate::io::{Address, CommandSink, Error as IoError, NoticeQueue, Slots, Taken};
 use napi::bindgen_prelude::*;
@@ -104,7 +105,7 @@ impl<S: CommandSink, N> Core<S, N> {
             exit
         });
         if let Some(exit) = &exit {
-            exit::register(env, S::OF_BROKER, exit)?;
+            environment::register(env, S::OF_BROKER, exit)?;
         }
         self.life = Some(Life {
             commands,

@@ -4,7 +4,6 @@
 //! bytes are not needed any more. That may be found by any thread, but only the thread of JavaScript can delete the
 //! reference, and the memory ends with the environment.
 
-use super::exit;
 use super::wake::Wake;
 use crate::io::{Foreign, Message};
 use napi::bindgen_prelude::{FromNapiValue, Result, TypeName, ValidateNapiValue};
@@ -151,8 +150,12 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// A frame of the bytes of an ArrayBuffer that nobody else can write to.
-pub(super) fn message(env: &Env, &ArrayBuffer(given): &ArrayBuffer) -> Result<Message> {
+/// A frame of the bytes of an ArrayBuffer that nobody else can write to. `loans` has those of the environment.
+pub(super) fn message(
+    env: &Env,
+    &ArrayBuffer(given): &ArrayBuffer,
+    loans: impl FnOnce(&Env) -> Result<Arc<Loans>>,
+) -> Result<Message> {
     let (mut data, mut len) = (ptr::null_mut::<c_void>(), 0);
     // SAFETY: the value is an ArrayBuffer of this environment; the results are written to variables of their types.
     unsafe {
@@ -171,7 +174,7 @@ pub(super) fn message(env: &Env, &ArrayBuffer(given): &ArrayBuffer) -> Result<Me
         // SAFETY: no JavaScript runs meanwhile.
         return Ok(Message::from(unsafe { bytes.as_ref() }));
     }
-    let loans = exit::loans(env)?;
+    let loans = loans(env)?;
     let mut reference = ptr::null_mut();
     // SAFETY: as above.
     unsafe {

@@ -12,6 +12,7 @@ mod client;
 mod connection;
 mod core;
 pub mod crossing;
+mod environment;
 mod events;
 mod exit;
 mod external;
@@ -74,7 +75,7 @@ pub fn has_reader(fd: i32) -> bool {
 /// left it, at most for this time in ms.
 #[napi]
 pub fn end_peers(env: Env, timeout_ms: f64) -> napi::Result<()> {
-    exit::end(&env, Duration::from_millis(timeout_ms as u64))
+    environment::end(&env, Duration::from_millis(timeout_ms as u64))
 }
 
 /// A random number from the hasher's keys, which differs between lives.

@@ -12,7 +12,9 @@ use crate::proto::broker::RoutingId;
 use std::collections::HashMap;
 use std::ffi::{CStr, c_int};
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::Notify;
+use tokio::time::timeout;
 
 /// The message property that holds the descriptor of the connection.
 const DESCRIPTOR: &CStr = c"__fd";
@@ -27,6 +29,9 @@ const MAX_LENT: usize = 1024 * 1024;
 
 /// Counts of peers with nothing in libzmq may stay, up to this number.
 const MAX_IDLE: usize = 256;
+
+/// Maximum time for closing a listener. An otherwise idle thread of libzmq does it.
+const CLOSE_PATIENCE: Duration = Duration::from_secs(1);
 
 /// Whether the sender of a message is within this process, over inproc.
 pub(in crate::io) fn is_from_this_process(inbound: &Inbound) -> bool {
@@ -57,7 +62,7 @@ impl Libzmq {
                 Ok(endpoint) => bound.push(endpoint),
                 Err(error) => {
                     monitor.end(&socket);
-                    let _ = socket.close_listeners(bound).await;
+                    let _ = close_listeners(&socket, bound).await;
                     return Err(error);
                 }
             }
@@ -76,7 +81,7 @@ impl Libzmq {
             }
             Err((monitor, error)) => {
                 monitor.end(&socket);
-                let _ = socket.close_listeners(bound).await;
+                let _ = close_listeners(&socket, bound).await;
                 Err(error)
             }
         }
@@ -155,10 +160,41 @@ impl Libzmq {
     pub(super) async fn close(self, rest: impl Sized) {
         self.connections.into_monitor().end(&self.socket);
         // Last, because it ends the connections of these listeners.
-        let _ = self.socket.close_listeners(self.bound).await;
+        let _ = close_listeners(&self.socket, self.bound).await;
         drop(self.socket);
         // It may have a share in the context.
         drop(rest);
         context::flushed().await;
     }
+}
+
+/// Closes the listeners and waits until the addresses are free. libzmq closes them on a thread of its own, and the
+/// caller may bind them again at once.
+async fn close_listeners(socket: &Socket, bound: Vec<Bound>) -> Result<(), Error> {
+    let closed = Monitor::new(socket, Watch::ListenerClosed)?;
+    let result = unbind_all(socket, &bound, &closed).await;
+    closed.end(socket);
+    #[cfg(unix)]
+    bound.iter().for_each(Bound::remove_file);
+    result
+}
+
+async fn unbind_all(socket: &Socket, bound: &[Bound], closed: &Monitor) -> Result<(), Error> {
+    for endpoint in bound {
+        if !socket.unbind(endpoint) {
+            continue;
+        }
+        let closed = async {
+            while closed.next().is_none() {
+                closed.ready().await?;
+            }
+            Ok(())
+        };
+        match timeout(CLOSE_PATIENCE, closed).await {
+            Ok(result) => result?,
+            // An address that remains in use is an error at the next bind.
+            Err(_) => return Ok(()),
+        }
+    }
+    Ok(())
 }

@@ -1,15 +1,9 @@
 //! Binding and connecting a socket.
 
 use super::{Socket, ipc_file};
-use crate::io::monitor::{Monitor, Watch};
 use crate::io::{Address, Error};
 use std::ffi::{CStr, CString, c_int};
-use std::time::Duration;
-use tokio::time::timeout;
 use zmq_sys::errno;
-
-/// Maximum time for closing a listener. An otherwise idle thread of libzmq does it.
-const CLOSE_PATIENCE: Duration = Duration::from_secs(1);
 
 /// A bound endpoint.
 #[derive(Debug)]
@@ -24,6 +18,14 @@ pub(in crate::io) struct Bound {
 impl Bound {
     pub(in crate::io) fn text(&self) -> &str {
         self.address.text()
+    }
+
+    /// Removes the file of an ipc endpoint. It leads to the listener as long as that exists.
+    #[cfg(unix)]
+    pub(in crate::io) fn remove_file(&self) {
+        if let Some(file) = &self.file {
+            file.remove();
+        }
     }
 }
 
@@ -105,51 +107,21 @@ impl Socket {
         unsafe { zmq_sys::zmq_disconnect(self.raw, address.as_ptr()) };
     }
 
-    /// Closes the listeners and waits until the addresses are free. libzmq closes them on a thread
-    /// of its own, and the caller may bind them again at once.
-    pub(in crate::io) async fn close_listeners(&self, bound: Vec<Bound>) -> Result<(), Error> {
-        let closed = Monitor::new(self, Watch::ListenerClosed)?;
-        let result = self.unbind_all(&bound, &closed).await;
-        closed.end(self);
-        // Only now: the file leads to the listener as long as that exists.
-        #[cfg(unix)]
-        bound.iter().for_each(|bound| {
-            if let Some(file) = &bound.file {
-                file.remove();
+    /// Begins to close the listener of an endpoint. Returns whether a report follows, after which the address is free;
+    /// otherwise it is free at once, or was not bound.
+    pub(in crate::io) fn unbind(&self, Bound { address, .. }: &Bound) -> bool {
+        let text = CString::new(address.text()).unwrap_or_default();
+        // SAFETY: the socket is open, the string ends in NUL.
+        let unbind = || unsafe { zmq_sys::zmq_unbind(self.raw, text.as_ptr()) };
+        match &self.context {
+            Some(context) if address.is_inproc() => {
+                context.unbind_inproc(&text, || {
+                    unbind();
+                });
+                false
             }
-        });
-        result
-    }
-
-    async fn unbind_all(&self, bound: &[Bound], closed: &Monitor) -> Result<(), Error> {
-        for Bound { address, .. } in bound {
-            let text = CString::new(address.text()).unwrap_or_default();
-            // SAFETY: the socket is open, the string ends in NUL.
-            let unbind = || unsafe { zmq_sys::zmq_unbind(self.raw, text.as_ptr()) };
-            if address.is_inproc() {
-                // The call does everything, and there is no report.
-                if let Some(context) = &self.context {
-                    context.unbind_inproc(&text, || {
-                        unbind();
-                    });
-                }
-                continue;
-            }
-            if unbind() == 0 {
-                let closed = async {
-                    while closed.next().is_none() {
-                        closed.ready().await?;
-                    }
-                    Ok(())
-                };
-                match timeout(CLOSE_PATIENCE, closed).await {
-                    Ok(result) => result?,
-                    // An address that remains in use is an error at the next bind.
-                    Err(_) => return Ok(()),
-                }
-            }
+            _ => unbind() == 0,
         }
-        Ok(())
     }
 
     /// The address of the last bind, with the port in place of `*`.

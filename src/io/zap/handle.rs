@@ -1,15 +1,18 @@
-//! The handle by which others reach the handler of a context. It has no socket, so the context can keep it.
+//! The handle by which others reach the handler.
 
 use super::request::Verdict;
-use crate::io::context::Lingering;
+use crate::io::context::{Context, Lingering};
+use std::sync::Arc;
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::oneshot;
 
-/// The handle of a context's handler, which ends when it is dropped.
+/// The handle of the handler, which ends when it is dropped, and before its context.
 #[derive(Debug)]
-pub(in crate::io) struct Handler {
+pub(super) struct Handler {
     answers: UnboundedSender<Answer>,
     end: Option<oneshot::Sender<Lingering>>,
+    /// Dropped after `end` was told.
+    _context: Arc<Context>,
 }
 
 /// A decision that was made elsewhere.
@@ -27,10 +30,15 @@ pub(super) enum Outcome {
 
 impl Handler {
     /// `end` is told when the handler has to end.
-    pub(super) fn new(answers: UnboundedSender<Answer>, end: oneshot::Sender<Lingering>) -> Self {
+    pub(super) fn new(
+        context: Arc<Context>,
+        answers: UnboundedSender<Answer>,
+        end: oneshot::Sender<Lingering>,
+    ) -> Self {
         Handler {
             answers,
             end: Some(end),
+            _context: context,
         }
     }
 

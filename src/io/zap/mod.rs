@@ -1,14 +1,14 @@
 //! The ZAP handler (RFC 27): decides on its own thread which peers are admitted.
 //!
-//! Each context has at most one handler, bound before the first socket that needs it. It ends with the last broker that
-//! needs it, or with the context, which it does not keep alive. The ZAP domain identifies the broker, whose
+//! The context has at most one handler, bound before the first socket that needs it. It ends with the last broker that
+//! needs it. The ZAP domain identifies the broker, whose
 //! [`Authenticator`] decides. Decisions by rules are immediate, whatever JavaScript does. Requests
 //! that need a hash or a callback wait separately, and delay no others.
 
 mod authenticator;
 mod driver;
 mod frames;
-pub(super) mod handle;
+mod handle;
 mod password;
 mod registry;
 mod request;
@@ -19,12 +19,13 @@ pub use password::Password;
 pub(super) use registry::Registration;
 pub use request::{AuthNotice, PeerCredentials, Verdict, ZapRequest};
 
+use super::context::Context;
 use super::reactor::{self, Reactor};
 use super::socket::Socket;
 use super::{Address, Error, clock};
 use driver::Driver;
 use handle::Handler;
-use std::ffi::c_void;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc::unbounded_channel;
 use tokio::sync::oneshot;
@@ -36,43 +37,32 @@ const ADDRESS: &str = "inproc://zeromq.zap.01";
 const PATIENCE: Duration = Duration::from_secs(2);
 const AGAIN: Duration = Duration::from_millis(1);
 
-/// A context that is moved to the handler's thread.
-struct Raw(*mut c_void);
-
-// SAFETY: libzmq contexts are thread-safe.
-unsafe impl Send for Raw {}
-
-/// Starts the handler of a context, which must live until this completes.
-async fn start(context: *mut c_void) -> Result<Handler, Error> {
-    let raw = Raw(context);
+/// Starts the handler of a context.
+async fn start(context: Arc<Context>) -> Result<Handler, Error> {
     let (answers, inbox) = unbounded_channel();
     let own = answers.clone();
     let (bound, is_bound) = oneshot::channel();
     let (end, ending) = oneshot::channel();
+    let share = context.clone();
     let reactor = Reactor::spawn("omdp-zap")?;
-    reactor.drive(move || {
-        let raw = raw;
-        async move {
-            let Raw(context) = { raw };
-            // SAFETY: the caller, who waits for `bound`, holds the context; afterwards the open
-            // socket keeps it alive.
-            let socket = unsafe { Socket::zap_handler(context) };
-            let socket = match socket {
-                Ok(socket) => bind(&socket).await.map(|()| socket),
-                Err(error) => Err(error),
-            };
-            match socket {
-                Ok(socket) => {
-                    let _ = bound.send(Ok(()));
-                    let mut driver = Driver::new(socket, inbox, own);
-                    // The context does not wait for this thread.
-                    let lingering = driver.run(ending).await;
-                    drop(driver);
-                    reactor::afterwards(move || drop(lingering));
-                }
-                Err(error) => {
-                    let _ = bound.send(Err(error));
-                }
+    reactor.drive(move || async move {
+        let socket = Socket::zap_handler(&share);
+        drop(share);
+        let socket = match socket {
+            Ok(socket) => bind(&socket).await.map(|()| socket),
+            Err(error) => Err(error),
+        };
+        match socket {
+            Ok(socket) => {
+                let _ = bound.send(Ok(()));
+                let mut driver = Driver::new(socket, inbox, own);
+                // The context does not wait for this thread.
+                let lingering = driver.run(ending).await;
+                drop(driver);
+                reactor::afterwards(move || drop(lingering));
+            }
+            Err(error) => {
+                let _ = bound.send(Err(error));
             }
         }
     });
@@ -85,7 +75,7 @@ async fn start(context: *mut c_void) -> Result<Handler, Error> {
             ));
         }
     }
-    Ok(Handler::new(answers, end))
+    Ok(Handler::new(context, answers, end))
 }
 
 /// Binds the socket of the handler. The one before may be about to free the address.

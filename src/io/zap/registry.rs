@@ -1,16 +1,29 @@
-//! The authenticators of the brokers that run in this process, by their ZAP domains.
+//! The handler of the process, and the authenticators of its brokers by their ZAP domains.
 
 use super::authenticator::Authenticator;
 use super::handle::{Answer, Handler, Outcome};
 use super::request::{AuthNotice, Verdict};
 use crate::io::Error;
 use crate::io::context::Context;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 /// The authenticator of a running broker, and the receiver of its notices.
 pub(super) struct Entry {
     pub(super) authenticator: Arc<Authenticator>,
     pub(super) tell: Box<dyn Fn(AuthNotice) + Send + Sync>,
+}
+
+/// The handler, while a broker needs it. As its handle has a share in the context, there is one handler for a context.
+static RUNNING: tokio::sync::Mutex<Weak<Handler>> = tokio::sync::Mutex::const_new(Weak::new());
+
+async fn handler() -> Result<Arc<Handler>, Error> {
+    let mut running = RUNNING.lock().await;
+    if let Some(handler) = running.upgrade() {
+        return Ok(handler);
+    }
+    let handler = Arc::new(super::start(Context::acquire()?).await?);
+    *running = Arc::downgrade(&handler);
+    Ok(handler)
 }
 
 static ENTRIES: Mutex<Vec<(String, Arc<Entry>)>> = Mutex::new(Vec::new());
@@ -30,9 +43,7 @@ pub(super) fn find(domain: &str) -> Option<Arc<Entry>> {
 /// The registration of an authenticator at the handler, until it is dropped.
 pub(in crate::io) struct Registration {
     domain: String,
-    /// Before the context, which awaits its end.
     handler: Arc<Handler>,
-    _context: Arc<Context>,
 }
 
 impl Registration {
@@ -41,8 +52,7 @@ impl Registration {
         authenticator: Arc<Authenticator>,
         tell: impl Fn(AuthNotice) + Send + Sync + 'static,
     ) -> Result<Self, Error> {
-        let context = Context::acquire()?;
-        let handler = context.zap(super::start).await?;
+        let handler = handler().await?;
         let domain = authenticator.domain().to_owned();
         let tell = Box::new(tell);
         entries().push((
@@ -52,11 +62,7 @@ impl Registration {
                 tell,
             }),
         ));
-        Ok(Registration {
-            domain,
-            handler,
-            _context: context,
-        })
+        Ok(Registration { domain, handler })
     }
 
     /// Answers [`AuthNotice::Authenticate`].

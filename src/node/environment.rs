@@ -1,0 +1,65 @@
+//! What this addon keeps for an environment, which ends with its process or its worker thread: the drivers that end in
+//! order then, and the memory that they use.
+
+use super::exit::{Drivers, Exit};
+use super::given::Loans;
+use napi::bindgen_prelude::*;
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How long the end of a thread waits for its peers.
+const PATIENCE: Duration = Duration::from_millis(500);
+
+#[derive(Default)]
+struct Environment {
+    drivers: Drivers,
+    /// The memory of the environment that the drivers use.
+    loans: Option<Arc<Loans>>,
+}
+
+type Shared = Rc<RefCell<Environment>>;
+
+fn shared(env: &Env) -> Result<Shared> {
+    if let Some(shared) = env.get_instance_data::<Shared>()? {
+        return Ok(shared.clone());
+    }
+    let shared = Shared::default();
+    env.set_instance_data(shared.clone(), (), |_| {})?;
+    // For a thread that is terminated, which emits no event. There is no time for messages that wait for a broker.
+    env.add_env_cleanup_hook(shared.clone(), |shared| {
+        let mut environment = shared.borrow_mut();
+        environment.drivers.end(PATIENCE, Duration::ZERO);
+        // Its memory ends with the environment.
+        if let Some(loans) = &environment.loans {
+            loans.wait();
+        }
+    })?;
+    Ok(shared)
+}
+
+/// The memory of an environment that its drivers use.
+pub(super) fn loans(env: &Env) -> Result<Arc<Loans>> {
+    let shared = shared(env)?;
+    let mut environment = shared.borrow_mut();
+    match &environment.loans {
+        Some(loans) => Ok(loans.clone()),
+        None => Ok(environment.loans.insert(Loans::new(env)?).clone()),
+    }
+}
+
+/// Registers a driver.
+pub(super) fn register(env: &Env, is_broker: bool, exit: &Rc<Exit>) -> Result<()> {
+    shared(env)?.borrow_mut().drivers.add(is_broker, exit);
+    Ok(())
+}
+
+/// Ends the drivers of an environment, whose process ends, see [`Drivers::end`]. Messages that wait for a broker wait
+/// for half of the time.
+pub(super) fn end(env: &Env, patience: Duration) -> Result<()> {
+    if let Some(shared) = env.get_instance_data::<Shared>()? {
+        shared.borrow_mut().drivers.end(patience, patience / 2);
+    }
+    Ok(())
+}
