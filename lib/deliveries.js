@@ -155,11 +155,11 @@ class Deliveries {
   }
 
   /** @type {Take} */
-  take(kind, id, a, b, c, text, at, blob, n) {
+  take(kind, id, a, b, c, text, at, blob, n, d, e) {
     if (kind === REQUEST) {
       const limits = this.#serviceLimits;
-      const waits = limits?.admit(serviceOf(n), [id, a, b, c, text, at, blob, n]) === false;
-      if (!waits) this.#deliver(id, a, b, c, text, at, blob, n);
+      const waits = limits?.admit(serviceOf(n), [id, a, b, c, text, at, blob, n, d, e]) === false;
+      if (!waits) this.#deliver(id, a, b, c, text, at, blob, n, d, e);
     } else if (kind === CANCELLED) {
       if (this.#serviceLimits?.drop(id)) this.#context.outbox.put(WorkerOp.Error, id, 'null');
       const reply = this.#running.get(id);
@@ -232,13 +232,15 @@ class Deliveries {
    * @param {number} id
    * @param {number} a length of the data
    * @param {number} b length of the options
-   * @param {number} c length of the service and the user
+   * @param {number} c length of the name that was asked for
    * @param {string} text
    * @param {number} at the start of the data
    * @param {Blob | undefined} blob
    * @param {number} n see `attempt-field.js`
+   * @param {number} d length of the user's name
+   * @param {number} e length of its metadata
    */
-  #deliver(id, a, b, c, text, at, blob, n) {
+  #deliver(id, a, b, c, text, at, blob, n, d, e) {
     const attempt = attemptOf(n);
     const number = serviceOf(n);
     const service = this.#services[number];
@@ -258,7 +260,7 @@ class Deliveries {
     try {
       if (isStream(n)) data = this.#streams.open(id, scope);
       else data = bodyValue(blob, text, at, a);
-      options = this.#options.read(text, at + a, b, c, attempt);
+      options = this.#options.read(text, at + a, b, c, d, e, attempt);
       // A broker that does not support deadlines passes on the time that was left when the request was made.
       const left = leftOf(n) ?? options.deadline;
       if (left !== undefined) setDeadline(reply, performance.now() + left);

@@ -8,11 +8,9 @@ const NO_OPTIONS = Object.freeze({ attempt: 1 });
 
 /** Reads the options of a worker's requests. */
 class DeliveryOptions {
-  /**
-   * The last request: the text of its options, service and user; the length of its options; its attempt.
-   */
+  /** The last request: the text of its options, service, user and metadata; their lengths; its attempt. */
   #lastText = '';
-  #optionsLength = 0;
+  #lengths = [0, 0, 0];
   #attempt = 1;
   #options = NO_OPTIONS;
 
@@ -23,56 +21,48 @@ class DeliveryOptions {
    * @param {number} from the start of the options' JSON, which is empty if the broker does not pass options
    * on
    * @param {number} b length of the options
-   * @param {number} c length of the service and the user
+   * @param {number} c length of the name that was asked for; 0 if it is that of the worker's service
+   * @param {number} d length of the user's name; 0 if no user is known
+   * @param {number} e length of the user's metadata as JSON; 0 if it has none
    * @param {number} attempt
    */
-  read(text, from, b, c, attempt) {
-    const length = b + c;
+  read(text, from, b, c, d, e, attempt) {
+    const length = b + c + d + e;
     if (length === 0 && attempt === 1) return NO_OPTIONS;
+    const lengths = this.#lengths;
     if (
       length !== this.#lastText.length ||
       attempt !== this.#attempt ||
-      b !== this.#optionsLength ||
+      b !== lengths[0] ||
+      c !== lengths[1] ||
+      d !== lengths[2] ||
       !text.startsWith(this.#lastText, from)
     ) {
       const terms = text.slice(from, from + length);
-      this.#options = deepFreeze(parseOptions(terms.slice(0, b), terms.slice(b), attempt));
+      const options = parseOptions(terms.slice(0, b));
+      options.attempt = attempt;
+      if (c > 0) options.service = terms.slice(b, b + c);
+      if (d > 0) options.user = terms.slice(b + c, b + c + d);
+      if (e > 0) options.userMetadata = JSON.parse(terms.slice(b + c + d));
+      this.#options = deepFreeze(options);
       this.#lastText = terms;
-      this.#optionsLength = b;
+      this.#lengths = [b, c, d];
       this.#attempt = attempt;
     }
     return this.#options;
   }
 }
 
-/** Precedes and follows the requested name, if it is present. */
-const SERVICE_MARK = '\x01';
-
 /**
  * The attempt, the requested name and the user are those that the broker gives; a client's statements about
  * them are dropped.
  * @param {string} json the client's options
- * @param {string} said the broker's statements: the requested name between two marks, if it differs from the
- * worker's service; then the user and, behind a NUL, its metadata as JSON, if a user is known
- * @param {number} attempt
- * @returns {any}
+ * @returns {Record<string, any>}
  */
-function parseOptions(json, said, attempt) {
+function parseOptions(json) {
   const options = json === '' ? {} : JSON.parse(json);
   const usable = typeof options === 'object' && options !== null && !Array.isArray(options);
-  const rest = usable ? withoutBrokerMembers(options) : {};
-  rest.attempt = attempt;
-  let user = said;
-  if (said.startsWith(SERVICE_MARK)) {
-    const end = said.indexOf(SERVICE_MARK, 1);
-    if (end > 1) rest.service = said.slice(1, end);
-    user = said.slice(end + 1);
-  }
-  if (user === '') return rest;
-  const [name, ...metadata] = user.split('\0');
-  rest.user = name;
-  if (metadata.length > 0) rest.userMetadata = JSON.parse(metadata.join('\0'));
-  return rest;
+  return usable ? withoutBrokerMembers(options) : {};
 }
 
 /**

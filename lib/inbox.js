@@ -18,6 +18,9 @@ const EXTRA = Flag.Extra;
 /** The bits of a record's kind, below all flags. */
 const KIND = BLOB - 1;
 
+/** The position of a record's number, after its kind, its id and the lengths of its texts. */
+const N = FIELDS - 1;
+
 const MAX_RECORDS = 1024;
 
 /** The maximum of records and of ms in one wake-up, before timers, I/O and promises get their turn. */
@@ -48,9 +51,9 @@ let sharedInUse = false;
  */
 
 /**
- * Takes one record. `at` is the start of its three consecutive texts; `a`, `b` and `c` are their lengths;
- * `blob` is set if its data is not in the first text; `n` is its number.
- * @typedef {(kind: number, id: number, a: number, b: number, c: number, text: string, at: number, blob: Blob | undefined, n: number) => void} Take
+ * Takes one record. `at` is the start of its consecutive texts; `a` to `e` are their lengths;
+ * `blob` is set if its data is not in the first text; `n` is its number. Only requests have the fourth and fifth text.
+ * @typedef {(kind: number, id: number, a: number, b: number, c: number, text: string, at: number, blob: Blob | undefined, n: number, d: number, e: number) => void} Take
  */
 
 /** Empties the native queue of notices when the native side wakes it. */
@@ -118,7 +121,7 @@ class Inbox {
     this.#core.drain(into, 0, 0);
     const count = into[0];
     for (let at = HEADER; at < HEADER + count * FIELDS; at += FIELDS) {
-      if (into[at] < BLOB) take(into[at], into[at + 1], into[at + 5]);
+      if (into[at] < BLOB) take(into[at], into[at + 1], into[at + N]);
     }
   }
 
@@ -222,19 +225,21 @@ class Inbox {
           const a = into[at + 2];
           const b = into[at + 3];
           const c = into[at + 4];
-          const n = into[at + 5];
+          const d = into[at + 5];
+          const e = into[at + 6];
+          const n = into[at + N];
           const from = textAt;
           const blobsFrom = blobAt;
           if (kind >= BLOB) blobAt += ((kind & BLOB) === 0 ? 0 : 1) + ((kind & EXTRA) === 0 ? 0 : 1);
           next += 1;
-          textAt += a + b + c;
+          textAt += a + b + c + d + e;
           if (slot >= 0) {
             // The offer was withdrawn in the meantime.
             if (Atomics.compareExchange(this.#slots, slot, SLOT_SHOWN, SLOT_TAKEN) !== SLOT_SHOWN) continue;
             taken += 1;
           }
-          if (kind < BLOB) this.#take(kind, id, a, b, c, text, from, undefined, n);
-          else this.#takeWithBlobs(kind, id, a, b, c, text, from, blobs, blobsFrom, n);
+          if (kind < BLOB) this.#take(kind, id, a, b, c, text, from, undefined, n, d, e);
+          else this.#takeWithBlobs(kind, id, a, b, c, text, from, blobs, blobsFrom, n, d, e);
         }
       } catch (error) {
         throwLater(error);
@@ -255,8 +260,10 @@ class Inbox {
    * @param {(Buffer | string | null)[]} blobs
    * @param {number} blobAt
    * @param {number} n
+   * @param {number} d
+   * @param {number} e
    */
-  #takeWithBlobs(kind, id, a, b, c, text, from, blobs, blobAt, n) {
+  #takeWithBlobs(kind, id, a, b, c, text, from, blobs, blobAt, n, d, e) {
     /** @type {Blob | undefined} */
     let data;
     let at = blobAt;
@@ -265,15 +272,15 @@ class Inbox {
       if ((kind & JSON_BLOB) !== 0 && typeof data === 'string') data = new LargeJson(data);
     }
     if ((kind & EXTRA) === 0) {
-      this.#take(kind & KIND, id, a, b, c, text, from, data, n);
+      this.#take(kind & KIND, id, a, b, c, text, from, data, n, d, e);
       return;
     }
     // Inserts the second text at its place.
     const extra = blobs[at];
-    if (typeof extra !== 'string') this.#take(kind & KIND, id, 0, 0, 0, '', 0, null, n);
+    if (typeof extra !== 'string') this.#take(kind & KIND, id, 0, 0, 0, '', 0, null, n, 0, 0);
     else {
-      const whole = text.slice(from, from + a) + extra + text.slice(from + a, from + a + c);
-      this.#take(kind & KIND, id, a, extra.length, c, whole, 0, data, n);
+      const whole = text.slice(from, from + a) + extra + text.slice(from + a, from + a + c + d + e);
+      this.#take(kind & KIND, id, a, extra.length, c, whole, 0, data, n, d, e);
     }
   }
 

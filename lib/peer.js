@@ -77,9 +77,9 @@ class Peer extends EventEmitter {
     this.#inbox = new Inbox(
       this.#core,
       this.#outbox,
-      (kind, id, a, b, c, text, at, blob, n) => {
+      (kind, id, a, b, c, text, at, blob, n, d, e) => {
         if (isCommon(kind)) records.take(kind, id, a, b, text, at, blob);
-        else role.take(kind, id, a, b, c, text, at, blob, n);
+        else role.take(kind, id, a, b, c, text, at, blob, n, d, e);
       },
       refresh,
       () => role.room?.() ?? 0,

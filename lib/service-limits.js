@@ -4,8 +4,8 @@ const { performance } = require('node:perf_hooks');
 const { afterWait } = require('./attempt-field');
 
 /**
- * The arguments with which a request is delivered: the first is its id, the last the field with its attempt.
- * @typedef {[number, number, number, number, string, number, any, number]} Request
+ * The arguments with which a request is delivered: the first is its id, the eighth the field with its attempt.
+ * @typedef {[number, number, number, number, string, number, any, number, number, number]} Request
  */
 
 /**
@@ -82,8 +82,8 @@ class ServiceLimits {
     for (const [id, { request, since }] of this.#waiting[service]) {
       this.drop(id);
       this.#begin(service, id);
-      const [, a, b, c, text, at, blob, n] = request;
-      return [id, a, b, c, text, at, blob, afterWait(n, performance.now() - since)];
+      request[7] = afterWait(request[7], performance.now() - since);
+      return request;
     }
     return undefined;
   }

@@ -39,13 +39,13 @@ describe('large texts arrive whole', () => {
 
 test('what JavaScript can not hold is null for its record alone', () => {
   const records = [
-    [Kind.Request, 1, 3, 0, 0, 1],
-    [Kind.Request | Flag.Blob | Flag.Json, 2, 0, 2, 0, 1],
-    [Kind.Request | Flag.Blob, 3, 0, 0, 0, 1],
-    [Kind.Request | Flag.Blob | Flag.Json | Flag.Extra, 4, 0, 0, 1, 1],
-    [Kind.Request | Flag.Extra, 5, 3, 0, 0, 1],
-    [Kind.Request | Flag.Extra, 6, 3, 0, 1, 1],
-    [Kind.Request, 7, 3, 0, 0, 1],
+    [Kind.Request, 1, 3, 0, 0, 0, 0, 1],
+    [Kind.Request | Flag.Blob | Flag.Json, 2, 0, 2, 0, 0, 0, 1],
+    [Kind.Request | Flag.Blob, 3, 0, 0, 0, 0, 0, 1],
+    [Kind.Request | Flag.Blob | Flag.Json | Flag.Extra, 4, 0, 0, 1, 0, 0, 1],
+    [Kind.Request | Flag.Extra, 5, 3, 0, 0, 0, 0, 1],
+    [Kind.Request | Flag.Extra, 6, 3, 0, 1, 0, 1, 1],
+    [Kind.Request, 7, 3, 0, 0, 0, 0, 1],
   ];
   const blobs = [null, null, '[4]', '{"o":4}', null, '{"o":6}'];
   let drained = false;
@@ -58,17 +58,17 @@ test('what JavaScript can not hold is null for its record alone', () => {
         into.set(record, DRAIN_HEADER + DRAIN_FIELDS * n);
       });
       into.set([records.length, blobs.length, 0, records.length, 0]);
-      return '"1"{}u"5""6"U"7"';
+      return '"1"{}u"5""6"UM"7"';
     },
     takeBlobs: () => blobs,
   };
   const taken = [];
-  const take = (_kind, id, a, b, c, text, at, blob) => {
-    const texts = [
-      text.slice(at, at + a),
-      text.slice(at + a, at + a + b),
-      text.slice(at + a + b, at + a + b + c),
-    ];
+  const take = (_kind, id, a, b, c, text, from, blob, _n, d, e) => {
+    let at = from;
+    const texts = [a, b, c, d, e].map((length) => {
+      at += length;
+      return text.slice(at - length, at);
+    });
     taken.push([id, blob instanceof LargeJson ? blob.parse() : blob, ...texts]);
   };
   const outbox = { beginDrain() {}, endDrain() {}, flush() {}, touch() {} };
@@ -82,12 +82,12 @@ test('what JavaScript can not hold is null for its record alone', () => {
   );
   inbox.wake();
   assert.deepEqual(taken, [
-    [1, undefined, '"1"', '', ''],
-    [2, null, '', '{}', ''],
-    [3, null, '', '', ''],
-    [4, [4], '', '{"o":4}', 'u'],
-    [5, null, '', '', ''],
-    [6, undefined, '"6"', '{"o":6}', 'U'],
-    [7, undefined, '"7"', '', ''],
+    [1, undefined, '"1"', '', '', '', ''],
+    [2, null, '', '{}', '', '', ''],
+    [3, null, '', '', '', '', ''],
+    [4, [4], '', '{"o":4}', 'u', '', ''],
+    [5, null, '', '', '', '', ''],
+    [6, undefined, '"6"', '{"o":6}', 'U', '', 'M'],
+    [7, undefined, '"7"', '', '', '', ''],
   ]);
 });

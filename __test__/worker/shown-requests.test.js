@@ -40,7 +40,7 @@ function fake(offers, { limit = 1, shares = true, isCopied = false } = {}) {
       const batch = [...given, ...waiting.slice(0, shown)];
       batch.forEach(({ id, blob, text = '' }, at) => {
         const kind = blob ? Kind.Request | Flag.Blob : Kind.Request;
-        into.set([kind, id, text.length, 0, 0, 1], DRAIN_HEADER + DRAIN_FIELDS * at);
+        into.set([kind, id, text.length, 0, 0, 0, 0, 1], DRAIN_HEADER + DRAIN_FIELDS * at);
       });
       slots.fill(SHOWN, 0, shown);
       core.blobs = batch.filter(({ blob }) => blob).map(({ blob }) => blob);

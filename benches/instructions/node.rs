@@ -33,9 +33,13 @@ mod given {
 
     pub type ArrayBuffer = napi::bindgen_prelude::Uint8Array;
 
-    pub fn message(_: &Env, _: &ArrayBuffer) -> Result<Message> {
+    pub fn message(_: &Env, _: &ArrayBuffer, _: fn()) -> Result<Message> {
         Err(Error::from_reason("nothing is given away here"))
     }
+}
+
+mod environment {
+    pub fn loans() {}
 }
 
 /// Here all strings are copied.

@@ -14,8 +14,11 @@ use std::ptr;
 const FIELDS: usize = DRAIN_FIELDS as usize;
 const HEADER: usize = DRAIN_HEADER as usize;
 
+/// The maximum number of texts of a record.
+const TEXTS: usize = FIELDS - 3;
+
 /// Minimum size of a text that crosses as a blob. The string of a batch, whose records have up to
-/// three texts, thus stays far below V8's maximum length, and a text that V8 cannot hold affects
+/// five texts, thus stays far below V8's maximum length, and a text that V8 cannot hold affects
 /// only its own record.
 const LARGE: usize = 32 * 1024;
 
@@ -41,12 +44,12 @@ pub(super) enum Blob {
 
 /// The parts of a worker's request other than its data.
 #[derive(Default)]
-pub(super) struct Terms<'a> {
+pub(super) struct RequestFields<'a> {
     /// The client's options, as JSON.
     pub(super) options: &'a [u8],
     /// The requested name, if it differs from the worker's service.
     pub(super) service: Option<&'a [u8]>,
-    /// The client's user: its name and, behind a NUL, its metadata as JSON.
+    /// The frame about the client's user: the name and, behind a NUL, the metadata as JSON.
     pub(super) user: &'a [u8],
     /// The number of the attempt, from 1.
     pub(super) attempt: u32,
@@ -60,9 +63,6 @@ pub(super) struct Terms<'a> {
 
 /// The largest number of an attempt in a record.
 const MAX_ATTEMPT: u32 = (1 << LeftShift::Stream as u32) - 1;
-
-/// Before and behind the name of a service.
-const SERVICE_MARK: u8 = 1;
 
 impl<'a> BatchWriter<'a> {
     pub(super) fn new(into: &'a mut [f64]) -> Self {
@@ -82,19 +82,19 @@ impl<'a> BatchWriter<'a> {
 
     /// Appends a record without text.
     pub(super) fn number(&mut self, kind: Kind, id: u64, n: f64) {
-        self.put(kind as u32, id, [0; 3], n);
+        self.put(kind as u32, id, [0; TEXTS], n);
     }
 
     /// Appends a record with two short texts; longer ones are truncated.
     pub(super) fn words(&mut self, kind: Kind, id: u64, a: &str, b: &str) {
         let (a, b) = (self.word(a), self.word(b));
-        self.put(kind as u32, id, [a, b, 0], 0.0);
+        self.put(kind as u32, id, [a, b, 0, 0, 0], 0.0);
     }
 
     /// Appends the place of a request: a word, the name of a worker, and the number of its latest attempt.
     pub(super) fn place(&mut self, id: u64, word: &str, worker: &str, attempt: f64) {
         let (word, worker) = (self.word(word), self.word(worker));
-        self.put(Kind::Place as u32, id, [word, worker, 0], attempt);
+        self.put(Kind::Place as u32, id, [word, worker, 0, 0, 0], attempt);
     }
 
     /// Appends a record with JSON of any length.
@@ -106,64 +106,57 @@ impl<'a> BatchWriter<'a> {
                 Flag::Json as u32,
             ),
         };
-        self.put(kind as u32 | flags, id, [len, 0, 0], 0.0);
+        self.put(kind as u32 | flags, id, [len, 0, 0, 0, 0], 0.0);
     }
 
     /// Appends an event: its name and an object.
     pub(super) fn event(&mut self, name: &str, payload: &impl Serialize) {
         let name = self.word(name);
         let (payload, flag) = self.extra(&json::bytes_of(payload));
-        self.put(Kind::Event as u32 | flag, 0, [name, payload, 0], 0.0);
+        self.put(Kind::Event as u32 | flag, 0, [name, payload, 0, 0, 0], 0.0);
     }
 
     /// Appends a record with a worker's data. Its number is the cost of this part.
     pub(super) fn body(&mut self, kind: Kind, id: u64, body: Body<Message>) {
         let cost = f64::from(flow::cost(&body));
         let (len, flags) = self.data(body);
-        self.put(kind as u32 | flags, id, [len, 0, 0], cost);
+        self.put(kind as u32 | flags, id, [len, 0, 0, 0, 0], cost);
     }
 
     /// Appends a request for a worker. Its number is that of the attempt, combined with others by
     /// [`LeftShift`].
-    pub(super) fn request(&mut self, id: u64, body: Body<Message>, terms: &Terms<'_>) {
+    pub(super) fn request(&mut self, id: u64, body: Body<Message>, fields: &RequestFields<'_>) {
         let (len, flags) = self.data(body);
-        let (options, flag) = self.extra(terms.options);
-        let service = self.service(terms);
-        let user = match terms.user.len() < LARGE {
-            true => service + self.text.push(terms.user),
-            false => service,
-        };
-        let texts = [len, options, user];
+        let (options, flag) = self.extra(fields.options);
+        let service = self.short(fields.service.unwrap_or_default());
+        let (user, metadata) = user_and_metadata(fields.user);
+        let texts = [len, options, service, self.short(user), self.short(metadata)];
         let kind = Kind::Request as u32 | flags | flag;
-        let mut number = u64::from(terms.attempt.min(MAX_ATTEMPT));
-        number |= (terms.of_service as u64) << LeftShift::Service as u32;
-        if terms.stream {
+        let mut number = u64::from(fields.attempt.min(MAX_ATTEMPT));
+        number |= (fields.of_service as u64) << LeftShift::Service as u32;
+        if fields.stream {
             number |= 1 << LeftShift::Stream as u32;
         }
-        if let Some(left) = terms.left_ms {
+        if let Some(left) = fields.left_ms {
             number |= (u64::from(left) + 1) << LeftShift::Attempt as u32;
         }
         self.put(kind, id, texts, number as f64);
     }
 
-    /// Appends the requested name, between two marks, before the user.
-    fn service(&mut self, terms: &Terms<'_>) -> usize {
-        match terms.service {
-            None if terms.user.first() != Some(&SERVICE_MARK) => 0,
-            service => {
-                let mark = self.text.push(&[SERVICE_MARK]);
-                let name = self.text.push(service.unwrap_or_default());
-                mark + name + self.text.push(&[SERVICE_MARK])
-            }
+    /// Adds a text that is far below the limit, unless a broker is broken.
+    fn short(&mut self, utf8: &[u8]) -> usize {
+        match utf8.len() < LARGE {
+            true => self.text.push(utf8),
+            false => 0,
         }
     }
 
     /// Appends a record whose texts have these lengths in UTF-16 code units.
-    fn put(&mut self, kind: u32, id: u64, [a, b, c]: [usize; 3], n: f64) {
+    fn put(&mut self, kind: u32, id: u64, texts: [usize; TEXTS], n: f64) {
         let at = HEADER + self.records * FIELDS;
         if let Some(record) = self.into.get_mut(at..at + FIELDS) {
-            let texts = [a as f64, b as f64, c as f64];
-            record.copy_from_slice(&[f64::from(kind), id as f64, texts[0], texts[1], texts[2], n]);
+            let [a, b, c, d, e] = texts.map(|len| len as f64);
+            record.copy_from_slice(&[f64::from(kind), id as f64, a, b, c, d, e, n]);
             self.records += 1;
         }
     }
@@ -220,6 +213,14 @@ impl<'a> BatchWriter<'a> {
             Text::Wide(units) => env.create_string_utf16(units)?,
         };
         Ok((text, self.blobs))
+    }
+}
+
+/// Splits the frame about a user.
+fn user_and_metadata(frame: &[u8]) -> (&[u8], &[u8]) {
+    match frame.iter().position(|&byte| byte == 0) {
+        Some(end) => (&frame[..end], &frame[end + 1..]),
+        None => (frame, &[]),
     }
 }
 

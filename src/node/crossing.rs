@@ -172,9 +172,9 @@ pub(super) const FLAGS: u32 = 0xffff_ff00;
 #[napi]
 pub const SUBMIT_FIELDS: u32 = 6;
 
-/// The number of fields of a record to JavaScript.
+/// The number of fields of a record to JavaScript: its kind, its id, the lengths of five texts, and a number.
 #[napi]
-pub const DRAIN_FIELDS: u32 = 6;
+pub const DRAIN_FIELDS: u32 = 8;
 
 /// The position of the first record in a batch to JavaScript. The header consists of: the number of
 /// records, the number of blobs, whether more notices wait, the number of taken offers, and the

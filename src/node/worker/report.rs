@@ -1,7 +1,7 @@
 //! The notices of a worker as records.
 
 use crate::io::{Message, now};
-use crate::node::batch_writer::{BatchWriter, Terms};
+use crate::node::batch_writer::{BatchWriter, RequestFields};
 use crate::node::crossing::Kind;
 use crate::node::peer::{self, Destinations};
 use crate::proto::Time;
@@ -26,7 +26,7 @@ pub(super) fn report(
             user,
             ..
         } => {
-            let terms = Terms {
+            let fields = RequestFields {
                 options: opts.as_deref().unwrap_or_default(),
                 service: service.as_deref().map(|name| &**name),
                 user: user.as_deref().map(|user| &**user).unwrap_or_default(),
@@ -35,7 +35,7 @@ pub(super) fn report(
                 stream,
                 left_ms: (deadline != Time::NEVER).then(|| deadline.ms_since(now())),
             };
-            batch.request(delivery, body, &terms);
+            batch.request(delivery, body, &fields);
         }
         WorkerNotice::Cancelled { delivery, code } => {
             batch.words(Kind::Cancelled, delivery, code.as_str(), "");
