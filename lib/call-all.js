@@ -5,6 +5,7 @@
 const { defined } = require('./checks');
 const { onlyEndpoint } = require('./endpoints');
 const { OmdpError, RemoteError } = require('./errors');
+const { ALL_PREFIX, ANSWER_BINARY, ANSWER_ERROR, ANSWER_OWN } = require('./load');
 const { optionsOf } = require('./option-table');
 const { checkOptions } = require('./options');
 
@@ -15,14 +16,6 @@ const { checkOptions } = require('./options');
  * The answer of a worker, or why there is none.
  * @typedef {{ worker: string, value: any } | { worker: string, error: Error }} Answer
  */
-
-/** The prefix of the service's name. */
-const ALL = 'mmi.all:';
-
-/** Bits of the first byte of an answer; see fanout.rs. */
-const BINARY = 0x01;
-const ERROR = 0x04;
-const OWN = 0x08;
 
 /** The options of a request that the requests to all workers lack. */
 const NAMES = optionsOf('callAll').map(({ name }) => name);
@@ -45,12 +38,12 @@ function answerIn(part, request) {
   const end = 2 + part[1];
   const worker = part.toString('utf8', 2, end);
   const bytes = part.subarray(end);
-  const value = (flags & BINARY) !== 0 ? bytes : JSON.parse(bytes.toString());
-  if ((flags & (OWN | ERROR)) === 0) return { worker, value };
+  const value = (flags & ANSWER_BINARY) !== 0 ? bytes : JSON.parse(bytes.toString());
+  if ((flags & (ANSWER_OWN | ANSWER_ERROR)) === 0) return { worker, value };
   const context = { ...request(), worker };
   return {
     worker,
-    error: (flags & OWN) !== 0 ? new OmdpError(value, context) : new RemoteError(value, context),
+    error: (flags & ANSWER_OWN) !== 0 ? new OmdpError(value, context) : new RemoteError(value, context),
   };
 }
 
@@ -63,7 +56,7 @@ function answerIn(part, request) {
  * @returns {AsyncGenerator<Answer, void, void>}
  */
 function callAll(client, service, data, { timeout, stall, max = Infinity, ...rest }) {
-  const stream = client.requestStream(ALL + service, data, { ...rest, timeout: -1 });
+  const stream = client.requestStream(ALL_PREFIX + service, data, { ...rest, timeout: -1 });
   const since = performance.now();
   const endpoint = onlyEndpoint(client.endpoints);
   const context = () => ({

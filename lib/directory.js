@@ -3,14 +3,10 @@
 
 const { onlyEndpoint } = require('./endpoints');
 const { OmdpError } = require('./errors');
+const { SERVICES_PER_PAGE, WORKERS_PER_PAGE } = require('./load');
 const { splitVersion } = require('./options');
 
 /** @import { Client } from './client' */
-
-/** The number of services in a page of `mmi.services`. */
-const SERVICES_PER_PAGE = 512;
-/** The number of workers in a page of `mmi.workers`. */
-const WORKERS_PER_PAGE = 32;
 
 /**
  * @param {Client} client

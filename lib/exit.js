@@ -3,15 +3,12 @@
 // 'exit', and no turn of the event loop follows.
 
 const { performance } = require('node:perf_hooks');
-const { endPeers } = require('./load');
+const { END_MS, endPeers } = require('./load');
 
 /** @import { Outbox } from './outbox' */
 
-/** How many ms the last messages have, over all peers. */
-const LAST_MS = 500;
-
-/** How many of them may pass while replies wait for credit. */
-const CREDIT_MS = 250;
+/** How many of the ms that the last messages have, over all peers, may pass while replies wait for credit. */
+const CREDIT_MS = END_MS / 2;
 
 /** Interval between two looks for credit, in ms. */
 const LOOK_MS = 1;
@@ -34,7 +31,7 @@ function closed(outbox) {
 function exit() {
   const begin = performance.now();
   sendRest([...OPEN], begin + CREDIT_MS);
-  endPeers(Math.max(0, begin + LAST_MS - performance.now()));
+  endPeers(Math.max(0, begin + END_MS - performance.now()));
 }
 
 /**

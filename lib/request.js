@@ -19,9 +19,8 @@ const FINAL = Kind.Final;
 const ERROR = Kind.Error;
 
 /**
- * Where a request is: in the queue of a service without a worker, in that of a service with workers, or at a
- * worker.
- * @typedef {{ at: 'none' | 'queued' | 'worker', worker?: string }} Place
+ * Where a request is: one of `RequestPlace`, and the name of its worker.
+ * @typedef {{ at: number, worker?: string }} Place
  */
 
 /** One request from its creation to its end, with the receivers of its outcome. */

@@ -1,7 +1,7 @@
 'use strict';
 
 const { CREDIT_STEP } = require('./flow');
-const { ClientOp, Kind, LeftShift, TermsShift } = require('./load');
+const { ClientOp, Kind, LeftShift, RequestPlace, TermsShift } = require('./load');
 const { Meter } = require('./meter');
 const { Outstanding } = require('./outstanding');
 const { Request } = require('./request');
@@ -15,7 +15,6 @@ const { bodyValue } = require('./values');
 /** @import { Take } from './inbox' */
 /** @import { PeerContext } from './common-records' */
 /** @import { State } from './peer' */
-/** @import { Place } from './request' */
 /** @import { RequestOptions } from './request-options' */
 /** @import { Source } from './source' */
 /** @import { Body } from './values' */
@@ -29,6 +28,8 @@ const { Credit: CREDIT, Place: PLACE, Attempt: ATTEMPT } = Kind;
 const TERMS = 2 ** TermsShift.Retry;
 /** One number has the length of its options and, multiplied by this factor, the time left until its deadline. */
 const LEFT = 2 ** LeftShift.Options;
+/** One number has the place of a request and, multiplied by this factor, its latest attempt. */
+const PLACES = 2 ** LeftShift.Place;
 
 /**
  * The role of a client: its requests, and the records about them. All ways by which a request ends are here, because
@@ -242,7 +243,7 @@ class Requests {
   }
 
   /** @type {Take} */
-  take(kind, id, a, b, _c, text, at, blob, n) {
+  take(kind, id, a, _b, _c, text, at, blob, n) {
     const request = this.#outstanding.get(id);
     // Its request has ended here, while the record was on its way.
     if (request === undefined) return;
@@ -251,9 +252,9 @@ class Requests {
       else if (kind === ATTEMPT) request.madeAgain(n);
       else if (kind !== PLACE) request.source?.stop();
       else {
-        const place = /** @type {Place['at']} */ (text.slice(at, at + a));
-        const worker = place === 'worker' ? text.slice(at + a, at + a + b) : undefined;
-        request.isAt({ at: place, worker }, n);
+        const place = n % PLACES;
+        const worker = place === RequestPlace.Worker ? text.slice(at, at + a) : undefined;
+        request.isAt({ at: place, worker }, Math.floor(n / PLACES));
       }
       return;
     }

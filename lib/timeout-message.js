@@ -1,6 +1,7 @@
 'use strict';
 
 const { performance } = require('node:perf_hooks');
+const { RequestPlace } = require('./load');
 
 /** @import { Brokers } from './brokers' */
 /** @import { Request } from './request' */
@@ -27,8 +28,8 @@ function timeoutMessage(request, { brokers, started, connected }) {
   if (heard && late) return `${what}: ${worker} has not sent the whole reply`;
   if (heard) return `${what} after the last part: ${worker} sent nothing more`;
   if (place === undefined) return `${what}: no worker for it at ${brokers}, or its worker did not answer`;
-  if (place.at === 'none') return `${what}: no worker is registered for it at ${brokers}`;
-  if (place.at === 'queued')
+  if (place.at === RequestPlace.NoWorker) return `${what}: no worker is registered for it at ${brokers}`;
+  if (place.at === RequestPlace.Queued)
     return `${what}: all workers for it at ${brokers} were busy or paused, or had rejected it`;
   return `${what}: ${worker} has the request and did not answer`;
 }

@@ -5,6 +5,7 @@ const fs = require('node:fs');
 const path = require('node:path');
 const { describe, test } = require('node:test');
 const native = require('../../lib/load');
+const { PROTOCOLS } = require('../../lib/option-table');
 const { ROOT } = require('../support/programs');
 
 const read = (file) => fs.readFileSync(path.join(ROOT, file), 'utf8');
@@ -43,6 +44,106 @@ describe('the crossing in ARCHITECTURE.md', () => {
   test('has each flag', () => {
     const said = table(text, 'bit').map(([bit, name]) => `${bit} ${name}`);
     assert.deepEqual(said, numbersOf(native.Flag));
+  });
+
+  test('has the positions of fields that share a number', () => {
+    const DIGITS = '⁰¹²³⁴⁵⁶⁷⁸⁹';
+    const shiftsIn = (heading) => {
+      const powers = JSON.stringify(table(text, heading)).matchAll(/2([⁰¹²³⁴-⁹]+)/g);
+      return [...powers].map(([, digits]) =>
+        Number([...digits].map((digit) => DIGITS.indexOf(digit)).join('')),
+      );
+    };
+    const { Options, Stream, Service, Attempt, Place } = native.LeftShift;
+    const { Retry, FailFast, Routed } = native.TermsShift;
+    assert.deepEqual(shiftsIn("client's op"), [Options, Retry, FailFast, Routed]);
+    assert.deepEqual(shiftsIn('kind'), [Stream, Service, Attempt, Place]);
+  });
+
+  test('has the places of requests', () => {
+    const [, places] = /`n` is ([^|]+?), and above it/.exec(text) ?? [];
+    const said = [...(places ?? '').matchAll(/(\d) /g)].map(([, number]) => Number(number));
+    assert.deepEqual(said, Object.values(native.RequestPlace));
+  });
+
+  test('has the fields of records and batches', () => {
+    const WORDS = { six: 6, eight: 8 };
+    const [toRust, toJavaScript] = [...text.matchAll(/(\w+) numbers each: `(\[[^`]+\])`/gi)].map(
+      ([, word, fields]) => [WORDS[word.toLowerCase()], fields.split(',').length],
+    );
+    assert.deepEqual(toRust, [native.SUBMIT_FIELDS, native.SUBMIT_FIELDS]);
+    assert.deepEqual(toJavaScript, [native.DRAIN_FIELDS, native.DRAIN_FIELDS]);
+    const [, header] = /The array\nbegins with\n`\[([^\]]+)\]`/.exec(text) ?? [];
+    assert.equal(header?.split(',').length, native.DRAIN_HEADER);
+  });
+});
+
+/** The words of a union of strings in index.d.ts. */
+function unionOf(pattern) {
+  const [, union] = new RegExp(pattern).exec(read('index.d.ts')) ?? [];
+  assert.ok(union, `no ${pattern}`);
+  return [...union.matchAll(/'([^']+)'/g)].map(([, word]) => word);
+}
+
+test('the dialects are those of the native side', () => {
+  assert.deepEqual(PROTOCOLS, native.dialects());
+  assert.deepEqual(unionOf('type Protocol =([^;]+);'), native.dialects());
+});
+
+test('the causes of further attempts are those of the native side', () => {
+  const source = read('src/proto/client/retry.rs');
+  const causes = [...source.matchAll(/\(Cause::\w+, "(\w+)"\)/g)].map(([, cause]) => cause);
+  assert.ok(causes.length > 0);
+  assert.deepEqual(unionOf('on\\?: readonly \\(([^)]+)\\)'), causes);
+});
+
+test("the names of the broker's own services are those of the native side", () => {
+  const named = (file, pattern) => [...read(file).matchAll(pattern)].map(([, name]) => name);
+  const known = ['mmi.rs', 'query.rs'].flatMap((file) =>
+    named(path.join('src/proto/broker', file), /b"(mmi\.\w+)"/g),
+  );
+  const asked = fs
+    .readdirSync(path.join(ROOT, 'lib'), { recursive: true })
+    .filter((file) => file.endsWith('.js'))
+    .flatMap((file) => named(path.join('lib', file), /'(mmi\.\w+)'/g));
+  assert.ok(asked.length > 5);
+  assert.deepEqual(
+    asked.filter((name) => !known.includes(name)),
+    [],
+  );
+});
+
+describe('events', () => {
+  const sources = fs
+    .readdirSync(path.join(ROOT, 'src/node'), { recursive: true })
+    .filter((file) => file.endsWith('.rs'))
+    .map((file) => read(path.join('src/node', file)))
+    .join('');
+  const declaredBy = (type) => {
+    const [, body] =
+      new RegExp(`interface ${type}Events\\b[^{]*\\{([^]*?)\\n\\}`).exec(read('index.d.ts')) ?? [];
+    return [...(body ?? '').matchAll(/^ {2}(\w+): \[/gm)].map(([, name]) => name);
+  };
+
+  test('of a broker in index.d.ts are made by the native side', () => {
+    const all = `${sources}${read('src/proto/broker/payload.rs')}`;
+    const declared = declaredBy('Broker');
+    assert.ok(declared.length > 10);
+    assert.deepEqual(
+      declared.filter((name) => !all.includes(`"${name}"`)),
+      [],
+    );
+  });
+
+  test('of the native side are in index.d.ts', () => {
+    const made = [...sources.matchAll(/\.event\("(\w+)"/g)].map(([, name]) => name);
+    // `lib/common-records.js` makes an `error` of it.
+    const declared = ['refused', ...['Peer', 'Broker', 'Worker', 'Client'].flatMap(declaredBy)];
+    assert.ok(made.length > 5);
+    assert.deepEqual(
+      made.filter((name) => !declared.includes(name)),
+      [],
+    );
   });
 });
 

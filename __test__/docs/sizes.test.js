@@ -36,9 +36,7 @@ describe('the checks of JavaScript have the sizes of the wire', () => {
     assert.equal(constant('lib/request-options.js', 'MAX_OPTIONS_BYTES'), limit('MAX_OPTIONS'));
   });
 
-  test('of rates and pages', () => {
+  test('of rates', () => {
     assert.equal(maxOf('rate', 'max'), constant('src/wire/serving.rs', 'MAX_RATE'));
-    const page = constant('src/proto/broker/directory.rs', 'PAGE');
-    assert.equal(constant('lib/directory.js', 'SERVICES_PER_PAGE'), page);
   });
 });

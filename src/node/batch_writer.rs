@@ -1,7 +1,7 @@
 //! Writes batches for JavaScript: notices become records, one string and some blobs.
 
 use super::buffers;
-use super::crossing::{DRAIN_FIELDS, DRAIN_HEADER, Flag, Kind, LeftShift};
+use super::crossing::{DRAIN_FIELDS, DRAIN_HEADER, Flag, Kind, LeftShift, RequestPlace};
 use super::long;
 use crate::io::{Message, Taken};
 use crate::proto::flow;
@@ -91,10 +91,11 @@ impl<'a> BatchWriter<'a> {
         self.put(kind as u32, id, [a, b, 0, 0, 0], 0.0);
     }
 
-    /// Appends the place of a request: a word, the name of a worker, and the number of its latest attempt.
-    pub(super) fn place(&mut self, id: u64, word: &str, worker: &str, attempt: f64) {
-        let (word, worker) = (self.word(word), self.word(worker));
-        self.put(Kind::Place as u32, id, [word, worker, 0, 0, 0], attempt);
+    /// Appends the place of a request, the name of its worker, and the number of its latest attempt.
+    pub(super) fn place(&mut self, id: u64, place: RequestPlace, worker: &str, attempt: u32) {
+        let worker = self.word(worker);
+        let number = attempt << LeftShift::Place as u32 | place as u32;
+        self.put(Kind::Place as u32, id, [worker, 0, 0, 0, 0], number.into());
     }
 
     /// Appends a record with JSON of any length.
@@ -130,7 +131,13 @@ impl<'a> BatchWriter<'a> {
         let (options, flag) = self.extra(fields.options);
         let service = self.short(fields.service.unwrap_or_default());
         let (user, metadata) = user_and_metadata(fields.user);
-        let texts = [len, options, service, self.short(user), self.short(metadata)];
+        let texts = [
+            len,
+            options,
+            service,
+            self.short(user),
+            self.short(metadata),
+        ];
         let kind = Kind::Request as u32 | flags | flag;
         let mut number = u64::from(fields.attempt.min(MAX_ATTEMPT));
         number |= (fields.of_service as u64) << LeftShift::Service as u32;

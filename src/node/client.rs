@@ -4,7 +4,7 @@ use super::batch_reader::{BatchReader, Common, broken};
 use super::batch_writer::BatchWriter;
 use super::connection::{ConnectionConf, Expects};
 use super::core::Core;
-use super::crossing::{ClientOp, Kind, LeftShift, TermsShift};
+use super::crossing::{ClientOp, Kind, LeftShift, RequestPlace, TermsShift};
 use super::given::ArrayBuffer;
 use super::peer::{self, Destinations, Identity};
 use super::random;
@@ -280,13 +280,12 @@ fn report(batch: &mut BatchWriter<'_>, notice: ClientNotice<Message>, endpoint: 
         ClientNotice::Enough { id } => batch.number(Kind::Enough, id, 0.0),
         ClientNotice::Failed { id, code } => batch.words(Kind::Failed, id, &code, ""),
         ClientNotice::Place { id, place, earlier } => {
-            let latest = f64::from(earlier);
+            let latest = u32::from(earlier);
             match place {
-                Place::NoWorker => batch.place(id, "none", "", latest),
-                Place::Queued => batch.place(id, "queued", "", latest),
+                Place::NoWorker => batch.place(id, RequestPlace::NoWorker, "", latest),
+                Place::Queued => batch.place(id, RequestPlace::Queued, "", latest),
                 Place::Worker(name) => {
-                    let name = name_of(&name);
-                    batch.place(id, "worker", &name, latest + 1.0);
+                    batch.place(id, RequestPlace::Worker, &name_of(&name), latest + 1);
                 }
             }
         }

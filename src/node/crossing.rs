@@ -2,9 +2,10 @@
 //! describes the content of each record, and a test compares its tables with these lists.
 
 use crate::io::{AHEAD, SHOWN, TAKEN};
+use crate::proto::broker;
 use crate::proto::code::Code;
 use crate::proto::flow;
-use crate::wire::Balance;
+use crate::wire::{Balance, Dialect};
 use napi_derive::napi;
 
 /// Defines an enum whose numbers JavaScript sends.
@@ -75,6 +76,32 @@ pub enum Kind {
     Enough = 20,
     /// Client: a request is made again by its retry policy.
     Attempt = 21,
+}
+
+// JavaScript relies on the order: the records that all roles have are consecutive (`lib/common-records.js`); those of a
+// client up to the end of a request are before, and the others behind (`lib/requests.js`).
+const _: () = {
+    let ends = [Kind::Final as u32, Kind::Error as u32, Kind::Failed as u32];
+    assert!((Kind::Partial as u32) < ends[0] && ends[0] < ends[1] && ends[1] < ends[2]);
+    let common = Kind::Stats as u32..Kind::Event as u32 + 1;
+    assert!(ends[2] < common.start && common.end - common.start == 7);
+    assert!(Kind::Credit as u32 == common.end);
+    assert!(Kind::Credit as u32 <= Kind::Place as u32);
+    assert!(Kind::Credit as u32 <= Kind::Enough as u32);
+    assert!(Kind::Credit as u32 <= Kind::Attempt as u32);
+};
+
+/// Where a failed request was: the number of a record of the kind `Place`, and above it that of the latest attempt, see
+/// [`LeftShift`].
+#[napi]
+#[derive(Debug, PartialEq, Eq)]
+pub enum RequestPlace {
+    /// In the queue of a service without a worker.
+    NoWorker = 0,
+    /// In the queue of a service with workers.
+    Queued = 1,
+    /// At a worker.
+    Worker = 2,
 }
 
 ops! {
@@ -151,7 +178,8 @@ pub enum TermsShift {
 
 /// Positions of optional fields in a number, as powers of two: above the length of a request's
 /// options, the ms left until its deadline plus 1; above the number of the attempt, whether the
-/// data are a stream, the index of the worker's service, and the ms left plus 1.
+/// data are a stream, the index of the worker's service, and the ms left plus 1; above the place of a request, the number
+/// of its latest attempt.
 #[napi]
 #[derive(Debug, PartialEq, Eq)]
 pub enum LeftShift {
@@ -163,6 +191,8 @@ pub enum LeftShift {
     Service = 11,
     /// To JavaScript: the ms left plus 1.
     Attempt = 21,
+    /// To JavaScript: the latest attempt of a request with a place.
+    Place = 2,
 }
 
 /// All bits of [`Flag`].
@@ -206,6 +236,34 @@ pub const FLOW_OVERHEAD: u32 = flow::OVERHEAD;
 #[napi]
 pub const FLOW_GRANT: u32 = flow::CREDIT_STEP;
 
+/// Prefix of the name of the service whose workers are all called.
+#[napi]
+pub const ALL_PREFIX: &str = broker::ALL_PREFIX;
+
+/// Flags of an answer of one of these workers: its value is binary.
+#[napi]
+pub const ANSWER_BINARY: u32 = broker::ANSWER_BINARY as u32;
+
+/// Its value is an error value.
+#[napi]
+pub const ANSWER_ERROR: u32 = broker::ANSWER_ERROR as u32;
+
+/// Its value is an own code.
+#[napi]
+pub const ANSWER_OWN: u32 = broker::ANSWER_OWN as u32;
+
+/// The number of services in a page of `mmi.services`.
+#[napi]
+pub const SERVICES_PER_PAGE: u32 = broker::SERVICES_PER_PAGE as u32;
+
+/// The number of workers in a page of `mmi.workers`.
+#[napi]
+pub const WORKERS_PER_PAGE: u32 = broker::WORKERS_PER_PAGE as u32;
+
+/// How long the end of a process or thread waits for its peers, in ms.
+#[napi]
+pub const END_MS: u32 = 500;
+
 /// A code of a failed request or of another error.
 #[napi(object)]
 pub struct CodeInfo {
@@ -238,4 +296,10 @@ pub fn codes() -> Vec<CodeInfo> {
 #[napi]
 pub fn balances() -> Vec<&'static str> {
     Balance::ALL.map(Balance::as_str).into()
+}
+
+/// The names of the dialects.
+#[napi]
+pub fn dialects() -> Vec<&'static str> {
+    Dialect::ALL.map(Dialect::as_str).into()
 }

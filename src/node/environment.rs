@@ -1,6 +1,7 @@
 //! What this addon keeps for an environment, which ends with its process or its worker thread: the drivers that end in
 //! order then, and the memory that they use.
 
+use super::crossing::END_MS;
 use super::exit::{Drivers, Exit};
 use super::given::Loans;
 use napi::bindgen_prelude::*;
@@ -10,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// How long the end of a thread waits for its peers.
-const PATIENCE: Duration = Duration::from_millis(500);
+const PATIENCE: Duration = Duration::from_millis(END_MS as u64);
 
 #[derive(Default)]
 struct Environment {

@@ -15,11 +15,11 @@ use crate::wire::Frame;
 use crate::wire::json::{Text, bytes_of, list_of};
 use std::sync::Arc;
 
-/// Entries per page.
-const PAGE: usize = 512;
+/// The number of services in a page.
+pub const SERVICES_PER_PAGE: usize = 512;
 
-/// Entries per page if they include the workers' own descriptions.
-const LARGE_PAGE: usize = 32;
+/// The number of workers in a page; they include their own descriptions.
+pub const WORKERS_PER_PAGE: usize = 32;
 
 /// Sums over the workers of a service.
 #[derive(Default)]
@@ -41,8 +41,10 @@ impl<F: Frame> Reader<'_, F> {
             None => Box::new(self.cx.services.iter()),
         };
         let seen = all.filter(|(_, service)| self.may_see(viewer, &service.name));
-        let mut services: Vec<(usize, &Service)> =
-            seen.skip(page.saturating_mul(PAGE)).take(PAGE).collect();
+        let mut services: Vec<(usize, &Service)> = seen
+            .skip(page.saturating_mul(SERVICES_PER_PAGE))
+            .take(SERVICES_PER_PAGE)
+            .collect();
         services.sort_by(|(_, a), (_, b)| a.name.cmp(&b.name));
         let sums: Vec<Sums> = services.iter().map(|&(at, _)| self.sums(at)).collect();
         let entries = services.iter().zip(sums);
@@ -75,7 +77,9 @@ impl<F: Frame> Reader<'_, F> {
         let workers = self.cx.workers.iter();
         let seen = workers.filter(|worker| self.sees_worker(viewer, worker));
         let view = self.peers_view();
-        let page = seen.skip(page.saturating_mul(PAGE)).take(PAGE);
+        let page = seen
+            .skip(page.saturating_mul(SERVICES_PER_PAGE))
+            .take(SERVICES_PER_PAGE);
         list_of(page.map(|worker| WorkerStats {
             id: Some(match self.authorizer.is_on() {
                 true => WorkerId::Name(Text(worker.id.clone())),
@@ -99,7 +103,9 @@ impl<F: Frame> Reader<'_, F> {
         let keys = services.flat_map(|(at, _)| self.cx.workers.serving(ServiceKey(at)));
         let seen = keys.filter_map(|&key| self.cx.workers.get(key));
         let view = self.peers_view();
-        let page = seen.skip(page.saturating_mul(LARGE_PAGE)).take(LARGE_PAGE);
+        let page = seen
+            .skip(page.saturating_mul(WORKERS_PER_PAGE))
+            .take(WORKERS_PER_PAGE);
         list_of(page.map(|worker| InstanceEntry {
             worker: self.named_worker_stats(&view, worker),
             about: worker.about.as_ref().map(|about| AboutEntry {

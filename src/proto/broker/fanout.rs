@@ -19,22 +19,26 @@ use crate::wire::{Body, Dialect, Encoding, Frame};
 use std::sync::Arc;
 
 /// Prefix of the name of the service whose workers are all called.
-const ALL: &[u8] = b"mmi.all:";
+pub const ALL_PREFIX: &str = "mmi.all:";
 
 /// Separator between the id of the request and the number of the copy.
 pub(super) const COPY: u8 = 0;
 
-/// Flags in the first byte of an answer, as in extension frames.
-const BINARY: u8 = 0x01;
-const ERROR: u8 = 0x04;
-const OWN: u8 = 0x08;
+/// Flags in the first byte of an answer, as in extension frames: its value is binary.
+pub const ANSWER_BINARY: u8 = 0x01;
+/// Its value is an error value.
+pub const ANSWER_ERROR: u8 = 0x04;
+/// Its value is an own code.
+pub const ANSWER_OWN: u8 = 0x08;
 
 /// Maximum of copies that are made at once.
 const COPIES: usize = 32;
 
 /// The service that a fan-out calls; `None` if the name is not that of a fan-out.
 pub(super) fn all_of(service: &[u8]) -> Option<&[u8]> {
-    service.strip_prefix(ALL).filter(|name| !name.is_empty())
+    service
+        .strip_prefix(ALL_PREFIX.as_bytes())
+        .filter(|name| !name.is_empty())
 }
 
 /// The rest of a fan-out.
@@ -238,13 +242,13 @@ pub(super) enum Refusal<F> {
 /// The encoding of an answer: flags, length of the worker's name, the name, and the body.
 pub(super) fn item<F: Frame>(worker: &RoutingId, kind: ReplyKind, body: Body<F>) -> Body<F> {
     let binary = if body.encoding == Encoding::Binary {
-        BINARY
+        ANSWER_BINARY
     } else {
         0
     };
     let error = match kind {
-        ReplyKind::Error => ERROR,
-        ReplyKind::OwnError | ReplyKind::Rejected => ERROR | OWN,
+        ReplyKind::Error => ANSWER_ERROR,
+        ReplyKind::OwnError | ReplyKind::Rejected => ANSWER_ERROR | ANSWER_OWN,
         ReplyKind::Partial | ReplyKind::Final => 0,
     };
     let name = &worker[..worker.len().min(usize::from(u8::MAX))];
