@@ -9,7 +9,7 @@ mod streams;
 
 use super::connections::{ConnectionNotice, PeerFacts};
 use super::inbound::Inbound;
-use super::socket::Sent;
+use super::sent::Sent;
 use super::{Error, Message};
 use crate::proto::Time;
 use crate::proto::broker::RoutingId;

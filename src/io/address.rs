@@ -12,28 +12,34 @@ pub struct Address {
     kind: Kind,
 }
 
+/// What an endpoint names.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Kind {
-    /// A numeric host.
-    Tcp,
-    /// All addresses of this host.
-    Everywhere {
-        port: String,
-    },
-    /// A host name.
-    Named {
-        host: String,
-        port: u16,
-    },
+pub(super) enum Kind {
+    /// A host and the text of a port, which may be invalid or `*`.
+    Tcp { host: Host, port: String },
     /// An ipc path in the file system.
     Path(String),
     /// An abstract name of Linux.
     Abstract(String),
     /// An ipc endpoint whose name libzmq chooses.
     Anonymous,
-    Inproc,
+    /// A name within this process; empty if it is missing.
+    Inproc(String),
     /// An invalid endpoint; the error comes from libzmq.
     Other,
+}
+
+/// The host of an endpoint of tcp.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Host {
+    /// All addresses of this host.
+    Everywhere,
+    /// A number of IPv4 or, in brackets, of IPv6, with its scope.
+    Number(String),
+    /// A name to look up, or an interface; may be empty.
+    Named(String),
+    /// A source address and a host, which libzmq checks.
+    WithSource,
 }
 
 /// Maximum length of the path of an ipc socket in bytes, without the NUL.
@@ -56,9 +62,13 @@ impl Address {
         &self.text
     }
 
+    pub(super) fn kind(&self) -> &Kind {
+        &self.kind
+    }
+
     /// Whether the endpoint is within this process.
     pub fn is_inproc(&self) -> bool {
-        self.kind == Kind::Inproc
+        matches!(self.kind, Kind::Inproc(_))
     }
 
     /// The path of the socket's file, if it is an ipc endpoint with one.
@@ -69,74 +79,51 @@ impl Address {
         }
     }
 
-    /// The name, if it is an ipc endpoint with an abstract one.
-    #[cfg_attr(not(target_os = "linux"), allow(dead_code))]
-    pub(super) fn abstract_name(&self) -> Option<&str> {
-        match &self.kind {
-            Kind::Abstract(name) => Some(name),
-            _ => None,
-        }
-    }
-
-    /// The port, if the endpoint means all addresses of this host.
-    pub(super) fn everywhere(&self) -> Option<&str> {
-        match &self.kind {
-            Kind::Everywhere { port } => Some(port),
-            _ => None,
-        }
-    }
-
     /// The host name and the port, if the host has to be looked up.
     pub(super) fn name(&self) -> Option<(&str, u16)> {
         match &self.kind {
-            Kind::Named { host, port } => Some((host, *port)),
+            Kind::Tcp {
+                host: Host::Named(name),
+                port,
+            } if !name.is_empty() => Some((name, port.parse().ok().filter(|&port| port > 0)?)),
             _ => None,
         }
     }
 
     /// The address as the system has it, if the host is one; an error if its scope names no interface.
     pub(super) fn number(&self) -> Option<io::Result<SocketAddr>> {
-        if self.kind != Kind::Tcp {
-            return None;
+        match &self.kind {
+            Kind::Tcp { host, port } => host.number(port.parse().ok()?),
+            _ => None,
         }
-        let (host, port) = self.text.strip_prefix("tcp://")?.rsplit_once(':')?;
-        let host = host.trim_start_matches('[').trim_end_matches(']');
-        let found = (host, port.parse().ok()?).to_socket_addrs();
-        found
-            .map(|mut each| each.next())
-            .map_or_else(|error| Some(Err(error)), |first| first.map(Ok))
     }
 
     /// Whether both ends are on this machine.
     pub fn is_local(&self) -> bool {
         matches!(
             self.kind,
-            Kind::Path(_) | Kind::Abstract(_) | Kind::Anonymous | Kind::Inproc
+            Kind::Path(_) | Kind::Abstract(_) | Kind::Anonymous | Kind::Inproc(_)
         )
     }
 
     /// Whether the host is an IPv6 address, which libzmq refuses without an option.
     pub(super) fn is_ipv6(&self) -> bool {
-        self.kind == Kind::Tcp && self.text.starts_with("tcp://[")
+        matches!(&self.kind, Kind::Tcp { host: Host::Number(number), .. } if number.starts_with('['))
     }
 
-    /// Checks what libzmq does not: it truncates a port to 16 bits, it refuses a path that is too
-    /// long only after it has removed the file, and it is not asked about an inproc name that is not
-    /// bound.
+    /// Checks what libzmq does not check in time:
+    /// - the port, which it truncates to 16 bits,
+    /// - the length of a path, which it refuses only after it has removed the file,
+    /// - the name of an inproc endpoint, which it is not asked about until the name is bound.
     pub(super) fn check(&self, doing: &str) -> Result<(), Error> {
-        let has_name = |name: &str| !name.is_empty();
-        if self.is_inproc() && !self.text.strip_prefix("inproc://").is_some_and(has_name) {
-            return Err(Error::from_errno(errno::EINVAL, doing));
-        }
-        let port = self
-            .text
-            .strip_prefix("tcp://")
-            .and_then(|address| address.rsplit_once(':'))
-            .map(|(_, port)| port);
-        if let Some(port) = port
-            && port.bytes().all(|c| c.is_ascii_digit())
-            && port.parse::<u16>().is_err()
-        {
+        let is_wrong = match &self.kind {
+            Kind::Inproc(name) => name.is_empty(),
+            Kind::Tcp { port, .. } => {
+                port.bytes().all(|c| c.is_ascii_digit()) && port.parse::<u16>().is_err()
+            }
+            _ => false,
+        };
+        if is_wrong {
             return Err(Error::from_errno(errno::EINVAL, doing));
         }
         let Some(path) = self.path().filter(|path| path.len() > MAX_PATH) else {
@@ -154,8 +141,8 @@ impl Address {
 
 impl Kind {
     fn of(text: &str) -> Self {
-        if text.starts_with("inproc:") {
-            return Kind::Inproc;
+        if let Some(rest) = text.strip_prefix("inproc:") {
+            return Kind::Inproc(rest.strip_prefix("//").unwrap_or_default().into());
         }
         if let Some(path) = text.strip_prefix("ipc://") {
             return match (path.strip_prefix('@'), path.starts_with('*')) {
@@ -164,35 +151,48 @@ impl Kind {
                 (None, false) => Kind::Path(path.into()),
             };
         }
-        let host_and_port = text.strip_prefix("tcp://").and_then(|address| {
-            // The part before a semicolon is the source address, which libzmq checks.
-            address.rsplit_once(':').filter(|_| !address.contains(';'))
-        });
-        let Some((host, port)) = host_and_port else {
+        let Some((host, port)) = text
+            .strip_prefix("tcp://")
+            .and_then(|address| address.rsplit_once(':'))
+        else {
             return Kind::Other;
         };
-        if host == "*" {
-            return Kind::Everywhere { port: port.into() };
+        Kind::Tcp {
+            host: Host::of(host, port),
+            port: port.into(),
         }
-        if host.starts_with('[') || host.parse::<IpAddr>().is_ok() {
-            return Kind::Tcp;
+    }
+}
+
+impl Host {
+    fn of(host: &str, port: &str) -> Self {
+        if host.contains(';') || port.contains(';') {
+            Host::WithSource
+        } else if host == "*" {
+            Host::Everywhere
+        } else if host.starts_with('[') || host.parse::<IpAddr>().is_ok() {
+            Host::Number(host.into())
+        } else {
+            Host::Named(host.into())
         }
-        match port.parse() {
-            Ok(port) if !host.is_empty() && port > 0 => Kind::Named {
-                host: host.into(),
-                port,
-            },
-            _ => Kind::Other,
+    }
+
+    /// The address with this port, if the host is a number; an error if its scope names no interface.
+    pub(super) fn number(&self, port: u16) -> Option<io::Result<SocketAddr>> {
+        let Host::Number(number) = self else {
+            return None;
+        };
+        let number = number.trim_start_matches('[').trim_end_matches(']');
+        match (number, port).to_socket_addrs() {
+            Ok(mut found) => found.next().map(Ok),
+            Err(error) => Some(Err(error)),
         }
     }
 }
 
 impl From<SocketAddr> for Address {
     fn from(address: SocketAddr) -> Self {
-        Address {
-            text: format!("tcp://{address}"),
-            kind: Kind::Tcp,
-        }
+        Address::new(&format!("tcp://{address}"))
     }
 }
 
@@ -233,11 +233,15 @@ mod tests {
         assert!(Address::new("inproc://x").is_inproc());
         assert!(!Address::new("ipc://inproc:").is_inproc());
         assert!(Address::new("tcp://[::1]:1").is_ipv6());
-        assert_eq!(Address::new("tcp://*:5").everywhere(), Some("5"));
-        assert_eq!(Address::new("tcp://*:*").everywhere(), Some("*"));
+        let everywhere = |port: &str| Kind::Tcp {
+            host: Host::Everywhere,
+            port: port.into(),
+        };
+        assert_eq!(*Address::new("tcp://*:5").kind(), everywhere("5"));
+        assert_eq!(*Address::new("tcp://*:*").kind(), everywhere("*"));
         assert_eq!(Address::new("ipc:///tmp/x").path(), Some("/tmp/x"));
         assert_eq!(Address::new("ipc://@x").path(), None);
-        assert_eq!(Address::new("ipc://@x").abstract_name(), Some("x"));
+        assert_eq!(*Address::new("ipc://@x").kind(), Kind::Abstract("x".into()));
         assert!(is_local("ipc://*"));
         let number = |text: &str| Address::new(text).number().and_then(Result::ok);
         assert_eq!(number("tcp://[::1]:7"), "[::1]:7".parse().ok());
@@ -257,6 +261,10 @@ mod tests {
         let code = |text: &str| Address::new(text).check("x").err().map(|error| error.code);
         assert_eq!(code("tcp://127.0.0.1:65536"), Some("EINVAL"));
         assert_eq!(code("tcp://127.0.0.1:65535"), None);
+        assert_eq!(code("tcp://eth0;a.example:65536"), Some("EINVAL"));
+        assert_eq!(code("inproc://"), Some("EINVAL"));
+        assert_eq!(code("inproc:x"), Some("EINVAL"));
+        assert_eq!(code("inproc://x"), None);
         assert_eq!(
             code(&format!("ipc:///{}", "p".repeat(MAX_PATH))),
             Some("ENAMETOOLONG")

@@ -8,8 +8,8 @@ mod probe;
 
 use super::address::Address;
 use super::context::watch_bound;
-use super::jitter::jittered;
 use super::lookup::{RETRY_PAUSE, Resolved, look_up};
+use super::random::jittered;
 use super::socket::Socket;
 use super::{Error, clock};
 use crate::proto::Time;

@@ -13,6 +13,7 @@ pub(super) use sharing::Use;
 use super::broker_addresses::BrokerAddresses;
 use super::bytes_in_flight::BytesInFlight;
 use super::inbound::Inbound;
+use super::random;
 use super::readiness::Readiness;
 use super::security::ClientSecurity;
 use super::transport::Transport;
@@ -40,9 +41,6 @@ pub struct Endpoint {
     /// How long a connection without acknowledgements by the other host is kept, for a broker that
     /// sends no heartbeats.
     pub patience: Option<Duration>,
-    /// The frame by which libzmq reports that the connection broke. It is random, so that no broker
-    /// can send it by chance.
-    pub gone: [u8; 16],
     /// The other services of this peer at this endpoint, with which it may share the connection.
     pub group: Option<Group>,
 }
@@ -51,6 +49,9 @@ pub(super) struct Connection {
     /// The machine's number of the broker.
     pub(super) broker: usize,
     endpoint: Endpoint,
+    /// The frame by which libzmq reports that the connection broke. It is random, so that no broker
+    /// can send it by chance.
+    gone: [u8; 16],
     /// The number of sockets so far.
     opened: u64,
     addresses: BrokerAddresses,
@@ -108,6 +109,7 @@ impl Connection {
             congested: false,
             unfinished: 0,
             endpoint,
+            gone: random::frame(),
             opened: 0,
             transport: None,
             broken_off: 0,
@@ -242,7 +244,7 @@ impl Connection {
 
     /// Whether the message is libzmq's report that the connection broke.
     pub(super) fn is_gone(&self, frames: &[Message]) -> bool {
-        matches!(frames, [only] if **only == self.endpoint.gone)
+        matches!(frames, [only] if **only == self.gone)
     }
 
     /// Whether the connection is readable, and whether it is writable. `None` without one.

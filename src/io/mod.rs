@@ -22,25 +22,29 @@ mod descriptor;
 mod error;
 mod foreign;
 mod inbound;
-mod jitter;
+mod ipc_file;
+pub mod library;
 mod loan;
 mod lookup;
 mod message;
 mod monitor;
 mod notice_queue;
 mod outbound;
+mod random;
 mod raw;
 mod reactor;
 mod readers;
 mod readiness;
 pub mod router;
 pub mod security;
+mod sent;
 mod slots;
 mod socket;
 pub mod spin;
 #[cfg(unix)]
 mod stream;
 mod task;
+mod tcp;
 mod transport;
 pub mod zap;
 
@@ -76,5 +80,6 @@ pub use message::{Message, OwnBytes};
 #[cfg(test)]
 pub use notice_queue::Offer;
 pub use notice_queue::{NoticeQueue, Taken};
+pub use random::random;
 pub use readers::has_reader;
 pub use slots::{AHEAD, SHOWN, Slots, TAKEN};

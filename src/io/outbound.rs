@@ -9,7 +9,7 @@
 mod peer;
 
 use super::acceptor::Acceptor;
-use super::socket::Sent;
+use super::sent::Sent;
 use super::{Message, clock};
 use crate::proto::broker::RoutingId;
 pub(super) use peer::{Kind, Limits};

@@ -17,7 +17,7 @@ use super::outbound::{self, Outbound};
 use super::reactor::{self, Reactor};
 use super::spin::{Spinner, cores};
 use super::zap::{AuthNotice, Authenticator, Registration, Verdict};
-use super::{CommandSink, Error, Message, NoticeQueue, clock};
+use super::{CommandSink, Error, Message, NoticeQueue, clock, random};
 use crate::proto::Time;
 use crate::proto::broker::turns::Turns;
 use crate::proto::broker::{
@@ -104,11 +104,11 @@ const MAX_EVENTS_PER_SECOND: u32 = 10;
 pub fn start(
     config: BrokerConfig,
     listen: Listen,
-    gone: [u8; 16],
     queue: Arc<NoticeQueue<Notice>>,
 ) -> Result<UnboundedSender<Command>, Error> {
     let (commands, inbox) = unbounded_channel();
     Reactor::spawn("omdp-broker")?.drive(move || async move {
+        let gone = random::frame();
         let limits = outbound_limits(&config, &listen);
         let mut machine = Broker::new(config);
         let event_rate: Arc<Mutex<EventRate>> =

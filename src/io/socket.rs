@@ -1,25 +1,18 @@
 //! One libzmq socket, owned by one driver.
 
 mod address;
-mod ipc_file;
 mod keepalive;
 mod security;
 mod transfer;
 
 pub(super) use address::Bound;
-#[cfg(unix)]
-pub(super) use address::has_ipv6;
-#[cfg(unix)]
-pub(super) use ipc_file::{Identity, check_path_is_free};
-pub(super) use keepalive::KEEPALIVE;
-#[cfg(unix)]
-pub(super) use keepalive::probes;
-pub(super) use transfer::Sent;
 
 use super::Error;
 use super::context::Context;
-use super::jitter::jittered;
+use super::random::jittered;
 use super::readiness::Readiness;
+use super::sent::LINGER;
+use super::tcp::{KEEPALIVE, LISTEN_BACKLOG};
 use crate::proto::link::Attempts;
 use crate::wire::sizes::FRAME_RESERVE;
 use std::ffi::{CString, c_int, c_void};
@@ -28,15 +21,6 @@ use std::time::Duration;
 
 /// The maximum number of messages in libzmq for each peer.
 pub(super) const HIGH_WATER: i32 = 1000;
-
-/// How long a closed socket may continue to send to connected peers. Long enough for a DISCONNECT,
-/// short enough for a process that has to end within a second.
-const LINGER_MS: c_int = 400;
-#[cfg(unix)]
-pub(super) const LINGER: Duration = Duration::from_millis(LINGER_MS as u64);
-
-/// The maximum number of connections that wait to be accepted.
-pub(super) const LISTEN_BACKLOG: c_int = 1024;
 
 /// A ROUTER, a DEALER or an end of a monitor, closed on drop.
 pub(super) struct Socket {
@@ -93,7 +77,11 @@ impl Socket {
 
     /// Sets the pauses between attempts to connect, which grow. They have no jitter, so their maximum
     /// differs from socket to socket.
-    pub(super) fn pace(&self, attempts: &Attempts, is_patient: bool) -> Result<(), Error> {
+    pub(super) fn set_reconnect_pauses(
+        &self,
+        attempts: &Attempts,
+        is_patient: bool,
+    ) -> Result<(), Error> {
         let (short, long) = attempts.longest_of_each();
         let (first, longest) = match is_patient {
             true => (short, long),
@@ -146,7 +134,7 @@ impl Socket {
         // libzmq drops or blocks at a mark. A mandatory ROUTER gets one elsewhere.
         socket.set(zmq_sys::ZMQ_SNDHWM as c_int, 0)?;
         socket.set(zmq_sys::ZMQ_RCVHWM as c_int, 0)?;
-        socket.set(zmq_sys::ZMQ_LINGER as c_int, LINGER_MS)?;
+        socket.set(zmq_sys::ZMQ_LINGER as c_int, LINGER.as_millis() as c_int)?;
         socket.readiness = Some(Arc::new(Readiness::new(socket.descriptor()?)?));
         Ok(socket)
     }

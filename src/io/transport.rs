@@ -13,8 +13,9 @@ use super::inbound::Inbound;
 use super::monitor::Monitor;
 use super::readiness::Readiness;
 #[cfg(unix)]
-use super::socket::LINGER;
-use super::socket::{Sent, Socket};
+use super::sent::LINGER;
+use super::sent::Sent;
+use super::socket::Socket;
 #[cfg(unix)]
 use super::stream::Stream;
 use std::sync::Arc;

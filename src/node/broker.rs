@@ -7,10 +7,9 @@ use super::crossing::Kind;
 use super::events;
 use super::security::{self, RulesConf};
 use super::shell::common_methods;
-use super::{random, random_frame};
 use crate::io::router::{self, Command, Notice};
 use crate::io::zap::{Authenticator, Verdict};
-use crate::io::{Address, Listen, Message};
+use crate::io::{Listen, Message, random};
 use crate::proto::broker::Refusals;
 use crate::proto::{Broker, Time};
 use crate::wire::json;
@@ -128,12 +127,7 @@ impl BrokerCore {
             .map(security::server)
             .transpose()?;
         let listen = Listen {
-            endpoints: self
-                .conf
-                .endpoints
-                .iter()
-                .map(|each| Address::new(each))
-                .collect(),
+            endpoints: self.conf.endpoints.clone(),
             ipc_mode: self.conf.ipc_mode,
             security: mechanism.zip(self.authenticator.clone()),
             inproc_user: self.conf.inproc_user.clone(),
@@ -144,7 +138,7 @@ impl BrokerCore {
             connections: self.conf.connections(),
             refusals: self.refusals.clone(),
         };
-        let launch = |queue| router::start(config, listen, random_frame(), queue);
+        let launch = |queue| router::start(config, listen, queue);
         self.core.start(env, &wake, launch, Notice::StartFailed)
     }
 

@@ -7,10 +7,9 @@ use super::core::Core;
 use super::crossing::{ClientOp, Kind, LeftShift, RequestPlace, TermsShift};
 use super::given::ArrayBuffer;
 use super::peer::{self, Destinations, Identity};
-use super::random;
 use super::shell::{common_methods, connecting_methods};
 use crate::io::dealer::{self, Endpoint, Inbox, Notice};
-use crate::io::{Message, now};
+use crate::io::{Message, now, random};
 use crate::proto::client::{
     Cause, ClientCommand, ClientConfig, ClientNotice, ClientTerms, RetryPolicy,
 };
@@ -163,7 +162,7 @@ impl ClientCore {
                 destinations,
                 notice,
                 |batch, notice, number| {
-                    report(batch, notice, destinations.address(number));
+                    report(batch, notice, destinations.endpoint(number));
                 },
             )
         })

@@ -1,10 +1,10 @@
 //! The options that workers and clients have in common, and the configuration of their connections.
 
+use super::dialect;
 use super::peer::{Destination, soon};
 use super::security::{self, SecurityConf};
-use super::{dialect, random, random_frame};
-use crate::io::Address;
 use crate::io::dealer::{Endpoint, RoutingIds};
+use crate::io::{Address, random};
 use crate::proto::link::{Attempts, LinkConfig};
 use crate::wire::Dialect;
 use napi::bindgen_prelude::Result;
@@ -12,10 +12,11 @@ use napi_derive::napi;
 use std::time::Duration;
 
 /// The options that workers and clients have in common, checked and completed by `lib/options.js`.
-#[napi(object)]
+#[napi(object, object_to_js = false)]
 pub struct ConnectionConf {
     /// The endpoints of the brokers; usually one.
-    pub endpoints: Vec<String>,
+    #[napi(ts_type = "string[]")]
+    pub endpoints: Vec<Address>,
     /// The name, used as identity.
     pub name: String,
     /// Whether the name was generated.
@@ -68,14 +69,13 @@ impl ConnectionConf {
     }
 
     /// The parameters of the connection to one broker, for a peer without a limit of silence that shares no connection.
-    pub(super) fn endpoint(&self, address: &str, routing_id: RoutingIds) -> Result<Endpoint> {
+    pub(super) fn endpoint(&self, address: Address, routing_id: RoutingIds) -> Result<Endpoint> {
         Ok(Endpoint {
-            address: Address::new(address),
+            address,
             routing_id,
             max_message: self.max_message_size as u64,
             attempts: Attempts::new(soon(self.reconnect), self.reconnect(), self.reconnect_max()),
             patience: None,
-            gone: random_frame(),
             group: None,
             security: security::client(self.security.as_ref())?,
         })

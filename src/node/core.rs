@@ -54,15 +54,15 @@ impl<S: CommandSink, N> Core<S, N> {
 
     /// Makes a core whose received bytes JavaScript may keep, depending on the endpoints. Over
     /// inproc a frame belongs to its sender, and the broker counts it until it is released.
-    pub(super) fn receiving_from(endpoints: &[String]) -> Self {
+    pub(super) fn receiving_from(endpoints: &[Address]) -> Self {
         let mut core = Core::new();
         core.receive_from(endpoints);
         core
     }
 
     /// Sets the endpoints from which it receives.
-    pub(super) fn receive_from(&mut self, endpoints: &[String]) {
-        let inproc = endpoints.iter().any(|each| Address::new(each).is_inproc());
+    pub(super) fn receive_from(&mut self, endpoints: &[Address]) {
+        let inproc = endpoints.iter().any(Address::is_inproc);
         // Frames of earlier endpoints may still be under way.
         self.keeps = !inproc && (self.keeps || self.life.is_none());
     }

@@ -12,6 +12,7 @@ mod client;
 mod connection;
 mod core;
 pub mod crossing;
+mod endpoints;
 mod environment;
 mod events;
 mod exit;
@@ -35,14 +36,13 @@ use std::time::Duration;
 /// The version of the built-in libzmq.
 #[napi]
 pub fn library_version() -> String {
-    let (major, minor, patch) = zmq::version();
-    format!("{major}.{minor}.{patch}{}", zmq_sys::mark(false))
+    io::library::version()
 }
 
 /// Whether libzmq was built with a capability (`curve`, `ipc`, `draft`, …).
 #[napi]
 pub fn has_capability(name: String) -> bool {
-    zmq::has(&name).unwrap_or(false)
+    io::library::has(&name)
 }
 
 /// Lets large received Buffers of this thread, which must be the main thread, refer to memory outside of V8.
@@ -76,21 +76,6 @@ pub fn has_reader(fd: i32) -> bool {
 #[napi]
 pub fn end_peers(env: Env, timeout_ms: f64) -> napi::Result<()> {
     environment::end(&env, Duration::from_millis(timeout_ms as u64))
-}
-
-/// A random number from the hasher's keys, which differs between lives.
-fn random() -> u64 {
-    use std::hash::{BuildHasher, Hasher, RandomState};
-    RandomState::new().build_hasher().finish()
-}
-
-/// A random frame, which differs from packed frames in its first byte.
-fn random_frame() -> [u8; 16] {
-    let mut frame = [0; 16];
-    frame[..8].copy_from_slice(&random().to_ne_bytes());
-    frame[8..].copy_from_slice(&random().to_ne_bytes());
-    frame[0] |= 0x80;
-    frame
 }
 
 /// The dialect with this name, which the caller has checked.

@@ -4,9 +4,8 @@
 use super::batch_writer::BatchWriter;
 use super::core::{self, Core};
 use super::crossing::Kind;
-use super::random;
 use crate::io::dealer::{Command, DynamicBrokers, Endpoint, Inbox, Notice, RoutingIds, Stats};
-use crate::io::{Borrowed, CommandSink, Message};
+use crate::io::{Address, Borrowed, CommandSink, Message, random};
 use crate::proto::code::Code;
 use crate::proto::link::Loss;
 use crate::wire::Dialect;
@@ -58,7 +57,7 @@ impl Identity {
 
 /// A destination of connections: the endpoint of a broker, and the index of the worker's service there; 0 for a
 /// client.
-pub(super) type Destination = (String, usize);
+pub(super) type Destination = (Address, usize);
 
 /// The share of the first pause after which a connection that broke is opened again.
 const SOON: f64 = 10.0;
@@ -152,9 +151,16 @@ impl Destinations {
         }
     }
 
-    /// The endpoint of the destination with this number.
-    pub(super) fn address(&self, number: usize) -> &str {
-        self.numbered.get(number).map_or("", |(address, _)| address)
+    /// The address of the destination with this number.
+    pub(super) fn address(&self, number: usize) -> Address {
+        let known = self.numbered.get(number);
+        known.map_or_else(|| Address::new(""), |(address, _)| address.clone())
+    }
+
+    /// Its text.
+    pub(super) fn endpoint(&self, number: usize) -> &str {
+        let known = self.numbered.get(number);
+        known.map_or("", |(address, _)| address.text())
     }
 
     /// The index of the worker's service at the destination with this number.
@@ -172,7 +178,7 @@ pub(super) fn report<N>(
     notice: Notice<N>,
     of_machine: impl FnOnce(&mut BatchWriter<'_>, N, usize),
 ) -> ControlFlow<()> {
-    let endpoint_of = |broker: usize| destinations.address(broker);
+    let endpoint_of = |broker: usize| destinations.endpoint(broker);
     match notice {
         Notice::Started => batch.json(Kind::Started, generation, "[]"),
         Notice::StartFailed(error) => return core::start_failed(batch, generation, &error),

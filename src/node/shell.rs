@@ -37,8 +37,8 @@ macro_rules! connecting_methods {
         #[napi_derive::napi]
         impl $Shell {
             /// Replaces the brokers.
-            #[napi]
-            pub fn set_endpoints(&mut self, endpoints: Vec<String>) -> napi::Result<()> {
+            #[napi(ts_args_type = "endpoints: string[]")]
+            pub fn set_endpoints(&mut self, endpoints: Vec<crate::io::Address>) -> napi::Result<()> {
                 self.core.receive_from(&endpoints);
                 self.$($conf).+.endpoints = endpoints;
                 if !self.core.is_alive() {

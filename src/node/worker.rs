@@ -263,7 +263,7 @@ impl WorkerCore {
         if !may_share || self.conf.more_services.is_empty() {
             return None;
         }
-        let address = self.destinations.address(number).to_owned();
+        let address = self.destinations.endpoint(number).to_owned();
         let mut groups = self.groups.borrow_mut();
         Some(groups.entry(address).or_default().clone())
     }

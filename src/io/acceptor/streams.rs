@@ -23,6 +23,7 @@ use crate::io::clock;
 use crate::io::connections::{
     ConnectionLimits, ConnectionNotice, Counts, GivenUp, Patience, PeerFacts, Quiet, Shortage,
 };
+use crate::io::random::random;
 use crate::io::spin::Spin;
 use crate::proto::Time;
 use crate::proto::broker::RoutingId;
@@ -123,7 +124,7 @@ impl Streams {
             listeners,
             connections: Slab::new(),
             by_id: Table::default(),
-            serial: random(),
+            serial: random() as u32,
             sizes: Sizes {
                 frame: listen.max_message.saturating_add(FRAME_RESERVE),
                 message: limits.message.saturating_add(SLACK),
@@ -231,10 +232,4 @@ impl Streams {
     pub(super) fn drain_notices(&mut self) -> std::vec::Drain<'_, ConnectionNotice> {
         self.notices.drain(..)
     }
-}
-
-/// A number to begin with.
-fn random() -> u32 {
-    use std::hash::{BuildHasher, RandomState};
-    RandomState::new().hash_one(()) as u32
 }

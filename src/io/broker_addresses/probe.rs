@@ -1,7 +1,7 @@
 //! A plain attempt to connect, for the reason of a failure: libzmq reports that an attempt failed, and not why.
 
 use crate::io::Error;
-use crate::io::address::Address;
+use crate::io::address::{Address, Kind};
 use crate::io::task::ReactorTask;
 #[cfg(unix)]
 use socket2::{Domain, SockAddr, Socket as Socket2, Type};
@@ -67,7 +67,7 @@ fn socket_file(address: &Address) -> Option<std::io::Result<SockAddr>> {
         return Some(SockAddr::unix(path));
     }
     #[cfg(target_os = "linux")]
-    if let Some(name) = address.abstract_name() {
+    if let Kind::Abstract(name) = address.kind() {
         let path = ["\0", name].concat();
         return Some(SockAddr::unix(path));
     }

@@ -8,9 +8,9 @@ use crate::io::monitor::{Monitor, Watch};
 use crate::io::security::{ClientSecurity, HandshakeFailure};
 use crate::io::socket::Socket;
 #[cfg(unix)]
-use crate::io::socket::probes;
-#[cfg(unix)]
 use crate::io::stream::{Progress, Stream, Target};
+#[cfg(unix)]
+use crate::io::tcp::probes;
 use crate::io::transport::{Dealer, Transport};
 #[cfg(unix)]
 use crate::wire::sizes::FRAME_RESERVE;
@@ -88,11 +88,10 @@ impl Connection {
             max_message,
             attempts,
             patience,
-            gone,
             group: _,
         } = &self.endpoint;
-        let socket = Socket::dealer(&routing_id.of(self.opened), gone)?;
-        socket.pace(attempts, self.is_patient)?;
+        let socket = Socket::dealer(&routing_id.of(self.opened), &self.gone)?;
+        socket.set_reconnect_pauses(attempts, self.is_patient)?;
         socket.secure_client(security)?;
         let limit = if self.is_patient { LONGEST } else { self.limit };
         socket.limit_attempts(limit.as_millis() as c_int)?;

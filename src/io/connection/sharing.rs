@@ -94,7 +94,7 @@ impl Connection {
         let Some(transport) = self.transport.take() else {
             return Use::Own;
         };
-        let (shared, seat) = Shared::new(transport, self.endpoint.gone, channels);
+        let (shared, seat) = Shared::new(transport, self.gone, channels);
         self.transport = Some(Transport::Seat(seat));
         group.share(shared);
         Use::Shared

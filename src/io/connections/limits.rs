@@ -3,6 +3,7 @@
 use super::{Quiet, SLOW, UnfinishedLimits};
 use crate::io::security::HandshakeFailure;
 use crate::proto::Time;
+use crate::wire::sizes::FRAME_RESERVE;
 use std::time::Duration;
 
 /// Limits on connections.
@@ -27,6 +28,11 @@ pub struct ConnectionLimits {
 }
 
 impl ConnectionLimits {
+    /// The maximum size of a message whose body has at most this size.
+    pub fn message_with(body: u64) -> u64 {
+        body.saturating_add(FRAME_RESERVE)
+    }
+
     /// The connection that has to end because of a new one, and the reason. `open` is the number of all connections,
     /// `of_address` that of the address, and `room` the number for which there are descriptors.
     pub(in crate::io) fn excess<K: Copy + Default + Ord>(

@@ -1,6 +1,9 @@
 //! Binding and connecting a socket.
 
-use super::{Socket, ipc_file};
+use super::Socket;
+use crate::io::address::{Host, Kind};
+use crate::io::ipc_file;
+use crate::io::tcp::has_ipv6;
 use crate::io::{Address, Error};
 use std::ffi::{CStr, CString, c_int};
 use zmq_sys::errno;
@@ -35,11 +38,22 @@ impl Socket {
         let doing = format!("cannot bind {}", address.text());
         address.check(&doing)?;
         ipc_file::check_path_is_free(address, &doing)?;
-        if let Some(port) = address.everywhere() {
-            self.bind_everywhere(port, &doing)?;
-        } else {
-            self.allow_ipv6(address)?;
-            self.bind_text(address.text(), &doing)?;
+        match (address.kind(), &self.context) {
+            (
+                Kind::Tcp {
+                    host: Host::Everywhere,
+                    port,
+                },
+                _,
+            ) => self.bind_everywhere(port, &doing)?,
+            (Kind::Inproc(_), Some(context)) => {
+                let name = c_string(address.text(), &doing)?;
+                context.bind_inproc(&name, || self.bind_text(address.text(), &doing))?;
+            }
+            _ => {
+                self.allow_ipv6(address)?;
+                self.bind_text(address.text(), &doing)?;
+            }
         }
         let address = Address::new(&self.last_endpoint()?);
         #[cfg(not(unix))]
@@ -60,15 +74,11 @@ impl Socket {
     }
 
     fn bind_text(&self, text: &str, doing: &str) -> Result<(), Error> {
-        let address = CString::new(text).map_err(|_| Error::from_errno(errno::EINVAL, doing))?;
+        let address = c_string(text, doing)?;
         // SAFETY: the socket is open, the string ends in NUL.
-        let bind = || match unsafe { zmq_sys::zmq_bind(self.raw, address.as_ptr()) } {
+        match unsafe { zmq_sys::zmq_bind(self.raw, address.as_ptr()) } {
             0 => Ok(()),
             _ => Err(Error::last(doing)),
-        };
-        match &self.context {
-            Some(context) if text.starts_with("inproc:") => context.bind_inproc(&address, bind),
-            _ => bind(),
         }
     }
 
@@ -80,9 +90,7 @@ impl Socket {
         self.allow_ipv6(address)?;
         match &self.context {
             Some(context) if address.is_inproc() => {
-                let bound =
-                    CString::new(text).map_err(|_| Error::from_errno(errno::EINVAL, &doing))?;
-                context.connect_inproc(&bound, || self.attach(text))
+                context.connect_inproc(&c_string(text, &doing)?, || self.attach(text))
             }
             _ => self.attach(text).map(|()| true),
         }
@@ -90,13 +98,12 @@ impl Socket {
 
     /// Connects to an address that is bound, if it is an inproc address.
     pub(in crate::io) fn attach(&self, endpoint: &str) -> Result<(), Error> {
-        let doing = || format!("cannot connect to {endpoint}");
-        let address =
-            CString::new(endpoint).map_err(|_| Error::from_errno(errno::EINVAL, &doing()))?;
+        let doing = format!("cannot connect to {endpoint}");
+        let address = c_string(endpoint, &doing)?;
         // SAFETY: the socket is open, the string ends in NUL.
         match unsafe { zmq_sys::zmq_connect(self.raw, address.as_ptr()) } {
             0 => Ok(()),
-            _ => Err(Error::last(&doing())),
+            _ => Err(Error::last(&doing)),
         }
     }
 
@@ -139,7 +146,6 @@ impl Socket {
     }
 }
 
-/// Whether this host can listen on IPv6.
-pub(in crate::io) fn has_ipv6() -> bool {
-    std::net::UdpSocket::bind("[::]:0").is_ok()
+fn c_string(text: &str, doing: &str) -> Result<CString, Error> {
+    CString::new(text).map_err(|_| Error::from_errno(errno::EINVAL, doing))
 }

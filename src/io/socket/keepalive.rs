@@ -1,38 +1,14 @@
-//! Detection of a dead other end by the system.
+//! Detection of a dead other end by the system, for sockets of libzmq.
 
 use super::Socket;
 use crate::io::Error;
+use crate::io::tcp::{MAX_PROBE_S, PROBES, SHORTEST_SILENCE};
 use std::ffi::c_int;
 use std::time::Duration;
 
-/// After how many seconds without an answer the system ends a connection.
-pub(super) const DEAD_S: c_int = 10;
-
-/// Keep-alive of a broker's connections: idle time, interval between probes (both in seconds), and
-/// number of probes. A waiting client may be silent for any time, so nothing else detects that it
-/// has vanished.
-pub(in crate::io) const KEEPALIVE: [c_int; 3] = [60, 10, 6];
-
-/// A client's kernel probes the broker's host this often within its patience.
-const PROBES: c_int = 3;
-
-/// The shortest silence that ends a connection.
-const SHORTEST_SILENCE: Duration = Duration::from_secs(DEAD_S as u64);
-
-/// The longest keep-alive interval that every system supports, in seconds.
-const MAX_PROBE_S: u64 = 7200;
-
-/// The time and the number of probes that [`Socket::limit_silence`] sets, for other sockets.
-#[cfg(unix)]
-pub(in crate::io) fn probes(patience: Duration) -> (Duration, u32) {
-    let longest = Duration::from_secs(MAX_PROBE_S) * PROBES as u32;
-    let patience = patience.clamp(SHORTEST_SILENCE, longest);
-    (patience, PROBES as u32)
-}
-
 impl Socket {
     /// Has the system end a tcp connection when sent data is not acknowledged for `patience`, and
-    /// probe an idle one. The time is at least [`DEAD_S`], as at brokers: slower heartbeats of the
+    /// probe an idle one. The time is at least [`SHORTEST_SILENCE`], as at brokers: slower heartbeats of the
     /// broker are not known here, and a network may be interrupted for a moment.
     ///
     /// On Linux the time also counts while the other side accepts no data. Windows supports only

@@ -1,9 +1,9 @@
 //! Authentication of the other end, and the limit of its handshake.
 
 use super::Socket;
-use super::keepalive::DEAD_S;
 use crate::io::Error;
 use crate::io::security::{ClientSecurity, Key, ServerSecurity};
+use crate::io::tcp::DEAD_S;
 use std::ffi::c_int;
 
 impl Socket {

@@ -2,20 +2,10 @@
 
 use super::Socket;
 use crate::io::raw::Raw;
+use crate::io::sent::Sent;
 use crate::io::{Error, Message};
 use std::ffi::c_int;
 use zmq_sys::errno;
-
-/// The result of sending a message.
-#[derive(Debug, PartialEq, Eq)]
-pub(in crate::io) enum Sent {
-    /// libzmq has taken it.
-    Yes,
-    /// The peer is connected but takes nothing at the moment.
-    Full,
-    /// No connection takes it.
-    NoPeer,
-}
 
 impl Socket {
     /// Receives the frames of one message into `frames`, which stays empty if there is none.

@@ -1,21 +1,20 @@
 //! The options of a broker, and the configuration of its machine and of its connections.
 
 use crate::io::spin::Spin;
-use crate::io::{Address, ConnectionLimits, UnfinishedLimits};
-use crate::node::random;
+use crate::io::{Address, ConnectionLimits, UnfinishedLimits, random};
 use crate::node::security::{RulesConf, SecurityConf};
 use crate::node::worker::RateConf;
 use crate::proto::broker::{BrokerConfig, HeldLimits, Limits, Policies, Policy};
-use crate::wire::sizes::FRAME_RESERVE;
 use crate::wire::{Balance, Dialect, Rate};
 use napi_derive::napi;
 use std::time::Duration;
 
 /// The options of a broker, checked and completed by `lib/options.js`.
-#[napi(object)]
+#[napi(object, object_to_js = false)]
 pub struct BrokerConf {
     /// The endpoints to bind; at least one.
-    pub endpoints: Vec<String>,
+    #[napi(ts_type = "string[]")]
+    pub endpoints: Vec<Address>,
     /// The heartbeat interval in ms.
     pub heartbeat: f64,
     /// How many silent intervals end a peer.
@@ -153,8 +152,7 @@ impl BrokerConf {
     /// A local connection mostly ends with its process; otherwise the peer reconnects soon.
     fn reconnect_grace(&self) -> Duration {
         let grace = Duration::from_millis(self.reconnect_grace as u64);
-        let is_local = |endpoint: &String| Address::new(endpoint).is_local();
-        match self.endpoints.iter().all(is_local) {
+        match self.endpoints.iter().all(Address::is_local) {
             true => grace.min(LOCAL_GRACE),
             false => grace,
         }
@@ -168,7 +166,7 @@ impl BrokerConf {
             silence: (self.silence_interval >= 0.0)
                 .then(|| Duration::from_millis(self.silence_interval as u64)),
             patience: Duration::from_millis(self.heartbeat as u64).saturating_mul(self.liveness),
-            message: (self.max_message_size as u64).saturating_add(FRAME_RESERVE),
+            message: ConnectionLimits::message_with(self.max_message_size as u64),
             unfinished: UnfinishedLimits {
                 all: limit(self.max_held) as u64,
                 of_user: limit(self.max_held_per_user) as u64,

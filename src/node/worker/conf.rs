@@ -1,8 +1,8 @@
 //! The options of a worker, and the configuration of its machines.
 
+use crate::io::random;
 use crate::node::connection::ConnectionConf;
 use crate::node::peer::Destination;
-use crate::node::random;
 use crate::proto::link::LinkConfig;
 use crate::proto::worker::WorkerConfig;
 use crate::wire::{About, Balance, Rate, Serving};
@@ -10,7 +10,7 @@ use napi_derive::napi;
 use std::time::Duration;
 
 /// The options of a worker, checked and completed by `lib/options.js`.
-#[napi(object)]
+#[napi(object, object_to_js = false)]
 pub struct WorkerConf {
     /// The options that clients have, too.
     pub connection: ConnectionConf,

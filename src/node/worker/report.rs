@@ -45,9 +45,9 @@ pub(super) fn report(
         }
         WorkerNotice::Chunk { delivery, body, .. } => batch.body(Kind::Chunk, delivery, body),
         WorkerNotice::ChunkEnd { delivery } => batch.number(Kind::ChunkEnd, delivery, 0.0),
-        WorkerNotice::Connected => batch.words(Kind::Connect, 0, destinations.address(number), ""),
+        WorkerNotice::Connected => batch.words(Kind::Connect, 0, destinations.endpoint(number), ""),
         WorkerNotice::Disconnected(why) => {
-            let endpoint = destinations.address(number);
+            let endpoint = destinations.endpoint(number);
             batch.words(Kind::Disconnect, 0, endpoint, why.as_str());
             peer::report_loss(batch, endpoint, why);
         }

@@ -1,7 +1,9 @@
 //! The endpoints at which a broker accepts connections by itself.
 
+use crate::io::address::{Host, Kind};
 use crate::io::descriptor::Descriptor;
-use crate::io::socket::{Identity, KEEPALIVE, LISTEN_BACKLOG, check_path_is_free, has_ipv6};
+use crate::io::ipc_file::{Identity, check_path_is_free};
+use crate::io::tcp::{KEEPALIVE, LISTEN_BACKLOG, has_ipv6};
 use crate::io::{Address, Error};
 use socket2::{Domain, SockAddr, Socket, TcpKeepalive, Type};
 use std::fs;
@@ -20,31 +22,31 @@ enum ListenAddress {
 impl ListenAddress {
     /// `None` if libzmq has to interpret the endpoint, or to report its error.
     fn of(endpoint: &Address) -> Option<Self> {
-        let text = endpoint.text();
-        if let Some(path) = text.strip_prefix("ipc://") {
-            let is_abstract = path.len() > 1 && path.starts_with('@');
-            let is_path = endpoint.path().is_some_and(|path| !path.is_empty());
-            let is_ours = is_path || (cfg!(target_os = "linux") && is_abstract);
-            return (is_ours && !path.contains('\0')).then(|| ListenAddress::Ipc(path.into()));
-        }
-        let (host, port) = text.strip_prefix("tcp://")?.rsplit_once(':')?;
-        let port: u16 = match port {
+        let is_name = |name: &str| !name.is_empty() && !name.contains('\0');
+        let (host, port) = match endpoint.kind() {
+            Kind::Path(path) => {
+                return is_name(path).then(|| ListenAddress::Ipc(path.clone()));
+            }
+            Kind::Abstract(name) => {
+                let is_ours = cfg!(target_os = "linux") && is_name(name);
+                return is_ours.then(|| ListenAddress::Ipc(format!("@{name}")));
+            }
+            Kind::Tcp { host, port } => (host, port),
+            Kind::Anonymous | Kind::Inproc(_) | Kind::Other => return None,
+        };
+        let port: u16 = match &**port {
             "*" => 0,
             port => port.parse().ok()?,
         };
-        if endpoint.everywhere().is_some() {
-            return Some(ListenAddress::Tcp(match has_ipv6() {
-                true => (Ipv6Addr::UNSPECIFIED, port).into(),
-                false => (Ipv4Addr::UNSPECIFIED, port).into(),
-            }));
-        }
-        // As libzmq has it, which listens on one family.
-        if host.eq_ignore_ascii_case("localhost") {
-            return Some(ListenAddress::Tcp((Ipv4Addr::LOCALHOST, port).into()));
-        }
-        // The host is a number, so nothing is looked up.
-        let number = Address::new(&format!("tcp://{host}:{port}")).number()?;
-        number.ok().map(ListenAddress::Tcp)
+        Some(ListenAddress::Tcp(match host {
+            Host::Everywhere if has_ipv6() => (Ipv6Addr::UNSPECIFIED, port).into(),
+            Host::Everywhere => (Ipv4Addr::UNSPECIFIED, port).into(),
+            // As libzmq has it, which listens on one family.
+            Host::Named(name) if name.eq_ignore_ascii_case("localhost") => {
+                (Ipv4Addr::LOCALHOST, port).into()
+            }
+            host => host.number(port)?.ok()?,
+        }))
     }
 }
 

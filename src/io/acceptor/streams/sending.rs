@@ -3,7 +3,7 @@
 use super::Streams;
 use super::connection::Connection;
 use crate::io::descriptor::in_transit;
-use crate::io::socket::{LINGER, Sent};
+use crate::io::sent::{LINGER, Sent};
 use crate::io::{Message, clock};
 use std::io::Read;
 use std::os::fd::AsRawFd;

@@ -8,7 +8,7 @@ use super::*;
 use crate::io::Message;
 use crate::io::inbound::Inbound;
 use crate::io::security::HandshakeFailure;
-use crate::io::socket::Sent;
+use crate::io::sent::Sent;
 use crate::io::{Address, UnfinishedLimits};
 use crate::wire::zmtp::{self, Framing, GREETING, Header, append_header, greeting};
 use std::io::{ErrorKind, Read, Write};
