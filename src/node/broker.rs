@@ -7,6 +7,7 @@ use super::crossing::Kind;
 use super::events;
 use super::security::{self, RulesConf};
 use super::shell::common_methods;
+use super::units::optional_ms;
 use crate::io::router::{self, Command, Notice};
 use crate::io::zap::{Authenticator, Verdict};
 use crate::io::{Listen, Message, random};
@@ -19,7 +20,6 @@ use napi::{Env, JsString};
 use napi_derive::napi;
 use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 use tokio::sync::mpsc::UnboundedSender;
 
 /// Counters of refusals.
@@ -162,7 +162,7 @@ impl BrokerCore {
     /// end before; -1 without limit.
     #[napi]
     pub fn stop(&mut self, timeout_ms: f64) {
-        let patience = (timeout_ms >= 0.0).then(|| Duration::from_millis(timeout_ms as u64));
+        let patience = optional_ms(timeout_ms);
         self.core.command(match self.discards {
             true => Command::Discard,
             false => Command::Stop(patience),

@@ -8,6 +8,7 @@ use super::crossing::{ClientOp, Kind, LeftShift, RequestPlace, TermsShift};
 use super::given::ArrayBuffer;
 use super::peer::{self, Destinations, Identity};
 use super::shell::{common_methods, connecting_methods};
+use super::units::optional_ms;
 use crate::io::dealer::{self, Endpoint, Inbox, Notice};
 use crate::io::{Message, now, random};
 use crate::proto::client::{
@@ -240,7 +241,7 @@ fn terms(field: f64) -> Terms {
     let timeout = field - how * ABOVE;
     let how = how as u64;
     Terms {
-        timeout: (timeout >= 0.0).then(|| Duration::from_millis(timeout as u64)),
+        timeout: optional_ms(timeout),
         retry: how as u8,
         fail_fast: how & FAIL_FAST != 0,
         routed: how & ROUTED != 0,

@@ -3,6 +3,7 @@
 use super::dialect;
 use super::peer::{Destination, soon};
 use super::security::{self, SecurityConf};
+use super::units::ms;
 use crate::io::dealer::{Endpoint, RoutingIds};
 use crate::io::{Address, random};
 use crate::proto::link::{Attempts, LinkConfig};
@@ -56,16 +57,16 @@ impl ConnectionConf {
     }
 
     fn reconnect(&self) -> Duration {
-        Duration::from_millis(self.reconnect as u64)
+        ms(self.reconnect)
     }
 
     fn reconnect_max(&self) -> Duration {
-        Duration::from_millis(self.reconnect_max as u64)
+        ms(self.reconnect_max)
     }
 
     /// How long the broker may be silent.
     pub(super) fn patience(&self) -> Duration {
-        Duration::from_millis(self.heartbeat as u64).saturating_mul(self.liveness)
+        ms(self.heartbeat).saturating_mul(self.liveness)
     }
 
     /// The parameters of the connection to one broker, for a peer without a limit of silence that shares no connection.
@@ -84,12 +85,12 @@ impl ConnectionConf {
     /// The configuration of the link to one broker, with the name for the hello.
     pub(super) fn link(&self, name: String, expects: Expects) -> LinkConfig {
         LinkConfig {
-            heartbeat: Duration::from_millis(self.heartbeat as u64),
+            heartbeat: ms(self.heartbeat),
             liveness: self.liveness,
             soon: soon(self.reconnect),
             reconnect: self.reconnect(),
             reconnect_max: self.reconnect_max(),
-            away: Duration::from_millis(self.broker_grace as u64),
+            away: ms(self.broker_grace),
             seed: random(),
             expect_hello: expects.hello,
             expect_beats: expects.beats,

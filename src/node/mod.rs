@@ -24,6 +24,7 @@ mod security;
 mod shell;
 mod slots;
 mod taken;
+mod units;
 mod wake;
 mod worker;
 
@@ -31,7 +32,6 @@ use crate::io;
 use crate::wire::Dialect;
 use napi::Env;
 use napi_derive::napi;
-use std::time::Duration;
 
 /// The version of the built-in libzmq.
 #[napi]
@@ -75,7 +75,7 @@ pub fn has_reader(fd: i32) -> bool {
 /// left it, at most for this time in ms.
 #[napi]
 pub fn end_peers(env: Env, timeout_ms: f64) -> napi::Result<()> {
-    environment::end(&env, Duration::from_millis(timeout_ms as u64))
+    environment::end(&env, units::ms(timeout_ms))
 }
 
 /// The dialect with this name, which the caller has checked.

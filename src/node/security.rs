@@ -1,11 +1,11 @@
 //! Keys, mechanisms and rules in their JavaScript form, checked by `lib/security.js`.
 
+use super::units::ms;
 use crate::io::security::{ClientSecurity, Key, ServerSecurity};
 use crate::io::zap::{Password, RuleSet};
 use crate::proto::broker::{Grant, Pattern};
 use napi::bindgen_prelude::*;
 use napi_derive::napi;
-use std::time::Duration;
 
 /// A security mechanism; keys are Z85.
 #[napi(object)]
@@ -132,7 +132,6 @@ pub(super) fn rules(conf: RulesConf) -> Result<RuleSet> {
             Ok((user, password(rule)?))
         })
         .collect::<Result<_>>()?;
-    let ms = |ms: f64| Duration::from_millis(ms as u64);
     Ok(RuleSet {
         open: conf.open,
         keys,

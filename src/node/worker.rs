@@ -13,6 +13,7 @@ use super::peer::{self, Destinations, Identity};
 use super::shell::{common_methods, connecting_methods};
 use super::slots;
 use super::taken::TakenOffers;
+use super::units::{optional, optional_ms};
 use crate::io::dealer::{self, Endpoint, Group, Inbox, Notice};
 use crate::io::{Message, now};
 use crate::proto::Worker;
@@ -20,7 +21,6 @@ use crate::proto::several::{OneOrSeveral, WorkerOfSeveral};
 use crate::proto::worker::WorkerCommand;
 use crate::proto::worker::{Worked, WorkerConfig, WorkerNotice};
 use crate::wire::Dialect;
-use conf::limit;
 pub use conf::{RateConf, WorkerConf};
 use napi::bindgen_prelude::*;
 use napi::{Env, JsString};
@@ -29,7 +29,6 @@ use report::report;
 use request_ids::RequestIds;
 use std::cell::RefCell;
 use std::collections::HashMap;
-use std::time::Duration;
 
 type Machine = OneOrSeveral<Worker<Message>, WorkerOfSeveral<Message>>;
 
@@ -74,7 +73,7 @@ impl WorkerCore {
         self.groups.take();
         let came = self.destinations.set(self.conf.destinations()).came;
         let (brokers, configs) = peer::brokers(came, |number| self.broker(number))?;
-        let concurrency = limit(self.conf.concurrency);
+        let concurrency = optional(self.conf.concurrency);
         let machine = move || {
             let none = || WorkerOfSeveral::new(concurrency);
             OneOrSeveral::new(now(), configs, Worker::new, none)
@@ -87,7 +86,7 @@ impl WorkerCore {
     /// Drains, then ends the life. Running requests have this time in ms; -1 without limit.
     #[napi]
     pub fn stop(&mut self, timeout_ms: f64) {
-        let patience = (timeout_ms >= 0.0).then(|| Duration::from_millis(timeout_ms as u64));
+        let patience = optional_ms(timeout_ms);
         self.core.command(WorkerCommand::Stop(patience));
     }
 
@@ -148,7 +147,7 @@ impl WorkerCore {
                 WorkerOp::Heartbeat => WorkerCommand::Heartbeat,
                 WorkerOp::Concurrency => {
                     self.conf.concurrency = record.id;
-                    WorkerCommand::Concurrency(limit(record.id))
+                    WorkerCommand::Concurrency(optional(record.id))
                 }
                 WorkerOp::Pause => WorkerCommand::Pause(record.id != 0.0),
             });

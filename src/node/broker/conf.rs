@@ -3,6 +3,7 @@
 use crate::io::spin::Spin;
 use crate::io::{Address, ConnectionLimits, UnfinishedLimits, random};
 use crate::node::security::{RulesConf, SecurityConf};
+use crate::node::units::{ms, optional_ms, or_unlimited};
 use crate::node::worker::RateConf;
 use crate::proto::broker::{BrokerConfig, HeldLimits, Limits, Policies, Policy};
 use crate::wire::{Balance, Dialect, Rate};
@@ -108,17 +109,17 @@ impl BrokerConf {
     /// The configuration of the machine.
     pub(super) fn machine(&self) -> BrokerConfig {
         BrokerConfig {
-            heartbeat: Duration::from_millis(self.heartbeat as u64),
+            heartbeat: ms(self.heartbeat),
             liveness: self.liveness,
             dialects: self
                 .dialects
                 .iter()
                 .filter_map(|name| Dialect::from_name(name))
                 .collect(),
-            expiry: (self.expiry >= 0.0).then(|| Duration::from_millis(self.expiry as u64)),
-            busy_timeout: Duration::from_millis(self.busy_timeout as u64),
+            expiry: optional_ms(self.expiry),
+            busy_timeout: ms(self.busy_timeout),
             policies: Policies {
-                ageing: Duration::from_millis(self.priority_ageing as u64),
+                ageing: ms(self.priority_ageing),
                 spreads: self.versions == "all",
                 services: self.services.iter().flatten().map(policy).collect(),
             },
@@ -128,16 +129,16 @@ impl BrokerConf {
             reconnect_grace: self.reconnect_grace(),
             search: SEARCH,
             limits: Limits {
-                queue: limit(self.max_queue),
-                queue_bytes: limit(self.max_queue_bytes),
-                total: limit(self.max_total_queue),
-                total_bytes: limit(self.max_total_queue_bytes),
+                queue: or_unlimited(self.max_queue),
+                queue_bytes: or_unlimited(self.max_queue_bytes),
+                total: or_unlimited(self.max_total_queue),
+                total_bytes: or_unlimited(self.max_total_queue_bytes),
             },
             held: HeldLimits {
-                peer: limit(self.max_held_per_peer),
-                user: limit(self.max_held_per_user),
-                address: limit(self.max_held_per_address),
-                total: limit(self.max_held),
+                peer: or_unlimited(self.max_held_per_peer),
+                user: or_unlimited(self.max_held_per_user),
+                address: or_unlimited(self.max_held_per_address),
+                total: or_unlimited(self.max_held),
             },
             peer_bytes: self.max_peer_bytes as usize,
             // The same bytes may wait at the transport, where more must not wait.
@@ -151,7 +152,7 @@ impl BrokerConf {
 
     /// A local connection mostly ends with its process; otherwise the peer reconnects soon.
     fn reconnect_grace(&self) -> Duration {
-        let grace = Duration::from_millis(self.reconnect_grace as u64);
+        let grace = ms(self.reconnect_grace);
         match self.endpoints.iter().all(Address::is_local) {
             true => grace.min(LOCAL_GRACE),
             false => grace,
@@ -160,17 +161,16 @@ impl BrokerConf {
 
     pub(super) fn connections(&self) -> ConnectionLimits {
         ConnectionLimits {
-            all: limit(self.max_connections),
-            of_address: limit(self.max_connections_per_address),
-            of_user: limit(self.max_connections_per_user),
-            silence: (self.silence_interval >= 0.0)
-                .then(|| Duration::from_millis(self.silence_interval as u64)),
-            patience: Duration::from_millis(self.heartbeat as u64).saturating_mul(self.liveness),
+            all: or_unlimited(self.max_connections),
+            of_address: or_unlimited(self.max_connections_per_address),
+            of_user: or_unlimited(self.max_connections_per_user),
+            silence: optional_ms(self.silence_interval),
+            patience: ms(self.heartbeat).saturating_mul(self.liveness),
             message: ConnectionLimits::message_with(self.max_message_size as u64),
             unfinished: UnfinishedLimits {
-                all: limit(self.max_held) as u64,
-                of_user: limit(self.max_held_per_user) as u64,
-                of_address: limit(self.max_held_per_address) as u64,
+                all: or_unlimited(self.max_held) as u64,
+                of_user: or_unlimited(self.max_held_per_user) as u64,
+                of_address: or_unlimited(self.max_held_per_address) as u64,
             },
             names_are_held: self.security.is_some(),
         }
@@ -181,13 +181,5 @@ impl BrokerConf {
             micros if micros < 0.0 => Spin::Auto,
             micros => Spin::For(Duration::from_micros(micros as u64)),
         }
-    }
-}
-
-fn limit(most: f64) -> usize {
-    if most < 0.0 {
-        usize::MAX
-    } else {
-        most as usize
     }
 }

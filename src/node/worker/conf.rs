@@ -3,11 +3,11 @@
 use crate::io::random;
 use crate::node::connection::ConnectionConf;
 use crate::node::peer::Destination;
+use crate::node::units::{optional, optional_ms};
 use crate::proto::link::LinkConfig;
 use crate::proto::worker::WorkerConfig;
 use crate::wire::{About, Balance, Rate, Serving};
 use napi_derive::napi;
-use std::time::Duration;
 
 /// The options of a worker, checked and completed by `lib/options.js`.
 #[napi(object, object_to_js = false)]
@@ -62,7 +62,7 @@ impl From<RateConf> for Rate {
 impl WorkerConf {
     /// The configuration of the machine of one broker, for a service by its index.
     pub(super) fn machine(&self, service: usize, link: LinkConfig) -> WorkerConfig {
-        let most = self.limits.get(service).and_then(|&most| limit(most));
+        let most = self.limits.get(service).and_then(|&most| optional(most));
         WorkerConfig {
             dialect: self.connection.dialect(),
             link,
@@ -74,12 +74,11 @@ impl WorkerConf {
                 weight: self.weight,
                 rate: self.rate.map(Rate::from),
             },
-            concurrency: limit(self.concurrency),
+            concurrency: optional(self.concurrency),
             most,
             // The application takes requests in their order, so one ahead of need could wait behind this limit.
             prefetch: if most.is_some() { 0 } else { self.prefetch },
-            max_blocked: (self.max_blocked >= 0.0)
-                .then(|| Duration::from_millis(self.max_blocked as u64)),
+            max_blocked: optional_ms(self.max_blocked),
             session: format!("{:x}", random()),
         }
     }
@@ -116,8 +115,4 @@ fn about(conf: &WorkerConf) -> Option<Box<About>> {
             metadata: metadata.unwrap_or_default(),
         })
     })
-}
-
-pub(super) fn limit(concurrency: f64) -> Option<usize> {
-    (concurrency >= 0.0).then_some(concurrency as usize)
 }
