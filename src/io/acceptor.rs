@@ -32,6 +32,20 @@ pub(super) struct Unfinished {
     pub(super) bytes: usize,
 }
 
+/// Makes a call to either of them.
+macro_rules! either {
+    ($self:ident, $each:ident => $call:expr) => {
+        either!($self, $each => $call, $each => $call)
+    };
+    ($self:ident, $libzmq:pat => $with:expr, $streams:pat => $without:expr) => {
+        match $self {
+            Acceptor::Libzmq($libzmq) => $with,
+            #[cfg(unix)]
+            Acceptor::Streams($streams) => $without,
+        }
+    };
+}
+
 impl Acceptor {
     /// Binds all endpoints, or none. Also returns the endpoints with the ports in place of `*`.
     /// `gone` is the frame by which a connection that has ended is reported, as if its peer had
@@ -48,253 +62,165 @@ impl Acceptor {
 
     /// Waits until there may be an event.
     pub(super) async fn ready(&self) {
-        match self {
-            Acceptor::Libzmq(libzmq) => libzmq.ready().await,
-            #[cfg(unix)]
-            Acceptor::Streams(streams) => streams.ready().await,
-        }
+        either!(self, each => each.ready().await)
     }
 
     /// Waits until a peer that accepted no more messages may accept one, unless
     /// [`ready`](Self::ready) waits for that as well.
     pub(super) async fn room(&self) {
-        match self {
-            Acceptor::Libzmq(libzmq) => libzmq.room().await,
-            #[cfg(unix)]
-            Acceptor::Streams(_) => std::future::pending().await,
-        }
+        either!(self, libzmq => libzmq.room().await, _ => std::future::pending().await)
     }
 
     /// Whether a message may be received. Returns false only if [`ready`](Self::ready) will announce
     /// the next one.
     pub(super) fn is_readable(&self) -> bool {
-        match self {
-            Acceptor::Libzmq(libzmq) => libzmq.is_readable(),
-            #[cfg(unix)]
-            Acceptor::Streams(streams) => streams.has_more(),
-        }
+        either!(self, libzmq => libzmq.is_readable(), streams => streams.has_more())
     }
 
     /// Asks the system for events that [`ready`](Self::ready) has not announced. Returns whether a message
     /// may be received.
     pub(super) fn look(&mut self) -> bool {
-        match self {
-            Acceptor::Libzmq(libzmq) => libzmq.is_readable(),
-            #[cfg(unix)]
-            Acceptor::Streams(streams) => {
+        either!(
+            self,
+            libzmq => libzmq.is_readable(),
+            streams => {
                 streams.look();
                 streams.has_more()
             }
-        }
+        )
     }
 
     /// Receives a message, of each peer in turn. Returns false if there is none.
     pub(super) fn receive(&mut self, inbound: &mut Inbound) -> bool {
-        match self {
-            Acceptor::Libzmq(libzmq) => libzmq.receive(inbound),
-            #[cfg(unix)]
-            Acceptor::Streams(streams) => streams.receive(inbound),
-        }
+        either!(self, each => each.receive(inbound))
     }
 
     /// Pauses or continues reading the connection of this peer. Its end is found only after the unread
     /// bytes. With libzmq this has no effect: its ROUTER reads all connections or none.
     pub(super) fn pause_reading(&mut self, peer: &[u8], paused: bool) {
-        match self {
-            Acceptor::Libzmq(_) => {}
-            #[cfg(unix)]
-            Acceptor::Streams(streams) => streams.pause_reading(peer, paused),
-        }
+        either!(self, _ => {}, streams => streams.pause_reading(peer, paused))
     }
 
     /// Sends a message. If it was accepted, `frames` is empty afterwards; otherwise it is unchanged.
     pub(super) fn send(&mut self, to: &RoutingId, frames: &mut Vec<Message>) -> Sent {
-        match self {
-            Acceptor::Libzmq(libzmq) => libzmq.send(to, frames),
-            #[cfg(unix)]
-            Acceptor::Streams(streams) => streams.send(to, frames),
-        }
+        either!(self, each => each.send(to, frames))
     }
 
     /// Sends the accepted messages, at the end of a turn.
     pub(super) fn flush(&mut self) {
-        match self {
-            Acceptor::Libzmq(_) => {}
-            #[cfg(unix)]
-            Acceptor::Streams(streams) => streams.flush(),
-        }
+        either!(self, _ => {}, streams => streams.flush())
     }
 
     /// The number of bytes that were accepted for a peer and not sent, as far as it is known.
     pub(super) fn in_flight(&self, peer: &[u8]) -> usize {
-        match self {
-            Acceptor::Libzmq(libzmq) => libzmq.in_flight(peer),
-            #[cfg(unix)]
-            Acceptor::Streams(streams) => streams.in_flight(peer),
-        }
+        either!(self, each => each.in_flight(peer))
     }
 
     /// A number that changes when the peer takes bytes, as long as nothing more is sent to it.
     pub(super) fn taken(&self, peer: &[u8]) -> u64 {
-        match self {
-            Acceptor::Libzmq(libzmq) => libzmq.taken(peer),
-            #[cfg(unix)]
-            Acceptor::Streams(streams) => streams.taken(peer),
-        }
+        either!(self, each => each.taken(peer))
     }
 
     /// Whether the connection of this peer, which has ended, was reset, if its last message does not say so.
     pub(super) fn was_reset(&mut self, peer: &[u8]) -> bool {
-        match self {
-            Acceptor::Libzmq(libzmq) => libzmq.connections.was_reset(peer),
-            #[cfg(unix)]
-            Acceptor::Streams(_) => false,
-        }
+        either!(self, libzmq => libzmq.connections.was_reset(peer), _ => false)
     }
 
     /// The number of connections.
     pub(super) fn connections(&self) -> usize {
-        match self {
-            Acceptor::Libzmq(libzmq) => libzmq.connections.len(),
-            #[cfg(unix)]
-            Acceptor::Streams(streams) => streams.len(),
-        }
+        either!(self, libzmq => libzmq.connections.len(), streams => streams.len())
     }
 
     /// Takes reports about connections, and ends those that were silent for too long.
     pub(super) fn update(&mut self, now: Time) {
-        match self {
-            Acceptor::Libzmq(libzmq) => libzmq.connections.update(now),
-            #[cfg(unix)]
-            Acceptor::Streams(streams) => streams.update(now),
-        }
+        either!(self, libzmq => libzmq.connections.update(now), streams => streams.update(now))
     }
 
     /// When [`update`](Self::update) has to run even without an event.
     pub(super) fn next_deadline(&self) -> Option<Time> {
-        match self {
-            Acceptor::Libzmq(libzmq) => libzmq.connections.next_deadline(),
-            #[cfg(unix)]
-            Acceptor::Streams(streams) => streams.next_deadline(),
-        }
+        either!(
+            self,
+            libzmq => libzmq.connections.next_deadline(),
+            streams => streams.next_deadline()
+        )
     }
 
     /// Takes all current reports, so that the connection of a received message is known.
     pub(super) fn catch_up(&mut self, now: Time) {
-        match self {
-            Acceptor::Libzmq(libzmq) => libzmq.connections.catch_up(now),
-            #[cfg(unix)]
-            Acceptor::Streams(_) => {}
-        }
+        either!(self, libzmq => libzmq.connections.catch_up(now), _ => {})
     }
 
     /// Whether [`heard`](Self::heard) has to be called for messages.
     pub(super) fn listens(&self) -> bool {
-        match self {
-            Acceptor::Libzmq(libzmq) => libzmq.connections.listens(),
-            #[cfg(unix)]
-            Acceptor::Streams(streams) => streams.listens(),
-        }
+        either!(self, libzmq => libzmq.connections.listens(), streams => streams.listens())
     }
 
     /// Reports a received message. Returns the facts about its connection that were not known.
     pub(super) fn heard(&mut self, inbound: &Inbound) -> Option<PeerFacts> {
-        match self {
-            Acceptor::Libzmq(libzmq) => libzmq.heard(inbound),
-            #[cfg(unix)]
-            Acceptor::Streams(streams) => streams.take_first(),
-        }
+        either!(self, libzmq => libzmq.heard(inbound), streams => streams.take_first())
     }
 
     /// The address of this peer's connection, with the port; over ipc there is none.
     pub(super) fn address(&self, peer: &[u8]) -> Option<&str> {
-        match self {
-            Acceptor::Libzmq(libzmq) => libzmq.connections.address(peer),
-            #[cfg(unix)]
-            Acceptor::Streams(streams) => streams.address(peer),
-        }
+        either!(self, libzmq => libzmq.connections.address(peer), streams => streams.address(peer))
     }
 
     /// Whether the connection of this peer is known.
     pub(super) fn knows(&self, peer: &[u8]) -> bool {
-        match self {
-            Acceptor::Libzmq(libzmq) => libzmq.connections.knows(peer),
-            #[cfg(unix)]
-            Acceptor::Streams(streams) => streams.knows(peer),
-        }
+        either!(self, libzmq => libzmq.connections.knows(peer), streams => streams.knows(peer))
     }
 
     /// Ends the connection of this peer, which has another one.
     pub(super) fn end_replaced(&mut self, peer: &[u8]) {
-        match self {
-            Acceptor::Libzmq(libzmq) => libzmq.connections.end_replaced(peer),
-            #[cfg(unix)]
-            Acceptor::Streams(streams) => streams.end_replaced(peer),
-        }
+        either!(
+            self,
+            libzmq => libzmq.connections.end_replaced(peer),
+            streams => streams.end_replaced(peer)
+        )
     }
 
     /// Reports that the machine has lost this peer. Its connection ends a moment later, so that the
     /// DISCONNECT arrives.
     pub(super) fn lost(&mut self, peer: &[u8]) {
-        match self {
-            Acceptor::Libzmq(libzmq) => libzmq.connections.lost(peer),
-            #[cfg(unix)]
-            Acceptor::Streams(streams) => streams.lost(peer),
-        }
+        either!(self, libzmq => libzmq.connections.lost(peer), streams => streams.lost(peer))
     }
 
     /// The changes of messages that are not complete. With libzmq these are not known.
     pub(super) fn take_unfinished(&mut self) -> Option<Vec<Unfinished>> {
-        match self {
-            Acceptor::Libzmq(_) => None,
-            #[cfg(unix)]
-            Acceptor::Streams(streams) => streams.take_unfinished(),
-        }
+        either!(self, _ => None, streams => streams.take_unfinished())
     }
 
     /// The peers of which more of a message that is not complete has arrived, which may be listed several times.
     #[inline]
     pub(super) fn take_receiving(&mut self) -> Option<Vec<RoutingId>> {
-        match self {
-            Acceptor::Libzmq(libzmq) => libzmq.connections.take_receiving(),
-            #[cfg(unix)]
-            Acceptor::Streams(streams) => streams.take_receiving(),
-        }
+        either!(
+            self,
+            libzmq => libzmq.connections.take_receiving(),
+            streams => streams.take_receiving()
+        )
     }
 
     /// Ends the connection of a peer that sends more than may be kept.
     pub(super) fn refuse(&mut self, peer: &[u8]) {
-        match self {
-            Acceptor::Libzmq(_) => {}
-            #[cfg(unix)]
-            Acceptor::Streams(streams) => streams.refuse(peer),
-        }
+        either!(self, _ => {}, streams => streams.refuse(peer))
     }
 
     /// The peers whose connections have ended.
     pub(super) fn drain_ended(&mut self) -> std::vec::Drain<'_, RoutingId> {
-        match self {
-            Acceptor::Libzmq(libzmq) => libzmq.connections.drain_ended(),
-            #[cfg(unix)]
-            Acceptor::Streams(streams) => streams.drain_ended(),
-        }
+        either!(self, libzmq => libzmq.connections.drain_ended(), streams => streams.drain_ended())
     }
 
     pub(super) fn drain_notices(&mut self) -> std::vec::Drain<'_, ConnectionNotice> {
-        match self {
-            Acceptor::Libzmq(libzmq) => libzmq.connections.drain_notices(),
-            #[cfg(unix)]
-            Acceptor::Streams(streams) => streams.drain_notices(),
-        }
+        either!(
+            self,
+            libzmq => libzmq.connections.drain_notices(),
+            streams => streams.drain_notices()
+        )
     }
 
     /// Closes the listeners, sends the unsent messages, for a limited time, and closes the connections. Then it
     /// drops `rest`; over libzmq it waits until the descriptors of `rest` are closed, too.
     pub(super) async fn close(self, rest: impl Sized) {
-        match self {
-            Acceptor::Libzmq(libzmq) => libzmq.close(rest).await,
-            #[cfg(unix)]
-            Acceptor::Streams(streams) => streams.close().await,
-        }
+        either!(self, libzmq => libzmq.close(rest).await, streams => streams.close().await)
     }
 }

@@ -81,131 +81,124 @@ impl Dealer {
     }
 }
 
+/// Makes a call to one of them; the other calls are equal if only one is given for both.
+macro_rules! each {
+    ($self:ident, $dealer:pat => $with:expr, $other:ident => $call:expr) => {
+        each!($self, $dealer => $with, $other => $call, $other => $call)
+    };
+    ($self:ident, $dealer:pat => $with:expr, $stream:pat => $without:expr, $seat:pat => $seated:expr) => {
+        match $self {
+            Transport::Libzmq($dealer) => $with,
+            #[cfg(unix)]
+            Transport::Stream($stream) => $without,
+            Transport::Seat($seat) => $seated,
+        }
+    };
+}
+
 impl Transport {
     /// Ends the transport, which was ready, or not.
     pub(super) fn end(self, was_up: bool) {
-        match self {
-            Transport::Libzmq(dealer) => dealer.end(was_up),
-            #[cfg(unix)]
-            Transport::Stream(stream) => {
+        each!(
+            self,
+            dealer => dealer.end(was_up),
+            stream => {
                 if was_up {
                     stream.close(LINGER);
                 }
-            }
-            Transport::Seat(seat) => {
+            },
+            seat => {
                 if let Some(transport) = seat.leave() {
                     transport.end(was_up);
                 }
             }
-        }
+        )
     }
 
     pub(super) fn is_connecting(&self) -> bool {
-        match self {
-            Transport::Libzmq(dealer) => dealer.connecting.is_some() || dealer.is_unbound,
-            #[cfg(unix)]
-            Transport::Stream(stream) => stream.is_connecting(),
-            Transport::Seat(_) => false,
-        }
+        each!(
+            self,
+            dealer => dealer.connecting.is_some() || dealer.is_unbound,
+            stream => stream.is_connecting(),
+            _ => false
+        )
     }
 
     /// Reports that the system may have bytes.
     pub(super) fn wake(&mut self) {
-        match self {
-            Transport::Libzmq(_) => {}
-            #[cfg(unix)]
-            Transport::Stream(stream) => stream.wake(),
-            Transport::Seat(seat) => seat.wake(),
-        }
+        each!(self, _ => {}, other => other.wake())
     }
 
     /// Whether the transport is readable, and whether it is writable. An error is an end.
     pub(super) fn events(&mut self) -> Result<(bool, bool), Error> {
-        match self {
-            Transport::Libzmq(dealer) => {
+        each!(
+            self,
+            dealer => {
                 dealer.unsure = false;
                 dealer.socket.events()
-            }
-            #[cfg(unix)]
-            Transport::Stream(stream) => stream.events(),
-            Transport::Seat(seat) => seat.events(),
-        }
+            },
+            other => other.events()
+        )
     }
 
     /// Whether the use of the transport since its events were last read has revealed an event.
     pub(super) fn has_news(&mut self, is_up: bool) -> bool {
-        match self {
-            Transport::Libzmq(dealer) => dealer.has_news(is_up),
-            #[cfg(unix)]
-            Transport::Stream(stream) => stream.may_have_news(is_up),
-            Transport::Seat(seat) => seat.has_news(is_up),
-        }
+        each!(
+            self,
+            dealer => dealer.has_news(is_up),
+            stream => stream.may_have_news(is_up),
+            seat => seat.has_news(is_up)
+        )
     }
 
     /// Receives a message. Returns false if there is none.
     pub(super) fn receive(&mut self, inbound: &mut Inbound) -> bool {
-        match self {
-            Transport::Libzmq(dealer) => {
+        each!(
+            self,
+            dealer => {
                 dealer.unsure = true;
                 matches!(inbound.receive(&dealer.socket), Ok(true))
-            }
-            #[cfg(unix)]
-            Transport::Stream(stream) => inbound.receive_from(stream),
-            Transport::Seat(seat) => seat.receive(inbound),
-        }
+            },
+            stream => inbound.receive_from(stream),
+            seat => seat.receive(inbound)
+        )
     }
 
     /// A number that changes when more of a message that is not complete arrives, as far as this is known; otherwise 0.
     pub(super) fn unfinished(&self) -> u64 {
-        match self {
-            Transport::Libzmq(dealer) => dealer.unfinished(),
-            #[cfg(unix)]
-            Transport::Stream(stream) => stream.unfinished() as u64,
-            Transport::Seat(seat) => seat.unfinished(),
-        }
+        each!(
+            self,
+            dealer => dealer.unfinished(),
+            stream => stream.unfinished() as u64,
+            seat => seat.unfinished()
+        )
     }
 
     /// Accepts a message, which is sent by [`flush`](Self::flush) at the latest. Returns false if it
     /// cannot be sent.
     pub(super) fn send(&mut self, frames: &mut Vec<Message>) -> bool {
-        match self {
-            Transport::Libzmq(dealer) => {
+        each!(
+            self,
+            dealer => {
                 dealer.unsure = true;
                 matches!(dealer.socket.send(frames), Ok(Sent::Yes))
-            }
-            #[cfg(unix)]
-            Transport::Stream(stream) => stream.send(frames),
-            Transport::Seat(seat) => seat.send(frames),
-        }
+            },
+            other => other.send(frames)
+        )
     }
 
     pub(super) fn flush(&mut self) {
-        match self {
-            Transport::Libzmq(_) => {}
-            #[cfg(unix)]
-            Transport::Stream(stream) => stream.flush(),
-            Transport::Seat(seat) => seat.flush(),
-        }
+        each!(self, _ => {}, other => other.flush())
     }
 
     /// The number of bytes that the system has not accepted, if it is known.
     pub(super) fn unsent(&self) -> Option<usize> {
-        match self {
-            Transport::Libzmq(_) => None,
-            #[cfg(unix)]
-            Transport::Stream(stream) => Some(stream.unsent()),
-            Transport::Seat(seat) => seat.unsent(),
-        }
+        each!(self, _ => None, stream => Some(stream.unsent()), seat => seat.unsent())
     }
 
     /// Announces events while the transport only sends and receives, and has sent everything.
     pub(super) fn readiness(&self) -> Option<Arc<Readiness>> {
-        match self {
-            Transport::Libzmq(dealer) => dealer.socket.readiness(),
-            #[cfg(unix)]
-            Transport::Stream(stream) => stream.readiness(),
-            Transport::Seat(seat) => seat.readiness(),
-        }
+        each!(self, dealer => dealer.socket.readiness(), other => other.readiness())
     }
 
     /// Waits until there may be an event. An error of the wait is found again, and handled, when the
@@ -230,19 +223,19 @@ impl Transport {
 
     /// The wait of [`ready`](Self::ready) once the transport is connected.
     pub(super) fn waits(&self) -> Option<Waits> {
-        match self {
-            Transport::Libzmq(dealer) => Some(Waits {
+        each!(
+            self,
+            dealer => Some(Waits {
                 readiness: dealer.socket.readiness()?,
                 #[cfg(unix)]
                 for_room: false,
             }),
-            #[cfg(unix)]
-            Transport::Stream(stream) => Some(Waits {
+            stream => Some(Waits {
                 readiness: stream.any_readiness()?,
                 for_room: stream.unsent() > 0,
             }),
-            Transport::Seat(_) => None,
-        }
+            _ => None
+        )
     }
 }
 
