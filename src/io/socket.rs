@@ -240,7 +240,13 @@ impl Socket {
 impl Drop for Socket {
     fn drop(&mut self) {
         // The descriptor belongs to libzmq: the wait must end before the socket closes it.
-        self.readiness = None;
+        if let Some(readiness) = self.readiness.take() {
+            debug_assert_eq!(
+                Arc::strong_count(&readiness),
+                1,
+                "a wait outlives its socket"
+            );
+        }
         // SAFETY: the socket is open and not used afterwards.
         unsafe { zmq_sys::zmq_close(self.raw) };
     }
