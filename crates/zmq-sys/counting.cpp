@@ -1,5 +1,5 @@
-//  Counts what comes over a connection, what the system has taken for it, and whether it was reset, and bounds what
-//  libzmq keeps of it. libzmq keeps the parts of a message until the last one has arrived, and limits the size of each
+//  Counts the received bytes of a connection, the bytes that the system has taken for it, and resets, and bounds the
+//  bytes that libzmq keeps of it. libzmq keeps the parts of a message until the last one has arrived, and limits the size of each
 //  part only. This file precedes libzmq's `stream_engine_base.cpp` in the unit, whose calls of some functions it redirects
 //  by macros; libzmq's own files stay unchanged.
 
@@ -24,17 +24,17 @@ namespace
 //  What a part costs beyond its two bytes on the wire.
 const uint64_t part_cost = 62;
 
-//  The maximum number of parts of a message. More than a millisecond would pass until they are received. The part with
-//  which libzmq finds its queue full is passed, and counted, twice.
+//  The maximum number of parts of a message. More than a millisecond would pass until they are received. libzmq
+//  passes the part that finds the queue full a second time, so it is counted twice.
 const uint32_t most_parts = 16384 + 8;
 
 //  The maximum number of bytes before the end of the handshake. They need less than one kilobyte.
 const uint64_t most_of_handshake = 8192;
 
-//  How much is read at once near a limit.
+//  The number of bytes that are read at once near a limit.
 const uint64_t most_at_once = 65536;
 
-//  So much of an incomplete message is always read, or less if there are very many connections.
+//  The part of an incomplete message that is always read; less if there are very many connections.
 const uint64_t least_of_message = 1024;
 const uint64_t most_of_small = 65536;
 
@@ -45,17 +45,17 @@ enum
     too_long_handshake = 2
 };
 
-//  The counts of a connection. They belong to the number of its descriptor, and begin again with each connection. The
-//  thread of the connection writes those that are not explained.
+//  The counts of a connection. Indexed by descriptor; reset by each new connection. Written by the I/O thread unless
+//  stated otherwise.
 struct counts_t
 {
     //  Bytes, and the cost of parts.
     std::atomic<uint64_t> received;
     //  Its value when a message was last complete. The first one of a ROUTER is the routing id, at the end of the handshake.
     std::atomic<uint64_t> complete;
-    //  What the system has taken for the connection.
+    //  Bytes that the system has taken for the connection.
     std::atomic<uint64_t> sent;
-    //  What may be incomplete although all connections have too much. The broker writes it.
+    //  The permitted size of an incomplete message although all connections have too much. The broker writes it.
     std::atomic<uint64_t> allowed;
     //  How many connections with this descriptor were reset, or given up by the system. It only grows, so that it tells of
     //  the end of an earlier connection too.
@@ -66,18 +66,17 @@ struct counts_t
     std::atomic<int> cut;
     //  The number of the connection among those with this descriptor, from 1 on.
     std::atomic<uint32_t> serial;
-    //  The one that ends when it is read again: what the system has received does not count any more. The broker writes it
-    //  too.
+    //  The number of the connection to end at its next read, whatever the system has received. The broker writes it too.
     std::atomic<uint32_t> ends;
     //  Whether bytes wait that must not be read yet.
     std::atomic<bool> waits;
-    //  Whether it is one of a ROUTER.
+    //  Whether it belongs to a ROUTER.
     std::atomic<bool> is_limited;
-    //  Whether it is one whose handshake has ended. Those that have no key take nothing from others.
+    //  Whether its handshake has ended. Connections without a key take nothing from others.
     std::atomic<bool> is_pooled;
 };
 
-//  The counts of descriptors, by parts that exist as soon as one of their descriptors does.
+//  The counts of descriptors, in tables that are made for the first of their descriptors.
 const size_t table_size = 4096;
 const size_t most_tables = 4096;
 std::atomic<counts_t *> tables[most_tables];
@@ -111,7 +110,7 @@ void make_table (int64_t fd_)
 
 uint64_t unfinished (const counts_t &counts_)
 {
-    //  In this order, because messages may become complete between the two: too few are harmless, too many are not.
+    //  In this order: if a message becomes complete between the two, the result is too small, which is harmless.
     const uint64_t now = counts_.received.load (std::memory_order_acquire);
     const uint64_t before = counts_.complete.load (std::memory_order_acquire);
     //  Another connection may have begun between the two.
@@ -141,7 +140,7 @@ void finish (counts_t &counts_)
     counts_.parts.store (0, std::memory_order_relaxed);
 }
 
-//  How much of an incomplete message is read whatever others send.
+//  The size of an incomplete message that is read whatever others send.
 uint64_t small_size ()
 {
     const uint64_t count = pooled.load (std::memory_order_relaxed);
@@ -149,7 +148,7 @@ uint64_t small_size ()
     return share < least_of_message ? least_of_message : share > most_of_small ? most_of_small : share;
 }
 
-//  How much may be read now.
+//  The number of bytes that may be read now.
 uint64_t readable (const counts_t &counts_)
 {
     if (counts_.complete.load (std::memory_order_relaxed) == 0) {
@@ -158,7 +157,7 @@ uint64_t readable (const counts_t &counts_)
     }
     const uint64_t most = room.load (std::memory_order_relaxed);
     const uint64_t all = pool.load (std::memory_order_relaxed);
-    //  Nobody has set it.
+    //  Not set.
     if (most == 0)
         return ~static_cast<uint64_t> (0);
     if (all < most)
@@ -171,7 +170,7 @@ uint64_t readable (const counts_t &counts_)
     return mine < small ? small - mine : 0;
 }
 
-//  The system reports a connection with unread bytes again at once. A rest leaves the processor to those that work on the
+//  The system reports a connection with unread bytes again at once. The pause leaves processor time to the reader of the
 //  bytes.
 void rest ()
 {
@@ -205,7 +204,7 @@ void note_failure (counts_t &counts_)
     counts_.resets.store (counts_.resets.load (std::memory_order_relaxed) + 1, std::memory_order_release);
 }
 
-//  Has this connection end when it is read again, here.
+//  Ends this connection at its next read.
 void cut (counts_t &counts_, int why_)
 {
     counts_.cut.store (why_, std::memory_order_relaxed);
@@ -242,7 +241,7 @@ static fd_t zmq_sys_begins (fd_t fd_, int type_)
     return fd_;
 }
 
-//  Handles that a connection is not read any more. It may be told twice.
+//  Handles the end of reading a connection. May be called twice.
 static poller_t::handle_t zmq_sys_left (fd_t fd_, poller_t::handle_t handle_)
 {
     counts_t *counts = counts_of (fd_);
@@ -354,7 +353,7 @@ extern "C" uint32_t zmq_sys_resets (int64_t fd_)
     return counts ? counts->resets.load (std::memory_order_acquire) : 0;
 }
 
-//  What of the received bytes belongs to a message that is not complete, and except at a ROUTER to the handshake.
+//  Received bytes of the incomplete message; at sockets other than ROUTER also those of the handshake.
 extern "C" uint64_t zmq_sys_unfinished (int64_t fd_)
 {
     const counts_t *counts = counts_of (fd_);
@@ -393,7 +392,7 @@ extern "C" void zmq_sys_add_room (int64_t bytes_)
     room.fetch_add (static_cast<uint64_t> (bytes_), std::memory_order_relaxed);
 }
 
-//  Whether these messages have more.
+//  Whether these messages have this size.
 extern "C" int zmq_sys_is_full (void)
 {
     return pool.load (std::memory_order_relaxed) >= room.load (std::memory_order_relaxed);

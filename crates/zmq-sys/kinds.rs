@@ -1,15 +1,15 @@
 //! Leaves out the kinds of sockets that nothing here opens, such as PUB and REQ: 120 kB. libzmq's files stay unchanged:
-//! where they make a socket or its session, the names of the kinds stand for one that is there, and a kind that is left
-//! out does not come so far.
+//! where they make a socket or its session, the class names of removed kinds are macros for an existing kind; the removed
+//! kinds are never instantiated.
 
 use std::path::Path;
 
-/// The classes of the kinds; what is left are PAIR, DEALER and ROUTER.
+/// The classes of the removed kinds. PAIR, DEALER and ROUTER stay.
 const LEFT_OUT: [&str; 18] = [
     "channel", "client", "dgram", "dish", "gather", "peer", "pub", "pull", "push", "radio", "rep",
     "req", "scatter", "server", "stream", "sub", "xpub", "xsub",
 ];
-/// Those whose sessions have a class of their own.
+/// The removed kinds whose sessions have a class of their own.
 const WITH_SESSION: [&str; 3] = ["dish", "radio", "req"];
 
 /// The lines that include a file of libzmq into the unit.

@@ -1,12 +1,12 @@
-//  Takes the place of what libzmq, libsodium and the C++ library bring for a purpose that nothing here has, or for a small
-//  one: 600 kB, linked statically. It comes before all of libzmq's files in the unit that contains them; those stay
-//  unchanged. The linker finds these functions before it looks for them in libraries.
+//  Replacements for code of libzmq, libsodium and the C++ library that this addon does not use, or hardly: 600 kB, linked
+//  statically. This file precedes all of libzmq's files in the unit that contains them; those stay unchanged. The linker
+//  finds these functions before it searches libraries.
 
 #include <sstream>
 #include <string>
 
-//  libzmq writes a few addresses and numbers by the streams of C++, which bring the library's locales. This is what it
-//  needs of them, under their names; the header above, which declares the true ones, is not included again.
+//  libzmq writes a few addresses and numbers by the streams of C++, which require the library's locales. This class has
+//  the operators that it uses, under the names of these streams; the header above is not included again.
 namespace zmq_sys
 {
 class text_t
@@ -51,8 +51,8 @@ using zmq_sys::text_t;
 #define ostringstream text_t
 
 extern "C" {
-//  Before it aborts for an exception that nobody catches, the C++ library prints the readable name of its type, by a
-//  parser of 80 kB. It prints the name as it is if there is none.
+//  Before it aborts because of an uncaught exception, the C++ library prints the readable name of its type, by a parser of
+//  80 kB. If that fails, it prints the name as it is.
 char *__cxa_demangle (const char *, char *, size_t *, int *status_)
 {
     if (status_)
@@ -60,7 +60,7 @@ char *__cxa_demangle (const char *, char *, size_t *, int *status_)
     return NULL;
 }
 
-//  libsodium chooses at its start the fastest variant of everything that it has. Of these parts CURVE needs none.
+//  libsodium chooses the fastest variant of each algorithm at its start. CURVE uses none of these.
 int _crypto_aead_aegis128l_pick_best_implementation (void)
 {
     return 0;

@@ -6,6 +6,7 @@
 //! when there are too many.
 
 mod checks;
+mod counted;
 mod counts;
 mod descriptor;
 mod endless;
@@ -21,9 +22,10 @@ use super::Error;
 use super::monitor::Monitor;
 use crate::proto::Time;
 use crate::proto::broker::RoutingId;
+use counted::Room;
+pub(super) use counted::{Fd, received, unfinished};
 pub(super) use counts::Counts;
-use descriptor::{DescriptorCopy, Room};
-pub(super) use descriptor::{Fd, received, unfinished};
+use descriptor::DescriptorCopy;
 use endless::Endless;
 pub use endless::UnfinishedLimits;
 #[cfg(unix)]

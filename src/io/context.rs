@@ -164,15 +164,9 @@ impl Context {
     }
 
     /// Whether a socket that was closed still has descriptors.
-    #[cfg(unix)]
     fn is_closing(&self) -> bool {
         // SAFETY: the context is alive.
         unsafe { zmq_sys::zmq_sys_is_closing(self.raw.as_ptr()) != 0 }
-    }
-
-    #[cfg(not(unix))]
-    fn is_closing(&self) -> bool {
-        false
     }
 }
 

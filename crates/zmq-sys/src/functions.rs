@@ -55,47 +55,6 @@ unsafe extern "C" {
 
     /// Makes a context.
     pub fn zmq_ctx_new() -> *mut c_void;
-    /// 1 if a closed socket of the context still has descriptors, otherwise 0. Not a function of libzmq, but of this
-    /// crate.
-    #[cfg(unix)]
-    pub fn zmq_sys_is_closing(context: *mut c_void) -> c_int;
-    /// The number of bytes that the latest connection with this descriptor has sent, and a cost for each part of a
-    /// message. Not a function of libzmq, but of this crate, as the following ones.
-    #[cfg(unix)]
-    pub fn zmq_sys_received(descriptor: i64) -> u64;
-    /// The number of bytes that the system has taken for the latest connection with this descriptor.
-    #[cfg(unix)]
-    pub fn zmq_sys_sent(descriptor: i64) -> u64;
-    /// The number of connections with this descriptor that were reset, or given up by the system, which only grows. One may
-    /// count twice.
-    #[cfg(unix)]
-    pub fn zmq_sys_resets(descriptor: i64) -> u32;
-    /// What of the received bytes belongs to a message that is not complete, and except at a ROUTER to the handshake.
-    #[cfg(unix)]
-    pub fn zmq_sys_unfinished(descriptor: i64) -> u64;
-    /// Why a ROUTER's connection with this descriptor was ended by this crate since the last call: 0 if it was not, 1
-    /// because a message had too many frames, 2 because it had sent too much before the end of its handshake.
-    #[cfg(unix)]
-    pub fn zmq_sys_was_cut(descriptor: i64) -> c_int;
-    /// The number of the latest connection among those with this descriptor, from 1 on.
-    #[cfg(unix)]
-    pub fn zmq_sys_serial(descriptor: i64) -> u32;
-    /// Ends the connection with this descriptor and this number when it is read again.
-    #[cfg(unix)]
-    pub fn zmq_sys_end(descriptor: i64, serial: u32);
-    /// Adds to the size of incomplete messages at all ROUTERs together up to which all connections are read.
-    #[cfg(unix)]
-    pub fn zmq_sys_add_room(bytes: i64);
-    /// 1 if the incomplete messages have this size, otherwise 0. Then only small ones and those that
-    /// [`zmq_sys_allow`] names are read.
-    #[cfg(unix)]
-    pub fn zmq_sys_is_full() -> c_int;
-    /// Allows the connection with this descriptor an incomplete message of this size.
-    #[cfg(unix)]
-    pub fn zmq_sys_allow(descriptor: i64, bytes: u64);
-    /// 1 if bytes of this connection wait because it is not allowed more, otherwise 0.
-    #[cfg(unix)]
-    pub fn zmq_sys_waits(descriptor: i64) -> c_int;
     /// Terminates a context; blocks until all its sockets are closed and their lingering messages
     /// are sent.
     pub fn zmq_ctx_term(context: *mut c_void) -> c_int;

@@ -11,10 +11,12 @@
 // Linked for the symbols of libsodium, which CURVE needs.
 use libsodium_sys as _;
 
+mod counting;
 pub mod errno;
 mod functions;
 mod options;
 
+pub use counting::*;
 pub use functions::*;
 pub use options::*;
 
@@ -25,7 +27,7 @@ pub type RawFd = std::os::fd::RawFd;
 #[cfg(windows)]
 pub type RawFd = std::os::windows::io::RawSocket;
 
-/// What only a binary contains whose crates were optimised one by one. `scripts/inspect.js` looks for it.
+/// A text of binaries whose crates were optimised one by one. `scripts/inspect.js` looks for it.
 const APART: &str = "zmq-omdp was optimised crate by crate";
 
 /// The mark of a binary without optimisation across crates. Nobody passes `true`; only an optimiser that sees all callers

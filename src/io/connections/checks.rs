@@ -1,6 +1,6 @@
 //! Regular checks of the connections, which end those that are silent or send too much.
 
-use super::descriptor::{Fd, Room, allow, received, unfinished, waits};
+use super::counted::{Fd, Room, allow, received, unfinished, waits};
 use super::endless::Owner;
 use super::entry::Stage;
 use super::{Connections, MAX_CHECKED};

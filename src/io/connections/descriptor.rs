@@ -5,152 +5,27 @@
 //! operations therefore use a copy of the descriptor, after a check whose connection the copy is:
 //! the copy cannot change any more.
 
-#[cfg(unix)]
-pub(super) use unix::{DescriptorCopy, Reserve};
+use std::fs::File;
+use std::io;
 
 #[cfg(not(unix))]
-pub(super) use elsewhere::{DescriptorCopy, Reserve};
+pub(super) use elsewhere::DescriptorCopy;
+#[cfg(unix)]
+pub(super) use unix::DescriptorCopy;
 
-/// The number of a descriptor, as libzmq reports it.
-pub(in crate::io) type Fd = i64;
-
-/// The number of bytes that libzmq has read from the latest connection with this descriptor, on systems where it is
-/// counted. The parts of messages cost more than their bytes there.
-pub(in crate::io) fn received(fd: Fd) -> u64 {
-    // SAFETY: any number may be asked for.
-    #[cfg(unix)]
-    return unsafe { zmq_sys::zmq_sys_received(fd) };
-    #[cfg(not(unix))]
-    return 0;
-}
-
-/// A number that changes when bytes have reached the other side of this connection, on systems where it is known. It is
-/// their number over tcp; over ipc, memory of the system is subtracted, which may be more than was sent.
-pub(in crate::io) fn arrived(fd: Fd) -> u64 {
-    // SAFETY: any number may be asked for.
-    #[cfg(unix)]
-    return unsafe { zmq_sys::zmq_sys_sent(fd) }
-        .wrapping_sub(crate::io::descriptor::in_transit(fd));
-    #[cfg(not(unix))]
-    return 0;
-}
-
-/// A number that grows when a connection with this descriptor is reset, or given up by the system, where this is known.
-pub(super) fn resets(fd: Fd) -> u32 {
-    // SAFETY: any number may be asked for.
-    #[cfg(unix)]
-    return unsafe { zmq_sys::zmq_sys_resets(fd) };
-    #[cfg(not(unix))]
-    return 0;
-}
-
-/// The part of the received bytes that belongs to a message which is not complete.
-pub(in crate::io) fn unfinished(fd: Fd) -> u64 {
-    // SAFETY: any number may be asked for.
-    #[cfg(unix)]
-    return unsafe { zmq_sys::zmq_sys_unfinished(fd) };
-    #[cfg(not(unix))]
-    return 0;
-}
-
-/// Why libzmq's part of the addon has ended a connection with this descriptor since the last call, if it has.
-pub(super) fn was_cut(fd: Fd) -> Option<&'static str> {
-    // SAFETY: any number may be asked for.
-    #[cfg(unix)]
-    let why = unsafe { zmq_sys::zmq_sys_was_cut(fd) };
-    #[cfg(not(unix))]
-    let why = fd * 0;
-    match why {
-        0 => None,
-        1 => Some(super::TOO_MANY_FRAMES),
-        _ => Some("too many bytes before the handshake"),
-    }
-}
-
-/// Allows a connection an incomplete message of this size although all together have too much.
-pub(super) fn allow(fd: Fd, bytes: u64) {
-    // SAFETY: any number may be named.
-    #[cfg(unix)]
-    unsafe {
-        zmq_sys::zmq_sys_allow(fd, bytes);
-    }
-    #[cfg(not(unix))]
-    let _ = (fd, bytes);
-}
-
-/// Whether bytes of this connection wait because it is not allowed more.
-pub(super) fn waits(fd: Fd) -> bool {
-    // SAFETY: any number may be asked for.
-    #[cfg(unix)]
-    return unsafe { zmq_sys::zmq_sys_waits(fd) != 0 };
-    #[cfg(not(unix))]
-    return fd < 0;
-}
-
-/// The number of the latest connection among those with this descriptor.
-pub(super) fn serial(fd: Fd) -> u32 {
-    // SAFETY: any number may be asked for.
-    #[cfg(unix)]
-    return unsafe { zmq_sys::zmq_sys_serial(fd) };
-    #[cfg(not(unix))]
-    return (fd * 0) as u32;
-}
-
-/// The size of incomplete messages up to which libzmq reads all connections. It belongs to the process, which rarely has
-/// more than one broker with libzmq.
-#[derive(Debug)]
-pub(super) struct Room(i64);
-
-/// A broker without limits takes no more part in it, so that it does not remove those of another one.
-const MOST_OF_ROOM: u64 = 1 << 30;
-
-impl Room {
-    pub(super) fn new(bytes: u64) -> Self {
-        let room = Room(bytes.clamp(1, MOST_OF_ROOM) as i64);
-        room.add(room.0);
-        room
-    }
-
-    fn add(&self, bytes: i64) {
-        // SAFETY: the sum remains that of all that exist.
-        #[cfg(unix)]
-        unsafe {
-            zmq_sys::zmq_sys_add_room(bytes);
-        }
-        #[cfg(not(unix))]
-        let _ = bytes;
-    }
-
-    /// Whether incomplete messages have this size.
-    pub(super) fn is_used_up() -> bool {
-        // SAFETY: it reads two numbers.
-        #[cfg(unix)]
-        return unsafe { zmq_sys::zmq_sys_is_full() != 0 };
-        #[cfg(not(unix))]
-        return false;
-    }
-}
-
-impl Drop for Room {
-    fn drop(&mut self) {
-        self.add(-self.0);
-    }
+/// Opens a file without content.
+pub(super) fn nothing() -> io::Result<File> {
+    File::open("/dev/null")
 }
 
 #[cfg(unix)]
 mod unix {
-    use super::Fd;
-    use std::fs::File;
-    use std::io;
+    use super::*;
+    use crate::io::connections::Fd;
     use std::mem::ManuallyDrop;
     use std::net::{Shutdown, SocketAddr, TcpStream};
     use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
     use std::os::unix::net::UnixStream;
-
-    /// Opens a file without content.
-    fn nothing() -> io::Result<File> {
-        File::open("/dev/null")
-    }
 
     /// A reserved descriptor for one copy at a time, so that a connection can be ended even when no
     /// descriptor is left.
@@ -253,37 +128,13 @@ mod unix {
             }
         }
     }
-
-    /// Reserved descriptors. Without a free one libzmq retries to accept a connection in a busy
-    /// loop; with these released it accepts the connection, which can then be ended.
-    #[derive(Debug, Default)]
-    pub(in crate::io) struct Reserve(Vec<File>);
-
-    impl Reserve {
-        const SIZE: usize = 8;
-
-        /// Opens missing descriptors, as far as possible.
-        pub(in crate::io) fn fill(&mut self) {
-            while self.0.len() < Reserve::SIZE {
-                match nothing() {
-                    Ok(file) => self.0.push(file),
-                    Err(_) => return,
-                }
-            }
-        }
-
-        /// Releases all descriptors.
-        pub(in crate::io) fn release(&mut self) {
-            self.0.clear();
-        }
-    }
 }
 
-/// Windows has no practical limit of descriptors, and its handles cannot be copied here.
+/// The handles of Windows cannot be copied here.
 #[cfg(not(unix))]
 mod elsewhere {
-    use super::Fd;
-    use std::io;
+    use super::io;
+    use crate::io::connections::Fd;
 
     pub(in crate::io) struct DescriptorCopy;
 
@@ -296,33 +147,16 @@ mod elsewhere {
             false
         }
     }
-
-    #[derive(Debug, Default)]
-    pub(in crate::io) struct Reserve;
-
-    impl Reserve {
-        pub(in crate::io) fn fill(&mut self) {}
-        pub(in crate::io) fn release(&mut self) {}
-    }
 }
 
 #[cfg(all(test, target_os = "linux"))]
 mod tests {
     use super::*;
+    use crate::io::clock;
     use std::io::{Read, Write};
     use std::net::{TcpListener, TcpStream};
     use std::os::fd::AsRawFd;
-    use std::os::unix::net::UnixStream;
-
-    #[test]
-    fn it_is_known_that_bytes_arrive_although_the_system_takes_more_memory_for_them() {
-        let (mut near, mut far) = UnixStream::pair().unwrap();
-        let fd = i64::from(near.as_raw_fd());
-        near.write_all(&[0; 10]).unwrap();
-        let before = arrived(fd);
-        far.read_exact(&mut [0; 10]).unwrap();
-        assert_ne!(arrived(fd), before);
-    }
+    use std::time::Duration;
 
     #[test]
     fn a_connection_is_ended_if_it_is_the_one_that_is_meant() {
@@ -348,10 +182,13 @@ mod tests {
         let (mut far, _) = listener.accept().unwrap();
         let remote = format!("tcp://{}", near.local_addr().unwrap());
         // The system resets a connection that ends with unread bytes.
-        std::io::Write::write_all(&mut far, &[0]).unwrap();
+        far.write_all(&[0]).unwrap();
         drop(near);
-        while far.read(&mut [0; 1]).is_ok_and(|bytes| bytes > 0) {}
-        std::thread::sleep(std::time::Duration::from_millis(10));
+        let until = clock::now() + Duration::from_secs(10);
+        while far.peer_addr().is_ok() {
+            assert!(clock::now() < until, "no reset");
+            std::thread::yield_now();
+        }
         let mut copy = DescriptorCopy::new().unwrap();
         assert!(copy.end(far.as_raw_fd().into(), 0, &remote));
         // One that waits for connections is not ended.
@@ -363,7 +200,7 @@ mod tests {
 
     /// The descriptor of a connection is open only at its owner.
     #[test]
-    fn the_hand_is_empty_afterwards() {
+    fn no_copy_is_left() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let mut near = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         let (far, _) = listener.accept().unwrap();

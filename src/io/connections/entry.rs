@@ -1,6 +1,6 @@
 //! One connection of a broker.
 
-use super::descriptor::{Fd, resets};
+use super::counted::{Fd, resets};
 use super::endless::Owner;
 use crate::proto::Time;
 use crate::proto::broker::RoutingId;

@@ -1,6 +1,6 @@
 //! libzmq's reports about the connections: their beginnings, handshakes and ends.
 
-use super::descriptor::{resets, serial, was_cut};
+use super::counted::{resets, serial, was_cut};
 use super::endless::Owner;
 use super::entry::{Connection, Stage, address_of};
 use super::{ConnectionNotice, Connections, Fd, MAX_RESET, is_out_of_descriptors};

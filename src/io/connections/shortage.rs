@@ -1,7 +1,8 @@
 //! Connections that libzmq could not accept for lack of a descriptor.
 
-use super::descriptor::Reserve;
+use super::descriptor::nothing;
 use crate::proto::Time;
+use std::fs::File;
 use std::time::Duration;
 
 /// Interval between reports that descriptors run out.
@@ -59,6 +60,31 @@ impl Shortage {
         if now.since(since) >= REPORT_INTERVAL {
             self.room = None;
         }
+    }
+}
+
+/// Reserved descriptors. Without a free one libzmq retries to accept a connection in a busy
+/// loop; with these released it accepts the connection, which can then be ended.
+#[derive(Debug, Default)]
+struct Reserve(Vec<File>);
+
+impl Reserve {
+    /// Windows has no practical limit of descriptors.
+    const SIZE: usize = if cfg!(unix) { 8 } else { 0 };
+
+    /// Opens missing descriptors, as far as possible.
+    fn fill(&mut self) {
+        while self.0.len() < Reserve::SIZE {
+            match nothing() {
+                Ok(file) => self.0.push(file),
+                Err(_) => return,
+            }
+        }
+    }
+
+    /// Releases all descriptors.
+    fn release(&mut self) {
+        self.0.clear();
     }
 }
 

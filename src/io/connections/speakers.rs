@@ -1,7 +1,7 @@
 //! The connections of the peers that have sent a message.
 
 use super::Connections;
-use super::descriptor::{Fd, arrived};
+use super::counted::{Fd, arrived};
 use super::endless::Owner;
 use super::entry::{Stage, address_of};
 use crate::proto::Time;
