@@ -114,7 +114,7 @@ impl BrokerCore {
         }
     }
 
-    /// Starts a life; a record reports the result. `wake` is called when there is something to
+    /// Starts a run; a record reports the result. `wake` is called when there is something to
     /// drain.
     #[napi]
     pub fn start(&mut self, env: &Env, wake: Function<'_, (), ()>) -> Result<()> {
@@ -158,7 +158,7 @@ impl BrokerCore {
         self.discards = true;
     }
 
-    /// Sends DISCONNECT to every peer, then ends the life. Running requests have this time in ms to
+    /// Sends DISCONNECT to every peer, then ends the run. Running requests have this time in ms to
     /// end before; -1 without limit.
     #[napi]
     pub fn stop(&mut self, timeout_ms: f64) {

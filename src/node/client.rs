@@ -55,7 +55,7 @@ impl ClientCore {
         }
     }
 
-    /// Starts a life; a record reports the result. `wake` is called when there is something to
+    /// Starts a run; a record reports the result. `wake` is called when there is something to
     /// drain.
     #[napi]
     pub fn start(&mut self, env: &Env, wake: Function<'_, (), ()>) -> Result<()> {
@@ -69,7 +69,7 @@ impl ClientCore {
         self.core.start(env, &wake, launch, Notice::StartFailed)
     }
 
-    /// Ends the life; all requests are forgotten.
+    /// Ends the run; all requests are forgotten.
     #[napi]
     pub fn stop(&mut self) {
         self.core.command(ClientCommand::Stop);

@@ -1,4 +1,4 @@
-//! The common part of the three shells: a life, from `start` to its last notice, and the transfer
+//! The common part of the three shells: a run, from `start` to its last notice, and the transfer
 //! of notices to JavaScript.
 
 use super::batch_writer::{self, BatchWriter, Blob, Value};
@@ -13,8 +13,8 @@ use std::ops::ControlFlow;
 use std::rc::Rc;
 use std::sync::Arc;
 
-/// One life, which takes commands and reports notices.
-struct Life<S, N> {
+/// One run, which takes commands and reports notices.
+struct Run<S, N> {
     commands: Option<Rc<S>>,
     queue: Arc<NoticeQueue<N>>,
     wake: Wake,
@@ -22,12 +22,12 @@ struct Life<S, N> {
     _exit: Option<Rc<Exit>>,
 }
 
-/// The native half of a peer or broker, with at most one life at a time.
+/// The native half of a peer or broker, with at most one run at a time.
 pub(super) struct Core<S, N> {
-    /// The number of lives, which distinguishes late notices of an earlier one.
+    /// The number of runs, which distinguishes late notices of an earlier one.
     generation: u64,
-    life: Option<Life<S, N>>,
-    /// Whether it keeps the event loop alive, in this life and the next ones.
+    run: Option<Run<S, N>>,
+    /// Whether it keeps the event loop alive, in this run and the next ones.
     keeps_alive: bool,
     /// Whether JavaScript strings may refer to received bytes.
     keeps: bool,
@@ -43,7 +43,7 @@ impl<S: CommandSink, N> Core<S, N> {
     pub(super) fn new() -> Self {
         Core {
             generation: 0,
-            life: None,
+            run: None,
             keeps_alive: false,
             keeps: false,
             slots: Arc::default(),
@@ -64,19 +64,19 @@ impl<S: CommandSink, N> Core<S, N> {
     pub(super) fn receive_from(&mut self, endpoints: &[Address]) {
         let inproc = endpoints.iter().any(Address::is_inproc);
         // Frames of earlier endpoints may still be under way.
-        self.keeps = !inproc && (self.keeps || self.life.is_none());
+        self.keeps = !inproc && (self.keeps || self.run.is_none());
     }
 
-    /// The identity in the next life. Two lives with one identity could meet at the broker, so a
-    /// generated name is extended for each life.
+    /// The identity in the next run. Two runs with one identity could meet at the broker, so a
+    /// generated name is extended for each run.
     pub(super) fn identity(&self, name: &str, generated: bool) -> String {
         match self.generation {
-            lives @ 1.. if generated => format!("{name}.{lives}"),
+            runs @ 1.. if generated => format!("{name}.{runs}"),
             _ => name.into(),
         }
     }
 
-    /// Starts a life with the driver that `launch` makes. If that fails, the life ends with the
+    /// Starts a run with the driver that `launch` makes. If that fails, the run ends with the
     /// notice that `failed` makes.
     pub(super) fn start(
         &mut self,
@@ -107,7 +107,7 @@ impl<S: CommandSink, N> Core<S, N> {
         if let Some(exit) = &exit {
             environment::register(env, S::OF_BROKER, exit)?;
         }
-        self.life = Some(Life {
+        self.run = Some(Run {
             commands,
             queue,
             wake,
@@ -122,18 +122,18 @@ impl<S: CommandSink, N> Core<S, N> {
         (self.commands()).is_some_and(|commands| commands.send(command.into()))
     }
 
-    /// The driver of the present life.
+    /// The driver of the present run.
     pub(super) fn commands(&self) -> Option<&S> {
-        self.life.as_ref().and_then(|life| life.commands.as_deref())
+        self.run.as_ref().and_then(|run| run.commands.as_deref())
     }
 
-    /// Whether a life has started and not ended.
+    /// Whether a run has started and not ended.
     pub(super) fn is_alive(&self) -> bool {
-        self.life.is_some()
+        self.run.is_some()
     }
 
     /// Fills `into` with the records that `report` makes of the notices, and returns their text.
-    /// The life ends after a notice for which `report` returns `Break`.
+    /// The run ends after a notice for which `report` returns `Break`.
     pub(super) fn drain<'env>(
         &mut self,
         env: &'env Env,
@@ -173,18 +173,18 @@ impl<S: CommandSink, N> Core<S, N> {
         // meanwhile.
         let mut batch = BatchWriter::new(unsafe { into.as_mut() });
         let mut taken = Taken::default();
-        if let Some(life) = &self.life {
-            taken = take(&life.queue, batch.capacity(), &mut self.notices);
+        if let Some(run) = &self.run {
+            taken = take(&run.queue, batch.capacity(), &mut self.notices);
         }
         let mut certain = self.notices.len() - taken.shown;
         for notice in self.notices.drain(..) {
             batch.shows = certain == 0;
             certain = certain.saturating_sub(1);
             if report(&mut batch, self.generation, notice).is_break() {
-                self.life = None;
+                self.run = None;
             }
         }
-        let taken = self.life.as_ref().map_or(Taken::default(), |_| taken);
+        let taken = self.run.as_ref().map_or(Taken::default(), |_| taken);
         let (text, blobs) = batch.finish(env, taken)?;
         self.blobs = blobs;
         Ok(text)
@@ -200,14 +200,14 @@ impl<S: CommandSink, N> Core<S, N> {
 
     pub(super) fn keep_alive(&mut self, env: &Env, keep: bool) -> Result<()> {
         self.keeps_alive = keep;
-        match &self.life {
-            Some(life) => life.wake.keep_alive(env, keep),
+        match &self.run {
+            Some(run) => run.wake.keep_alive(env, keep),
             None => Ok(()),
         }
     }
 }
 
-/// The records for the ends of a life, common to all roles.
+/// The records for the ends of a run, common to all roles.
 pub(super) fn start_failed(
     batch: &mut BatchWriter<'_>,
     generation: u64,

@@ -52,11 +52,11 @@ pub enum Kind {
     Authorize = 8,
     /// All: a snapshot.
     Stats = 9,
-    /// All: a life has started.
+    /// All: a run has started.
     Started = 10,
-    /// All: a life could not start.
+    /// All: a run could not start.
     StartFailed = 11,
-    /// All: a life has ended.
+    /// All: a run has ended.
     Stopped = 12,
     /// Worker and client: a connection is open.
     Connect = 13,

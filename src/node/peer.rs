@@ -24,7 +24,7 @@ pub struct Bytes {
     pub bytes_out: f64,
 }
 
-/// How a peer is known to one of the brokers, in the next life.
+/// How a peer is known to one of the brokers, in the next run.
 pub(super) struct Identity {
     pub(super) routing_id: RoutingIds,
     /// The name in the hello; empty if the routing id is the name.
@@ -67,7 +67,7 @@ pub(super) fn soon(reconnect: f64) -> Duration {
     Duration::from_micros((reconnect * 1000.0 / SOON) as u64)
 }
 
-/// The numbers of a driver's destinations in one life. A number belongs to one destination, and is kept for a later
+/// The numbers of a driver's destinations in one run. A number belongs to one destination, and is kept for a later
 /// return of the broker, so that a late notice is never attributed to another broker.
 #[derive(Debug, Default)]
 pub(super) struct Destinations {
@@ -170,7 +170,7 @@ impl Destinations {
 }
 
 /// Makes the record of a notice, with `of_machine` for those of the role; a ping makes none.
-/// `Break` is the end of the life.
+/// `Break` is the end of the run.
 pub(super) fn report<N>(
     batch: &mut BatchWriter<'_>,
     generation: u64,

@@ -36,7 +36,7 @@ impl TakenOffers {
         self.shown.push((delivery, size));
     }
 
-    /// Starts a life: no delivery is taken or shown.
+    /// Starts a run: no delivery is taken or shown.
     pub(super) fn reset(&mut self) {
         *self = TakenOffers {
             bytes: self.bytes,

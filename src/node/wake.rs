@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 type WakeFunction = ThreadsafeFunction<(), (), (), Status, false, true>;
 
-/// A JavaScript function that any thread may call during one life of a peer. It keeps the function,
+/// A JavaScript function that any thread may call during one run of a peer. It keeps the function,
 /// and thus the peer, alive; it must be released with the last notice.
 #[derive(Clone)]
 pub(super) struct Wake {

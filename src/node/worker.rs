@@ -42,7 +42,7 @@ pub struct WorkerCore {
     /// Total bytes of the sent replies.
     sent: u64,
     destinations: Destinations,
-    /// The services of each endpoint that may share a connection, in this life.
+    /// The services of each endpoint that may share a connection, in this run.
     groups: RefCell<HashMap<String, Group>>,
 }
 
@@ -65,7 +65,7 @@ impl WorkerCore {
         }
     }
 
-    /// Starts a life; a record reports the result. `wake` is called when there is something to
+    /// Starts a run; a record reports the result. `wake` is called when there is something to
     /// drain.
     #[napi]
     pub fn start(&mut self, env: &Env, wake: Function<'_, (), ()>) -> Result<()> {
@@ -83,7 +83,7 @@ impl WorkerCore {
         self.core.start(env, &wake, launch, Notice::StartFailed)
     }
 
-    /// Drains, then ends the life. Running requests have this time in ms; -1 without limit.
+    /// Drains, then ends the run. Running requests have this time in ms; -1 without limit.
     #[napi]
     pub fn stop(&mut self, timeout_ms: f64) {
         let patience = optional_ms(timeout_ms);

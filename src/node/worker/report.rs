@@ -52,7 +52,7 @@ pub(super) fn report(
             peer::report_loss(batch, endpoint, why);
         }
         WorkerNotice::Fault(why) => batch.event("badMessage", &json!({ "reason": why.as_str() })),
-        // The end of the life follows.
+        // The end of the run follows.
         WorkerNotice::Drained => {}
     }
 }
