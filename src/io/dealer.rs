@@ -4,9 +4,9 @@
 mod brokers;
 mod direct_turn;
 mod exit;
-mod life;
 mod report;
 mod traffic;
+mod turns;
 
 use super::coalescer::Coalescer;
 use super::connection::Connection;

@@ -2,10 +2,10 @@
 
 mod backlog;
 mod channels;
-mod life;
 mod names;
 mod report;
 mod traffic;
+mod turns;
 
 use super::acceptor::{Acceptor, Listen};
 use super::coalescer::Coalescer;
