@@ -14,7 +14,7 @@ pub(super) use output::Output;
 use super::context::Lingering;
 use super::raw::Raw;
 use super::readiness::Readiness;
-use super::task::ReactorTask;
+use super::reactor_task::ReactorTask;
 use super::{Error, Message};
 use crate::wire::zmtp;
 use connector::{Ready, Reserved};

@@ -23,7 +23,7 @@ mod peer;
 mod security;
 mod shell;
 mod slots;
-mod taken;
+mod taken_offers;
 mod units;
 mod wake;
 mod worker;

@@ -12,7 +12,7 @@ use super::given::ArrayBuffer;
 use super::peer::{self, Destinations, Identity};
 use super::shell::{common_methods, connecting_methods};
 use super::slots;
-use super::taken::TakenOffers;
+use super::taken_offers::TakenOffers;
 use super::units::{optional, optional_ms};
 use crate::io::dealer::{self, Endpoint, Group, Inbox, Notice};
 use crate::io::{Message, now};

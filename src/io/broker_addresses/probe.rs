@@ -2,7 +2,7 @@
 
 use crate::io::Error;
 use crate::io::address::{Address, Kind};
-use crate::io::task::ReactorTask;
+use crate::io::reactor_task::ReactorTask;
 #[cfg(unix)]
 use socket2::{Domain, SockAddr, Socket as Socket2, Type};
 use std::sync::Arc;
