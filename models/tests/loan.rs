@@ -9,12 +9,12 @@ use zmq_omdp_models::loan::Loan;
 
 /// The commands of the application. The driver waits for the next one.
 #[derive(Default)]
-struct Inbox {
+struct DriverHandle {
     commands: Mutex<VecDeque<u32>>,
     came: Condvar,
 }
 
-impl Inbox {
+impl DriverHandle {
     fn send(&self, command: u32) {
         self.commands.lock().unwrap().push_back(command);
         self.came.notify_one();
@@ -46,7 +46,7 @@ const LAST: u32 = 3;
 fn commands_are_executed_once_and_in_order() {
     loom::model(|| {
         let loan = Arc::new(Loan::<Driver>::default());
-        let inbox = Arc::new(Inbox {
+        let inbox = Arc::new(DriverHandle {
             commands: Mutex::default(),
             came: Condvar::new(),
         });

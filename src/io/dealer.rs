@@ -22,7 +22,7 @@ use std::sync::Arc;
 use tokio::sync::mpsc::unbounded_channel;
 
 pub use super::connection::{Endpoint, Group, RoutingIds};
-pub use direct_turn::Inbox;
+pub use direct_turn::DriverHandle;
 pub use exit::Exit;
 
 /// Commands of a driver: those for its machine, and changes of its brokers.
@@ -73,7 +73,7 @@ pub fn start<M>(
     machine: impl FnOnce() -> M + Send + 'static,
     brokers: Vec<(usize, Endpoint)>,
     queue: Arc<NoticeQueue<Notice<M::Notice>>>,
-) -> Result<Inbox<M>, Error>
+) -> Result<DriverHandle<M>, Error>
 where
     M: DynamicBrokers<Frame = Message> + Send + 'static,
     M::Command: Send + 'static,
@@ -82,7 +82,7 @@ where
 {
     let (commands, inbox) = unbounded_channel();
     let loan = Arc::<Loan<Driver<M>>>::default();
-    let ours = Inbox::new(commands, loan.clone());
+    let ours = DriverHandle::new(commands, loan.clone());
     Reactor::shared()?.drive(move || {
         let connections = brokers
             .into_iter()

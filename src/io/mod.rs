@@ -80,6 +80,6 @@ pub use message::{Message, OwnBytes};
 #[cfg(test)]
 pub use notice_queue::Offer;
 pub use notice_queue::{NoticeQueue, Taken};
-pub use random::random;
 pub use pipe::has_reader;
+pub use random::random;
 pub use slots::{AHEAD, SHOWN, Slots, TAKEN};

@@ -13,8 +13,8 @@ pub(super) use output::Output;
 
 use super::context::Lingering;
 use super::raw::Raw;
-use super::readiness::Readiness;
 use super::reactor_task::ReactorTask;
+use super::readiness::Readiness;
 use super::{Error, Message};
 use crate::wire::zmtp;
 use connector::{Ready, Reserved};

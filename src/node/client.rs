@@ -9,7 +9,7 @@ use super::given::ArrayBuffer;
 use super::peer::{self, Destinations, Identity};
 use super::shell::{common_methods, connecting_methods};
 use super::units::optional_ms;
-use crate::io::dealer::{self, Endpoint, Inbox, Notice};
+use crate::io::dealer::{self, DriverHandle, Endpoint, Notice};
 use crate::io::{Message, now, random};
 use crate::proto::client::{
     Cause, ClientCommand, ClientConfig, ClientNotice, ClientTerms, RetryPolicy,
@@ -31,7 +31,7 @@ type Machine = OneOrSeveral<Client<Message>, ClientOfSeveral<Message>>;
 #[napi]
 pub struct ClientCore {
     conf: ConnectionConf,
-    core: Core<Inbox<Machine>, Notice<ClientNotice<Message>>>,
+    core: Core<DriverHandle<Machine>, Notice<ClientNotice<Message>>>,
     destinations: Destinations,
     /// How many bytes of data its requests and replies had.
     sent: u64,

@@ -4,7 +4,9 @@
 use super::batch_writer::BatchWriter;
 use super::core::{self, Core};
 use super::crossing::Kind;
-use crate::io::dealer::{Command, DynamicBrokers, Endpoint, Inbox, Notice, RoutingIds, Stats};
+use crate::io::dealer::{
+    Command, DriverHandle, DynamicBrokers, Endpoint, Notice, RoutingIds, Stats,
+};
 use crate::io::{Address, Borrowed, CommandSink, Message, random};
 use crate::proto::code::Code;
 use crate::proto::link::Loss;
@@ -97,14 +99,14 @@ pub(super) fn brokers<C>(
     all.collect::<Result<_>>()
 }
 
-impl<M: DynamicBrokers<Frame = Message>, N> Core<Inbox<M>, N> {
-    /// See [`Inbox::may_borrow`].
+impl<M: DynamicBrokers<Frame = Message>, N> Core<DriverHandle<M>, N> {
+    /// See [`DriverHandle::may_borrow`].
     pub(super) fn may_borrow(&self, count: u32, bytes: usize) -> bool {
         let commands = self.commands();
         commands.is_some_and(|commands| commands.may_borrow(count as usize, bytes))
     }
 
-    /// Carries out a batch of `count` commands, see [`Inbox::submit`].
+    /// Carries out a batch of `count` commands, see [`DriverHandle::submit`].
     pub(super) fn submit(&self, batch: M::Command, count: u32, borrowed: Vec<Borrowed>) {
         if let Some(commands) = self.commands() {
             commands.submit(batch, count as usize, borrowed);

@@ -14,7 +14,7 @@ use super::shell::{common_methods, connecting_methods};
 use super::slots;
 use super::taken_offers::TakenOffers;
 use super::units::{optional, optional_ms};
-use crate::io::dealer::{self, Endpoint, Group, Inbox, Notice};
+use crate::io::dealer::{self, DriverHandle, Endpoint, Group, Notice};
 use crate::io::{Message, now};
 use crate::proto::Worker;
 use crate::proto::several::{OneOrSeveral, WorkerOfSeveral};
@@ -36,7 +36,7 @@ type Machine = OneOrSeveral<Worker<Message>, WorkerOfSeveral<Message>>;
 #[napi]
 pub struct WorkerCore {
     conf: WorkerConf,
-    core: Core<Inbox<Machine>, Notice<WorkerNotice<Message>>>,
+    core: Core<DriverHandle<Machine>, Notice<WorkerNotice<Message>>>,
     taken: TakenOffers,
     request_ids: RequestIds,
     /// Total bytes of the sent replies.

@@ -22,7 +22,7 @@ const MAX_DIRECT_COMMANDS: usize = 4;
 const MAX_DIRECT_BYTES: usize = 1024 * 1024 + 64 * 1024;
 
 /// Takes commands for a driver. Dropping it stops the driver immediately.
-pub struct Inbox<M: DynamicBrokers<Frame = Message>> {
+pub struct DriverHandle<M: DynamicBrokers<Frame = Message>> {
     commands: UnboundedSender<Command<M::Command, M::Config>>,
     /// Where the driver is while it waits.
     loan: Arc<Loan<Driver<M>>>,
@@ -30,12 +30,12 @@ pub struct Inbox<M: DynamicBrokers<Frame = Message>> {
     sent: Cell<u64>,
 }
 
-impl<M: DynamicBrokers<Frame = Message>> Inbox<M> {
+impl<M: DynamicBrokers<Frame = Message>> DriverHandle<M> {
     pub(super) fn new(
         commands: UnboundedSender<Command<M::Command, M::Config>>,
         loan: Arc<Loan<Driver<M>>>,
     ) -> Self {
-        Inbox {
+        DriverHandle {
             commands,
             loan,
             sent: Cell::new(0),
@@ -80,7 +80,7 @@ impl<M: DynamicBrokers<Frame = Message>> Inbox<M> {
     }
 }
 
-impl<M: DynamicBrokers<Frame = Message>> CommandSink for Inbox<M> {
+impl<M: DynamicBrokers<Frame = Message>> CommandSink for DriverHandle<M> {
     type Command = Command<M::Command, M::Config>;
 
     fn send(&self, command: Self::Command) -> bool {
