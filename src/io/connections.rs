@@ -13,10 +13,10 @@ mod endless;
 mod entry;
 mod given_up;
 mod limits;
+mod peers;
 mod quiet;
 mod reports;
 mod shortage;
-mod speakers;
 
 use super::Error;
 use super::monitor::Monitor;
@@ -35,7 +35,7 @@ pub(super) use given_up::GivenUp;
 pub use limits::{ConnectionLimits, ConnectionNotice};
 pub(super) use quiet::{Patience, Quiet};
 pub(super) use shortage::{Shortage, is_out_of_descriptors};
-pub(super) use speakers::PeerFacts;
+pub(super) use peers::PeerFacts;
 use std::cell::Cell;
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
@@ -72,7 +72,7 @@ pub(super) struct Connections {
     of_address: Counts,
     of_user: Counts,
     /// The connection of each peer that has sent a message, and the value of `serial` at that time.
-    speakers: HashMap<RoutingId, (Fd, u64)>,
+    of_peer: HashMap<RoutingId, (Fd, u64)>,
     quiet: Quiet<Fd>,
     patience: Patience,
     given_up: GivenUp<Fd>,
@@ -124,7 +124,7 @@ impl Connections {
             by_remote: HashMap::new(),
             of_address: Counts::default(),
             of_user: Counts::default(),
-            speakers: HashMap::new(),
+            of_peer: HashMap::new(),
             quiet: Quiet::default(),
             given_up: GivenUp::new(),
             serial: 0,

@@ -113,9 +113,9 @@ impl Connections {
             self.of_user.remove(user);
         }
         if let Some(peer) = &entry.peer
-            && self.speakers.get(peer).is_some_and(|(of, _)| *of == fd)
+            && self.of_peer.get(peer).is_some_and(|(of, _)| *of == fd)
         {
-            self.speakers.remove(peer);
+            self.of_peer.remove(peer);
             if entry.was_reset(fd) && !entry.is_over && self.reset.len() < MAX_RESET {
                 self.reset.insert(peer.clone());
             }

@@ -21,13 +21,13 @@ pub(in crate::io) struct PeerFacts {
 impl Connections {
     /// The address of this peer's connection, with the port; over ipc there is none.
     pub(in crate::io) fn address(&self, peer: &[u8]) -> Option<&str> {
-        let (fd, _) = self.speakers.get(peer)?;
+        let (fd, _) = self.of_peer.get(peer)?;
         self.open.get(fd)?.remote.strip_prefix("tcp://")
     }
 
     /// The connection of this peer. A descriptor that it had before may be that of another connection.
     fn connection_of(&self, peer: &[u8]) -> Option<Fd> {
-        let &(fd, _) = self.speakers.get(peer)?;
+        let &(fd, _) = self.of_peer.get(peer)?;
         (self.open.get(&fd)?.peer.as_deref() == Some(peer)).then_some(fd)
     }
 
@@ -40,7 +40,7 @@ impl Connections {
 
     /// Whether the connection of this peer is known.
     pub(in crate::io) fn knows(&self, peer: &[u8]) -> bool {
-        self.speakers.contains_key(peer)
+        self.of_peer.contains_key(peer)
     }
 
     /// The peers of which more of a message that is not complete has arrived.
@@ -82,7 +82,7 @@ impl Connections {
         connection: impl FnOnce() -> (Option<Fd>, Option<&'a str>),
     ) -> Option<PeerFacts> {
         // `connection` is the most expensive part: it is called once for each connection accepted since.
-        if let Some(&(_, serial)) = self.speakers.get(peer)
+        if let Some(&(_, serial)) = self.of_peer.get(peer)
             && serial == self.serial
         {
             return None;
@@ -91,7 +91,7 @@ impl Connections {
         let fd = fd?;
         let is_first = self.open.get(&fd)?.stage != Stage::Speaking;
         let id: RoutingId = peer.into();
-        let before = self.speakers.insert(id.clone(), (fd, self.serial));
+        let before = self.of_peer.insert(id.clone(), (fd, self.serial));
         // The last message of an earlier connection was received, or is lost.
         if is_first || before.is_some_and(|(before, _)| before != fd) {
             self.reset.remove(peer);
