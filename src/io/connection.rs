@@ -1,14 +1,14 @@
 //! The connection of a worker or client to one broker, opened anew after each loss.
 
-mod group;
 mod opening;
 mod routing_ids;
 mod sharing;
+mod sharing_group;
 
-pub use group::Group;
 pub(super) use opening::Failed;
 pub use routing_ids::RoutingIds;
 pub(super) use sharing::Use;
+pub use sharing_group::SharingGroup;
 
 use super::broker_addresses::BrokerAddresses;
 use super::bytes_in_flight::BytesInFlight;
@@ -42,7 +42,7 @@ pub struct Endpoint {
     /// sends no heartbeats.
     pub patience: Option<Duration>,
     /// The other services of this peer at this endpoint, with which it may share the connection.
-    pub group: Option<Group>,
+    pub group: Option<SharingGroup>,
 }
 
 pub(super) struct Connection {

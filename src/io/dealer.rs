@@ -21,7 +21,7 @@ pub use crate::proto::machine::{DynamicBrokers, Machine, Stats};
 use std::sync::Arc;
 use tokio::sync::mpsc::unbounded_channel;
 
-pub use super::connection::{Endpoint, Group, RoutingIds};
+pub use super::connection::{Endpoint, RoutingIds, SharingGroup};
 pub use direct_turn::DriverHandle;
 pub use exit::Exit;
 

@@ -14,7 +14,7 @@ use super::shell::{common_methods, connecting_methods};
 use super::slots;
 use super::taken_offers::TakenOffers;
 use super::units::{optional, optional_ms};
-use crate::io::dealer::{self, DriverHandle, Endpoint, Group, Notice};
+use crate::io::dealer::{self, DriverHandle, Endpoint, Notice, SharingGroup};
 use crate::io::{Message, now};
 use crate::proto::Worker;
 use crate::proto::several::{OneOrSeveral, WorkerOfSeveral};
@@ -43,7 +43,7 @@ pub struct WorkerCore {
     sent: u64,
     destinations: Destinations,
     /// The services of each endpoint that may share a connection, in this run.
-    groups: RefCell<HashMap<String, Group>>,
+    groups: RefCell<HashMap<String, SharingGroup>>,
 }
 
 common_methods!(WorkerCore);
@@ -257,7 +257,7 @@ impl WorkerCore {
     }
 
     /// The services that may share a connection to this endpoint, if there are several.
-    fn group(&self, number: usize) -> Option<Group> {
+    fn group(&self, number: usize) -> Option<SharingGroup> {
         let may_share = self.conf.connection.dialect() == Dialect::Omdp;
         if !may_share || self.conf.more_services.is_empty() {
             return None;

@@ -1,7 +1,7 @@
-//! Connections of services that may share one, see [`Group`](super::group::Group).
+//! Connections of services that may share one, see [`SharingGroup`](super::sharing_group::SharingGroup).
 
 use super::Connection;
-use super::group::Way;
+use super::sharing_group::Way;
 use crate::io::transport::{Shared, Transport};
 use crate::io::{Error, clock};
 use std::future::pending;

@@ -13,7 +13,7 @@ const ANSWER_TIME: Duration = Duration::from_secs(1);
 
 /// The services of one worker at one endpoint.
 #[derive(Clone, Default)]
-pub struct Group(Arc<Mutex<Sharing>>);
+pub struct SharingGroup(Arc<Mutex<Sharing>>);
 
 #[derive(Default)]
 enum Sharing {
@@ -36,11 +36,11 @@ pub(super) enum Way {
     Ask,
     /// It connects.
     Apart,
-    /// It has to wait until [`may_go_on`](Group::may_go_on).
+    /// It has to wait until [`may_go_on`](SharingGroup::may_go_on).
     Wait,
 }
 
-impl Group {
+impl SharingGroup {
     pub(super) fn way(&self) -> Way {
         let mut sharing = self.state();
         match &*sharing {
@@ -126,7 +126,7 @@ impl Group {
         matches!(&*self.state(), Sharing::Apart(_))
     }
 
-    pub(super) fn is(&self, other: &Group) -> bool {
+    pub(super) fn is(&self, other: &SharingGroup) -> bool {
         Arc::ptr_eq(&self.0, &other.0)
     }
 
@@ -144,8 +144,8 @@ impl Group {
     }
 }
 
-impl fmt::Debug for Group {
+impl fmt::Debug for SharingGroup {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Group")
+        f.write_str("SharingGroup")
     }
 }
