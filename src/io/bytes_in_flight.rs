@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::sync::Notify;
 
-/// Counts the bytes lent to libzmq until it releases them, and notifies when few are left.
+/// Counts the bytes that libzmq has until it releases them, and notifies when few are left.
 #[derive(Debug)]
 pub(super) struct BytesInFlight {
     bytes: AtomicUsize,
@@ -50,11 +50,11 @@ mod tests {
         let in_flight = BytesInFlight::new(10, freed);
         for len in [0, 5, 33, 5000] {
             let bytes = vec![7; len];
-            let lent = Message::from(&bytes[..]).lent(&in_flight, len + 1);
-            let share = lent.clone();
+            let frame = Message::from(&bytes[..]).counted(&in_flight, len + 1);
+            let share = frame.clone();
             assert_eq!(in_flight.bytes(), len + 1);
-            assert_eq!(&lent[..], &bytes[..]);
-            drop(lent);
+            assert_eq!(&frame[..], &bytes[..]);
+            drop(frame);
             assert_eq!(&share[..], &bytes[..]);
             drop(share);
             assert_eq!(in_flight.bytes(), 0);

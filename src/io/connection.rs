@@ -86,10 +86,10 @@ pub(super) struct Connection {
 }
 
 /// A connection is congested when more than this number of sent bytes were not accepted by the system.
-const MAX_LENT: usize = 1024 * 1024;
+const MAX_IN_FLIGHT: usize = 1024 * 1024;
 
 /// Congestion ends at no more bytes than this.
-const FEW_LENT: usize = MAX_LENT / 2;
+const FEW_IN_FLIGHT: usize = MAX_IN_FLIGHT / 2;
 
 /// Frames of at least this size that arrive over inproc are copied: their sender counts the bytes
 /// until the frames are released.
@@ -104,7 +104,7 @@ impl Connection {
         Connection {
             broker,
             addresses: BrokerAddresses::new(endpoint.address.clone(), endpoint.attempts.clone()),
-            in_flight: BytesInFlight::new(FEW_LENT, freed.clone()),
+            in_flight: BytesInFlight::new(FEW_IN_FLIGHT, freed.clone()),
             freed,
             congested: false,
             unfinished: 0,
@@ -163,7 +163,7 @@ impl Connection {
             && let Some(body) = frames.pop()
         {
             let cost = body.len() + OVERHEAD;
-            frames.push(body.lent(&self.in_flight, cost));
+            frames.push(body.counted(&self.in_flight, cost));
         }
     }
 
@@ -171,8 +171,8 @@ impl Connection {
     pub(super) fn congestion(&mut self) -> Option<bool> {
         let bytes = self.unsent().unwrap_or_else(|| self.in_flight.bytes());
         let changed = match self.congested {
-            true => bytes <= FEW_LENT,
-            false => bytes > MAX_LENT,
+            true => bytes <= FEW_IN_FLIGHT,
+            false => bytes > MAX_IN_FLIGHT,
         };
         self.congested ^= changed;
         changed.then_some(self.congested)

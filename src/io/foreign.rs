@@ -1,31 +1,31 @@
-//! Bytes that belong to somebody else, who lends them.
+//! Bytes in memory of another owner.
 
 use std::ops::Deref;
 use std::ptr::NonNull;
 use std::sync::{Arc, OnceLock};
 
-/// Lent bytes. Dropping it ends the loan, on any thread.
+/// Bytes in memory of another owner, which is told when they are dropped, on any thread.
 pub struct Foreign {
     bytes: NonNull<[u8]>,
     /// A copy, which takes the place of the bytes.
     own: OnceLock<Box<[u8]>>,
     /// Dropped when the bytes are not needed any more.
-    _loan: Box<dyn Send + Sync>,
+    _use: Box<dyn Send + Sync>,
 }
 
-// SAFETY: the bytes do not change and are only read, and the loan may be dropped by any thread.
+// SAFETY: the bytes do not change and are only read, and `_use` may be dropped by any thread.
 unsafe impl Send for Foreign {}
 // SAFETY: as above.
 unsafe impl Sync for Foreign {}
 
 impl Foreign {
     /// # Safety
-    /// The bytes neither move nor change before `loan` is dropped.
-    pub unsafe fn new(bytes: NonNull<[u8]>, loan: impl Send + Sync + 'static) -> Self {
+    /// The bytes neither move nor change before `in_use` is dropped.
+    pub unsafe fn new(bytes: NonNull<[u8]>, in_use: impl Send + Sync + 'static) -> Self {
         Foreign {
             bytes,
             own: OnceLock::new(),
-            _loan: Box::new(loan),
+            _use: Box::new(in_use),
         }
     }
 }

@@ -68,12 +68,12 @@ impl Message {
 
     /// A frame with the same bytes, for which `in_flight` counts `cost` until the last reference is
     /// released.
-    pub(super) fn lent(self, in_flight: &Arc<BytesInFlight>, cost: usize) -> Message {
+    pub(super) fn counted(self, in_flight: &Arc<BytesInFlight>, cost: usize) -> Message {
         let raw = match self.0 {
             Bytes::Many(raw) => *raw,
             _ => Raw::from(&self[..]),
         };
-        Message(Bytes::Many(Box::new(raw.lent(in_flight, cost))))
+        Message(Bytes::Many(Box::new(raw.counted(in_flight, cost))))
     }
 }
 
@@ -185,11 +185,11 @@ mod tests {
         let given = vec![7; 100_000];
         let loan = Arc::new(());
         // SAFETY: the bytes live longer than all frames.
-        let lend = |len: usize| unsafe { Foreign::new((&given[..len]).into(), loan.clone()) };
-        assert_eq!(Message::from(lend(COPIED))[..], given[..COPIED]);
+        let foreign = |len: usize| unsafe { Foreign::new((&given[..len]).into(), loan.clone()) };
+        assert_eq!(Message::from(foreign(COPIED))[..], given[..COPIED]);
         assert_eq!(Arc::strong_count(&loan), 1, "copied");
 
-        let mut frame = Message::from(lend(given.len()));
+        let mut frame = Message::from(foreign(given.len()));
         let second = frame.clone();
         assert_eq!(second[..].as_ptr(), given.as_ptr());
         let mut place = Raw::new();
@@ -197,9 +197,9 @@ mod tests {
         drop(frame);
         assert_eq!(Arc::strong_count(&loan), 2);
         let in_flight = BytesInFlight::new(0, Arc::new(Notify::new()));
-        let lent = second.lent(&in_flight, 1);
+        let counted = second.counted(&in_flight, 1);
         assert_eq!(Arc::strong_count(&loan), 1);
-        assert_eq!((&lent[..], &place[..]), (&given[..], &given[..]));
+        assert_eq!((&counted[..], &place[..]), (&given[..], &given[..]));
     }
 
     #[test]
@@ -221,8 +221,8 @@ mod tests {
 
         let in_flight = BytesInFlight::new(0, Arc::new(Notify::new()));
         let shared = frame();
-        let lent = shared.clone().lent(&in_flight, 1);
-        assert!(lent.into_own().is_err());
+        let counted = shared.clone().counted(&in_flight, 1);
+        assert!(counted.into_own().is_err());
         assert_eq!(shared[..], bytes[..]);
     }
 

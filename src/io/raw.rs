@@ -53,30 +53,30 @@ impl Raw {
 
     /// A message with the same bytes, for which `in_flight` counts `cost` until the last reference
     /// is released.
-    pub(super) fn lent(self, in_flight: &Arc<BytesInFlight>, cost: usize) -> Raw {
+    pub(super) fn counted(self, in_flight: &Arc<BytesInFlight>, cost: usize) -> Raw {
         in_flight.add(cost);
-        let loan = Box::into_raw(Box::new(Loan {
+        let frame = Box::into_raw(Box::new(InFlight {
             raw: self,
             in_flight: in_flight.clone(),
             cost,
         }));
         let mut raw = zmq_msg_t::default();
         // SAFETY: the message that owns the bytes stays in its box, untouched, until libzmq passes
-        // the box to `end_loan`, when no message refers to the bytes any more.
+        // the box to `release`, when no message refers to the bytes any more.
         unsafe {
-            let message = (*loan).raw.raw.get();
+            let message = (*frame).raw.raw.get();
             let data = zmq_sys::zmq_msg_data(message);
             let len = zmq_sys::zmq_msg_size(message);
-            let rc = zmq_sys::zmq_msg_init_data(&mut raw, data, len, Some(end_loan), loan.cast());
+            let rc = zmq_sys::zmq_msg_init_data(&mut raw, data, len, Some(release), frame.cast());
             assert_eq!(rc, 0, "out of memory for a message");
         }
-        let lent = Raw {
+        let counted = Raw {
             raw: UnsafeCell::new(raw),
         };
         // The message in the box may share its bytes with others, which libzmq does not know. A clone makes it count
         // these as shared.
-        drop(lent.clone());
-        lent
+        drop(counted.clone());
+        counted
     }
 
     /// Whether other messages may refer to the same bytes. Once they are shared, the answer stays true.
@@ -191,18 +191,18 @@ unsafe extern "C" fn free_box(data: *mut c_void, len: *mut c_void) {
     });
 }
 
-/// Bytes lent to libzmq.
-struct Loan {
+/// Bytes that libzmq has.
+struct InFlight {
     raw: Raw,
     in_flight: Arc<BytesInFlight>,
     cost: usize,
 }
 
-unsafe extern "C" fn end_loan(_data: *mut c_void, loan: *mut c_void) {
-    // SAFETY: `loan` is the box that `lent` has released.
-    let loan = unsafe { Box::from_raw(loan.cast::<Loan>()) };
-    drop(loan.raw);
-    loan.in_flight.subtract(loan.cost);
+unsafe extern "C" fn release(_data: *mut c_void, frame: *mut c_void) {
+    // SAFETY: `frame` is the box that `counted` has released.
+    let frame = unsafe { Box::from_raw(frame.cast::<InFlight>()) };
+    drop(frame.raw);
+    frame.in_flight.subtract(frame.cost);
 }
 
 #[cfg(test)]
@@ -224,11 +224,11 @@ mod tests {
         ] {
             let bytes: Vec<u8> = (0..len).map(|i| (i % 251) as u8).collect();
             let copied = Raw::from(&bytes[..]);
-            let lent = Raw::from(bytes.clone());
+            let counted = Raw::from(bytes.clone());
             let moved = copied;
             assert_eq!(&moved[..], &bytes[..]);
-            let clone = lent.clone();
-            drop(lent);
+            let clone = counted.clone();
+            drop(counted);
             assert_eq!(&clone[..], &bytes[..]);
         }
     }

@@ -169,8 +169,7 @@ impl<S: CommandSink, N> Core<S, N> {
         take: impl FnOnce(&NoticeQueue<N>, usize, &mut Vec<N>) -> Taken,
         mut report: impl FnMut(&mut BatchWriter<'_>, u64, N) -> ControlFlow<()>,
     ) -> Result<JsString<'env>> {
-        // SAFETY: JavaScript lends this array for the duration of the call, and does not run
-        // meanwhile.
+        // SAFETY: JavaScript does not run during the call, so nothing else uses the array.
         let mut batch = BatchWriter::new(unsafe { into.as_mut() });
         let mut taken = Taken::default();
         if let Some(run) = &self.run {

@@ -14,7 +14,7 @@ use std::sync::Arc;
 pub(super) fn array<'env>(env: &'env Env, slots: &Arc<Slots>) -> Result<Option<Unknown<'env>>> {
     const TYPE: i32 = sys::TypedarrayType::int32_array;
     const { assert!(size_of::<Slots>() == AHEAD * size_of::<i32>()) };
-    let lent = Arc::into_raw(slots.clone()).cast_mut().cast::<c_void>();
+    let shared = Arc::into_raw(slots.clone()).cast_mut().cast::<c_void>();
     let (mut buffer, mut array) = (ptr::null_mut(), ptr::null_mut());
     // SAFETY: the memory lives until `release`, called once, returns the reference made for it. All
     // readers and writers access it atomically.
@@ -23,7 +23,7 @@ pub(super) fn array<'env>(env: &'env Env, slots: &Arc<Slots>) -> Result<Option<U
         let hint = ptr::null_mut();
         match sys::napi_create_external_arraybuffer(
             env,
-            lent,
+            shared,
             size,
             Some(release),
             hint,
@@ -31,7 +31,7 @@ pub(super) fn array<'env>(env: &'env Env, slots: &Arc<Slots>) -> Result<Option<U
         ) {
             sys::Status::napi_ok => {}
             _ => {
-                release(env, lent, hint);
+                release(env, shared, hint);
                 return Ok(None);
             }
         }
@@ -46,7 +46,7 @@ pub(super) fn array<'env>(env: &'env Env, slots: &Arc<Slots>) -> Result<Option<U
 }
 
 /// Called when JavaScript has no reference to the array any more.
-unsafe extern "C" fn release(_env: sys::napi_env, lent: *mut c_void, _hint: *mut c_void) {
+unsafe extern "C" fn release(_env: sys::napi_env, shared: *mut c_void, _hint: *mut c_void) {
     // SAFETY: the pointer comes from `Arc::into_raw`, and this function is called once.
-    drop(unsafe { Arc::from_raw(lent.cast_const().cast::<Slots>()) });
+    drop(unsafe { Arc::from_raw(shared.cast_const().cast::<Slots>()) });
 }

@@ -26,7 +26,7 @@ const USER: &CStr = c"User-Id";
 const LARGE: usize = 4096;
 
 /// The maximum number of counted bytes in libzmq for each peer, except for one message.
-const MAX_LENT: usize = 1024 * 1024;
+const MAX_IN_FLIGHT: usize = 1024 * 1024;
 
 /// Counts of peers with nothing in libzmq may stay, up to this number.
 const MAX_IDLE: usize = 256;
@@ -44,7 +44,7 @@ pub(in crate::io) struct Libzmq {
     pub(super) connections: Connections,
     bound: Vec<Bound>,
     /// The large frames in libzmq for each peer that has got some.
-    lent: HashMap<RoutingId, Arc<BytesInFlight>>,
+    in_flight: HashMap<RoutingId, Arc<BytesInFlight>>,
     freed: Arc<Notify>,
 }
 
@@ -75,7 +75,7 @@ impl Libzmq {
                     socket,
                     connections,
                     bound,
-                    lent: HashMap::new(),
+                    in_flight: HashMap::new(),
                     freed: Arc::default(),
                 };
                 Ok((libzmq, endpoints))
@@ -110,16 +110,19 @@ impl Libzmq {
 
     pub(super) fn send(&mut self, to: &RoutingId, frames: &mut Vec<Message>) -> Sent {
         let is_large = frames.iter().any(|frame| frame.len() >= LARGE);
-        let lent = is_large.then(|| self.lent(to));
-        if lent.as_ref().is_some_and(|lent| lent.bytes() >= MAX_LENT) {
+        let in_flight = is_large.then(|| self.in_flight_to(to));
+        if in_flight
+            .as_ref()
+            .is_some_and(|in_flight| in_flight.bytes() >= MAX_IN_FLIGHT)
+        {
             return Sent::Full;
         }
         frames.insert(0, Message::from(&**to));
         // The frames are counted until libzmq releases them.
         let sent = self.socket.send_prepared(frames, |frame| {
             let size = frame.len();
-            if let Some(lent) = lent.as_ref().filter(|_| size >= LARGE) {
-                *frame = std::mem::take(frame).lent(lent, size);
+            if let Some(in_flight) = in_flight.as_ref().filter(|_| size >= LARGE) {
+                *frame = std::mem::take(frame).counted(in_flight, size);
             }
         });
         let sent = sent.unwrap_or(Sent::NoPeer);
@@ -129,20 +132,22 @@ impl Libzmq {
         sent
     }
 
-    fn lent(&mut self, to: &RoutingId) -> Arc<BytesInFlight> {
-        if let Some(lent) = self.lent.get(to) {
-            return lent.clone();
+    fn in_flight_to(&mut self, to: &RoutingId) -> Arc<BytesInFlight> {
+        if let Some(in_flight) = self.in_flight.get(to) {
+            return in_flight.clone();
         }
-        if self.lent.len() > MAX_IDLE {
-            self.lent.retain(|_, lent| lent.bytes() > 0);
+        if self.in_flight.len() > MAX_IDLE {
+            self.in_flight.retain(|_, in_flight| in_flight.bytes() > 0);
         }
-        let lent = BytesInFlight::new(MAX_LENT / 2, self.freed.clone());
-        self.lent.insert(to.clone(), lent.clone());
-        lent
+        let in_flight = BytesInFlight::new(MAX_IN_FLIGHT / 2, self.freed.clone());
+        self.in_flight.insert(to.clone(), in_flight.clone());
+        in_flight
     }
 
     pub(super) fn in_flight(&self, peer: &[u8]) -> usize {
-        self.lent.get(peer).map_or(0, |lent| lent.bytes())
+        self.in_flight
+            .get(peer)
+            .map_or(0, |in_flight| in_flight.bytes())
     }
 
     pub(super) fn taken(&self, peer: &[u8]) -> u64 {

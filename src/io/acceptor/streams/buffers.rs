@@ -5,7 +5,7 @@ use crate::io::stream::{BUFFER, Input};
 
 /// The maximum number of connections that keep their buffer until their next turn. The others keep
 /// their unread bytes only.
-const MAX_LENT: usize = 64;
+const MAX_IN_USE: usize = 64;
 
 /// The maximum number of idle buffers, and the maximum size of one for writing.
 const MAX_IDLE: usize = 16;
@@ -15,7 +15,7 @@ const MAX_KEPT: usize = 64 * 1024;
 pub(super) struct Buffers {
     idle: Vec<Box<[u8]>>,
     /// The number of connections that have a buffer.
-    lent: usize,
+    in_use: usize,
     /// Idle buffers for writing.
     output: Vec<Vec<u8>>,
 }
@@ -26,17 +26,17 @@ impl Buffers {
         if input.has_buffer() {
             return;
         }
-        self.lent += 1;
+        self.in_use += 1;
         let buffer = self.idle.pop();
         input.lend(buffer.unwrap_or_else(|| vec![0; BUFFER].into_boxed_slice()));
     }
 
     /// Takes the buffer back, if there is one, unless the connection has more to read soon.
     pub(super) fn take(&mut self, input: &mut Input, goes_on: bool) {
-        if !input.has_buffer() || (goes_on && self.lent <= MAX_LENT) {
+        if !input.has_buffer() || (goes_on && self.in_use <= MAX_IN_USE) {
             return;
         }
-        self.lent -= 1;
+        self.in_use -= 1;
         let buffer = input.take_buffer();
         if self.idle.len() < MAX_IDLE && buffer.len() == BUFFER {
             self.idle.push(buffer);
