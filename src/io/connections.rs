@@ -87,7 +87,7 @@ pub(super) struct Connections {
     looked: Time,
     looked_at_unfinished: Time,
     endless: Endless,
-    /// What incomplete messages may have before [`Endless`] decides.
+    /// The size of incomplete messages above which [`Endless`] decides.
     _room: Room,
     /// The connections whose bytes are still to be checked in this round.
     round: Vec<Fd>,

@@ -20,8 +20,8 @@ const SUSPENDED: Duration = Duration::from_millis(500);
 pub(super) struct DeadlineGate {
     /// When the deadline was first found due, and the end of its delay.
     since: Option<(Time, Time)>,
-    /// When the machine last handled its deadlines. It leaves some if very many have passed, which are late then, but
-    /// not by a suspension.
+    /// When the machine last handled its deadlines. The machine handles a limited number per call. Deadlines that it left
+    /// over are late, but not because of a suspension.
     handled: Option<Time>,
 }
 

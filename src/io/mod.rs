@@ -4,7 +4,7 @@
 //! events of the sockets, the clock and commands, and executes the machine's requests. Drivers are
 //! tasks on a [`reactor`] thread: all workers and clients of the process share one, each broker has
 //! its own. JavaScript does not run on these threads and cannot block them. While a driver waits, it
-//! is lent ([`loan`]) to the thread of JavaScript, which can so send a message by itself.
+//! is lent ([`loan`]) to the thread of JavaScript, which can then send a message itself.
 
 mod acceptor;
 mod address;

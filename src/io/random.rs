@@ -3,7 +3,7 @@
 use std::hash::{BuildHasher, RandomState};
 use std::time::Duration;
 
-/// A random number, which nobody else can know.
+/// A random number that other processes cannot know.
 pub fn random() -> u64 {
     RandomState::new().hash_one(())
 }

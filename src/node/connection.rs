@@ -40,7 +40,7 @@ pub struct ConnectionConf {
     pub broker_grace: f64,
 }
 
-/// What the broker sends for certain, see [`LinkConfig`].
+/// The messages that the broker certainly sends, see [`LinkConfig`].
 pub(super) struct Expects {
     pub(super) hello: bool,
     pub(super) beats: bool,

@@ -1,4 +1,4 @@
-//! What this addon keeps for an environment, which ends with its process or its worker thread: the drivers that end in
+//! The instance data of an environment, which ends with its process or its worker thread: the drivers that end in
 //! order then, and the memory that they use.
 
 use super::crossing::END_MS;

@@ -30,7 +30,7 @@ pub type RawFd = std::os::windows::io::RawSocket;
 /// A text of binaries whose crates were optimised one by one. `scripts/inspect.js` looks for it.
 const APART: &str = "zmq-omdp was optimised crate by crate";
 
-/// The mark of a binary without optimisation across crates. Nobody passes `true`; only an optimiser that sees all callers
+/// The mark of a binary without optimisation across crates. No caller passes `true`; only an optimiser that sees all callers
 /// in other crates knows that, and drops the text.
 #[inline(never)]
 pub fn mark(apart: bool) -> &'static str {

@@ -1,4 +1,4 @@
-//! What a broker listens with: its endpoints, and what it requires of connections. `streams/listener.rs` and
+//! The configuration of a broker's endpoints, and of their connections. `streams/listener.rs` and
 //! `socket/address.rs` bind the endpoints.
 
 use crate::io::Address;

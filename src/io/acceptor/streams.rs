@@ -79,7 +79,7 @@ pub(in crate::io) struct Streams {
     now: Time,
     looked: Time,
     notices: Vec<ConnectionNotice>,
-    /// What has changed of messages that are not complete.
+    /// The changes of messages that are not complete.
     unfinished: Vec<Unfinished>,
     /// The peers of which more of a message that is not complete has arrived.
     receiving: Vec<RoutingId>,

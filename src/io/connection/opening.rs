@@ -18,13 +18,12 @@ use std::ffi::c_int;
 use std::time::Duration;
 
 /// Maximum duration of an attempt, and of a handshake, equal to the brokers' default. Nothing else
-/// would end a handshake on a connection that swallows everything: libzmq's own limit is half a
+/// would end a handshake on a connection that is open but delivers nothing: libzmq's own limit is half a
 /// minute.
 const LONGEST: Duration = Duration::from_secs(10);
 
-/// The same for the first attempt after a connection; it doubles each time. A broker that is busy
-/// has time in the end, and a connection that swallows everything costs no more than the broker
-/// waits for a peer that it has not heard.
+/// The same for the first attempt after a connection; it doubles each time. A busy broker gets more time with each
+/// attempt. A connection that carries nothing costs at most the time for which the broker keeps an unheard peer.
 pub(super) const SHORTEST: Duration = Duration::from_secs(2);
 
 /// The end of a handshake.

@@ -1,11 +1,12 @@
 //! Bounds incomplete messages.
 //!
-//! libzmq keeps the frames of a message until the last one has arrived, and limits the size of each
-//! frame only. What each connection has sent of a message that is not complete is therefore checked at
-//! intervals, and a connection that has sent more than the maximum of a message is ended. While all such
-//! messages together have little, every connection is read. Beyond that, only those are read that are
-//! allowed more here, of each owner and in total within its maximum. One message of each owner, and one of all, may
-//! exceed it, so that each message becomes complete in the end. A connection whose message hardly
+//! libzmq keeps the frames of a message until the last one has arrived, and limits the size of each frame only. The sizes
+//! of incomplete messages are therefore checked at intervals. A connection ends if its message exceeds the maximum of a
+//! message.
+//!
+//! While all incomplete messages together are small, every connection is read. Beyond that, a connection is read only as
+//! far as it was allowed. Allowances of an owner, and of all owners, stay within their maxima. One message of each owner,
+//! and one of all, may exceed them, so that each message becomes complete in the end. A connection whose message hardly
 //! grows is ended when others wait for it.
 
 mod allowances;
@@ -18,14 +19,15 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Smaller incomplete messages do not count, and acceptors without libzmq do not report them. With many connections it is less.
+/// Size from which an incomplete message counts. It is smaller if there are many connections. Streams do not report
+/// smaller messages.
 const SMALL: u64 = 64 << 10;
 const SMALLEST: u64 = 1 << 10;
 
-/// The part of the maximum for all that those which do not count may have together.
+/// The share of the maximum of all that messages which do not count may have together.
 const UNCOUNTED: u64 = 8;
 
-/// Whose connections have a maximum together.
+/// The owner of connections that have a maximum together.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) enum Owner {
     User(Box<str>),
@@ -61,7 +63,7 @@ impl UnfinishedLimits {
         self.all.min(self.of_user).min(self.of_address)
     }
 
-    /// What all may have together while every connection is read.
+    /// The total size up to which every connection is read.
     pub(super) fn room(&self) -> u64 {
         self.least_limit() / 2
     }
@@ -83,9 +85,9 @@ impl UnfinishedLimits {
 /// An incomplete message.
 #[derive(Debug, Clone, Copy)]
 struct Message {
-    /// What has arrived at the last check.
+    /// The received bytes at the last check.
     size: u64,
-    /// What may arrive even if all together have too much.
+    /// The permitted size even if all together have too much.
     allowed: u64,
     /// Whether bytes wait because it is not allowed more.
     waits: bool,
@@ -95,19 +97,19 @@ struct Message {
 }
 
 impl Message {
-    /// What it has, or may have.
+    /// The received or permitted bytes.
     fn committed(&self) -> u64 {
         self.size.max(self.allowed)
     }
 
-    /// Notes the size at a check. Returns whether it is that of another message, and the one before was allowed more.
+    /// Records the size at a check. Returns true if a new message has begun and the previous one had unused allowance.
     fn note(&mut self, now: Time, size: u64, waits: bool) -> bool {
         let is_new = size < self.size;
         (self.size, self.waits) = (size, waits);
         if waits || is_new || size >= self.mark + PROGRESS {
             (self.mark, self.since) = (size, now);
         }
-        // What is allowed is kept from others, and the next message may never need it.
+        // An allowance is kept from other messages, and the next message may never need it.
         is_new && std::mem::take(&mut self.allowed) > 0
     }
 
@@ -117,16 +119,16 @@ impl Message {
     }
 }
 
-/// What has to arrive of a message within [`PATIENCE`] while others wait for it.
+/// Minimum growth of a message within [`PATIENCE`] while others wait for it.
 const PROGRESS: u64 = 16 << 10;
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// What a check has decided.
+/// The decisions of a check.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Decisions {
     /// The connections to be ended, each with the reason.
     pub(super) ended: Vec<(Fd, &'static str)>,
-    /// What is allowed to connections from now on.
+    /// The permitted sizes of connections from now on.
     pub(super) allowed: Vec<(Fd, u64)>,
 }
 

@@ -33,7 +33,7 @@ pub(super) struct Connection {
     pub(super) seen: u64,
     /// When bytes of it last waited for permission.
     pub(super) waited: Time,
-    /// Whose incomplete messages have a maximum together.
+    /// The owner, whose incomplete messages have a maximum together.
     pub(super) owner: Arc<Owner>,
     pub(super) stage: Stage,
     pub(super) user: Option<Box<str>>,
@@ -42,8 +42,8 @@ pub(super) struct Connection {
 }
 
 impl Connection {
-    /// Whether it was reset or timed out, which the process at the other side may not have noticed. One of ipc is reset
-    /// by the end of the process, and one that was ended here may be reset by what its peer still sends.
+    /// Whether it was reset or timed out, which the process at the other side may not have noticed. Not set
+    /// for ipc, where the end of a process causes a reset, nor for connections that this broker ended.
     pub(super) fn was_reset(&self, fd: Fd) -> bool {
         self.stage != Stage::Ended && !self.address().is_empty() && resets(fd) != self.resets
     }

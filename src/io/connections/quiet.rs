@@ -50,11 +50,11 @@ impl<K: Copy + Default + Ord> Quiet<K> {
     }
 }
 
-/// How long a connection may be silent.
+/// The limit of silence.
 ///
-/// With security, libzmq discards what a peer sends under a name that another connection holds. It does not report
-/// this, and continues after the other connection has ended. A peer whose connection is ended comes back and is heard
-/// if the name is free by then. A truly silent peer comes back, too, so the limit grows.
+/// With security, libzmq discards messages of a peer whose name another connection holds, and does not report it. Ending
+/// such a connection makes the peer reconnect. A peer that is silent by itself reconnects as well, so the limit grows with
+/// each end.
 #[derive(Debug)]
 pub(in crate::io) struct Patience {
     silence: Option<Duration>,

@@ -13,8 +13,8 @@ use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 use tokio::sync::mpsc::UnboundedSender;
 
-/// The maximum number of commands in a turn on the application's thread. More of them are a load
-/// that two threads should share.
+/// The maximum number of commands in a turn on the application's thread. Larger batches are carried out by the driver's
+/// thread, in parallel to the application.
 const MAX_DIRECT_COMMANDS: usize = 4;
 
 /// The maximum number of bytes that the application's thread copies to the system, which takes it some tenths of a

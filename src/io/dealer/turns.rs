@@ -87,8 +87,8 @@ impl<M: DynamicBrokers<Frame = Message>> Driver<M> {
         reactor::afterwards(move || queue.push(notice));
     }
 
-    /// Returns when to wake up at the latest. An alarm that is earlier than necessary stays: the
-    /// requests of an application that makes one after the other would otherwise each set another.
+    /// Returns when to wake up at the latest. An alarm that is earlier than necessary stays:
+    /// otherwise each of several consecutive requests would set a new alarm.
     fn set_alarm(&mut self) -> Option<Time> {
         let deadline = self.deadline_gate.next(self.machine.next_deadline());
         let now = clock::now();

@@ -3,8 +3,8 @@
 //!
 //! A connection of which much waits is not read until some of it is done, if the acceptor can do
 //! that: then the system stops the sender, and nothing has to be refused. It cannot cause a
-//! deadlock, because what waits is worked off whatever other peers do, and would be handled in the
-//! same order if it waited here.
+//! deadlock, because waiting messages are handled independently of other peers, and would be handled in the
+//! same order if they waited here.
 
 use super::Driver;
 use crate::io::acceptor::Unfinished;
@@ -169,7 +169,8 @@ impl Driver {
             if bytes == 0 {
                 continue;
             }
-            // Its messages are dropped, and nobody can be charged for them: all such connections would have one charge.
+            // Its messages are dropped without a charge, because all connections without a peer would share one
+            // account.
             if payer.is_empty() {
                 self.payers.remove(&connection);
                 self.acceptor.refuse(&connection);

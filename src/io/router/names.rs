@@ -1,4 +1,4 @@
-//! Names that peers say in their hellos, see [`Names`](crate::proto::names::Names).
+//! Names that peers announce in their hellos, see [`Names`](crate::proto::names::Names).
 
 use super::Driver;
 use super::traffic::principal;

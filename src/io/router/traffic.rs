@@ -28,9 +28,8 @@ const SHARE: u32 = 32;
 /// The bytes of a received message that count as a unit of work: the time to read them.
 const READ: usize = 16 * 1024;
 
-/// Receiving stops when one more message was queued for one in this many waiting peers, which then
-/// get their turns. By then, one message of every other peer was taken, because the ROUTER serves
-/// peers in turn.
+/// Receiving stops after one queued message for every N-th waiting peer; then the waiting peers get their turns. By then,
+/// one message of every other peer was taken, because the ROUTER serves peers in turn.
 const BEHIND: usize = 4;
 
 /// The sender of a message with security, in the form of the authenticator.

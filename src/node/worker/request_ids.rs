@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 /// An offer that is taken back leaves its id here. More entries than one drain and its nested ones have.
 const MAX_IDS: usize = 8192;
 
-/// Empty while nobody subscribes: a record has no field for an id that hardly anybody reads.
+/// Empty without subscribers: a record has no field for an id that is rarely read.
 #[derive(Default)]
 pub(super) struct RequestIds {
     kept: bool,

@@ -59,7 +59,7 @@ fn a_command_is_complete() {
     }
 }
 
-/// What a connection has sent does not count for the next one with the same descriptor.
+/// The bytes of a connection do not count for the next one with the same descriptor.
 #[test]
 fn each_connection_is_counted_for_itself() {
     let _alone = alone();
@@ -106,7 +106,7 @@ const KIB: u64 = 1 << 10;
 /// The cost of a part beyond its bytes.
 const PART: u64 = 62;
 
-/// What all connections together may have beyond the room, because each thread reads so much at once.
+/// The bytes of all connections together beyond the room, because each thread reads so much at once.
 const BEYOND: u64 = 64 * KIB;
 
 /// A ROUTER and the room of its connections.
@@ -196,7 +196,7 @@ impl Side {
 
 impl Drop for Side {
     fn drop(&mut self) {
-        // SAFETY: nobody uses them any more.
+        // SAFETY: they are not used any more.
         unsafe {
             zmq_sys_add_room(-self.room);
             zmq_close(self.router);

@@ -82,7 +82,7 @@ impl Streams {
     }
 
     /// Gives a connection the routing id of its peer, or one of its own. A connection that had it
-    /// before is ended: its peer has come back.
+    /// before is ended: its peer has reconnected.
     pub(super) fn introduce(&mut self, index: usize, id: &[u8]) {
         let id: RoutingId = match id.is_empty() {
             false => id.into(),

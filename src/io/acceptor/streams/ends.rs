@@ -60,8 +60,8 @@ impl Streams {
         }
     }
 
-    /// Reads some of the connections whose events wait for many bytes: over a slow link they arrive after the time in
-    /// which the peer counts as silent.
+    /// Reads some connections that are only reported once many bytes have arrived. Over a slow link that takes longer than
+    /// the permitted silence.
     fn wake_slumbering(&mut self) {
         let mut room = MAX_CHECKED;
         for _ in 0..self.slumbering.len() {
@@ -103,7 +103,7 @@ impl Streams {
                 connection.is_expiring = false;
                 return false;
             };
-            // What is there is read first.
+            // The received bytes are read first.
             let is_expired = at <= now && !connection.is_queued && !connection.is_paused;
             if is_expired {
                 expired.push(index);

@@ -114,7 +114,7 @@ impl Listener {
     fn bind_ipc(endpoint: &Address, path: &str) -> io::Result<Socket> {
         let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
         if endpoint.path().is_some() {
-            // `check_path_is_free` has found a file that nobody serves, or none.
+            // `check_path_is_free` has found a file without a listener, or none.
             let _ = fs::remove_file(path);
             socket.bind(&SockAddr::unix(path)?)?;
         } else {

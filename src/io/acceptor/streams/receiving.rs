@@ -102,8 +102,8 @@ impl Streams {
         }
     }
 
-    /// Reports what there is of a large message that is not complete, so that it is charged to its sender, who is not
-    /// silent.
+    /// Reports the received bytes of an incomplete large message. They are charged to the sender, and count as a sign of
+    /// life.
     fn report_unfinished(&mut self, index: usize) {
         let open = self.connections.len();
         let Some(connection) = self.connections.get_mut(index) else {

@@ -138,7 +138,7 @@ impl Side {
         stream
     }
 
-    /// What the peer reads, which must be so many bytes.
+    /// The bytes that the peer reads, of which there must be so many.
     fn reads(&mut self, stream: &mut TcpStream, len: usize) -> Vec<u8> {
         let (mut bytes, mut piece) = (Vec::new(), vec![0; len]);
         self.until("bytes", |_| {

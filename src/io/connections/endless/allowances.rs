@@ -13,7 +13,7 @@ const STEPS: u64 = 16;
 const MOST_AT_ONCE: u64 = 16 << 20;
 const LEAST_AT_ONCE: u64 = 64 << 10;
 
-/// What has to arrive within the patience of the one message that exceeds the maximum of all, while others wait.
+/// Minimum growth, per patience, of the one message that may exceed the maximum of all, while others wait.
 const PROGRESS_BEYOND: u64 = 1 << 20;
 
 /// How often connections are ended that others wait for.
@@ -38,7 +38,7 @@ pub(super) struct Allowances {
 
 /// The messages of an owner.
 #[derive(Default)]
-struct Group {
+struct OwnerUsage {
     committed: u64,
     /// Whether one of them may grow.
     grows: bool,
@@ -50,7 +50,7 @@ struct Group {
 /// Why messages wait.
 #[derive(Clone, Copy, Default)]
 struct Starving {
-    /// Their owners have too much, see [`Group::starves`].
+    /// Their owners have too much, see [`OwnerUsage::starves`].
     of_owner: bool,
     /// All have too much.
     of_all: bool,
@@ -75,16 +75,16 @@ impl Allowances {
             self.starving = None;
             return;
         }
-        let mut groups: HashMap<Arc<Owner>, Group> = HashMap::new();
+        let mut owners: HashMap<Arc<Owner>, OwnerUsage> = HashMap::new();
         for (&fd, message) in messages.iter() {
-            let group = groups.entry(owner(fd)).or_default();
-            group.committed += message.committed();
+            let usage = owners.entry(owner(fd)).or_default();
+            usage.committed += message.committed();
             // One that has just used up what it was allowed waits at the next check.
-            group.grows |=
+            usage.grows |=
                 message.allowed > 0 && (!message.waits || message.allowed > message.size);
-            group.fds.push(fd);
+            usage.fds.push(fd);
         }
-        let starving = self.allow(limits, messages, &mut groups, decisions);
+        let starving = self.allow(limits, messages, &mut owners, decisions);
         if !starving.of_owner && !starving.of_all {
             self.starving = None;
             return;
@@ -94,15 +94,15 @@ impl Allowances {
             return;
         }
         self.ended = now;
-        for fd in self.stalled(now, limits, messages, &groups, starving) {
+        for fd in self.stalled(now, limits, messages, &owners, starving) {
             if messages.remove(&fd).is_some() {
                 (decisions.ended).push((fd, "too much of incomplete messages"));
             }
         }
     }
 
-    /// Notes the growth of the message that exceeds the maximum of all, and its end. When all have less again, it is one
-    /// as any other.
+    /// Records the growth and the end of the message that exceeds the maximum of all. When the total is below the maximum
+    /// again, it is an ordinary message.
     fn note_beyond(
         &mut self,
         now: Time,
@@ -128,33 +128,33 @@ impl Allowances {
         &mut self,
         limits: &UnfinishedLimits,
         messages: &mut HashMap<Fd, Message>,
-        groups: &mut HashMap<Arc<Owner>, Group>,
+        owners: &mut HashMap<Arc<Owner>, OwnerUsage>,
         decisions: &mut Decisions,
     ) -> Starving {
         let step = limits.step();
-        let mut all: u64 = groups.values().map(|group| group.committed).sum();
-        // An owner with little is first, those that have more than their maximum are last, and of an owner the message
-        // that is nearest to its end is first.
-        let mut order: Vec<(&Arc<Owner>, &mut Group)> = groups.iter_mut().collect();
-        order.sort_by_key(|(owner, group)| {
-            let is_over = group.committed.saturating_add(step) > limits.of(owner);
-            (is_over, group.committed, Arc::clone(owner))
+        let mut all: u64 = owners.values().map(|usage| usage.committed).sum();
+        // Order: owners with few bytes first, owners beyond their maximum last; within an owner, the largest message
+        // first, which needs the least further bytes.
+        let mut order: Vec<(&Arc<Owner>, &mut OwnerUsage)> = owners.iter_mut().collect();
+        order.sort_by_key(|(owner, usage)| {
+            let is_over = usage.committed.saturating_add(step) > limits.of(owner);
+            (is_over, usage.committed, Arc::clone(owner))
         });
         let mut starving = Starving::default();
-        for (owner, group) in order {
-            let waiting = group.fds.iter().filter_map(|fd| {
+        for (owner, usage) in order {
+            let waiting = usage.fds.iter().filter_map(|fd| {
                 let message = messages.get(fd)?;
                 (message.waits && message.allowed <= message.size).then_some((message.size, *fd))
             });
             let mut waiting: Vec<(u64, Fd)> = waiting.collect();
             waiting.sort_unstable_by_key(|&(size, fd)| (Reverse(size), fd));
             for (size, fd) in waiting {
-                let is_of_owner = group.committed + step <= limits.of(owner) || !group.grows;
+                let is_of_owner = usage.committed + step <= limits.of(owner) || !usage.grows;
                 let is_of_all =
                     all + step <= limits.all || self.beyond.is_none_or(|beyond| beyond.fd == fd);
                 if !is_of_owner || !is_of_all {
                     if is_of_all {
-                        (group.starves, starving.of_owner) = (true, true);
+                        (usage.starves, starving.of_owner) = (true, true);
                     } else {
                         starving.of_all = true;
                     }
@@ -168,44 +168,45 @@ impl Allowances {
                     message.allowed = size + step;
                     decisions.allowed.push((fd, message.allowed));
                 }
-                group.committed += step;
-                group.grows = true;
+                usage.committed += step;
+                usage.grows = true;
                 all += step;
             }
         }
         starving
     }
 
-    /// The connections that others wait for in vain: their messages hardly grow. Of those of the same owner, and if all
-    /// have too much, those with much of the owner that has most of those that have such ones and no less than others on
-    /// average. One may be named twice.
+    /// Connections to end because their messages have stalled while other connections wait. For each owner that waits:
+    /// its own stalled connections. If the limit of all is reached: also the stalled connections, with at least one step,
+    /// of the owner that holds most among the owners with an average amount or more. The result may contain a connection
+    /// twice.
     fn stalled(
         &self,
         now: Time,
         limits: &UnfinishedLimits,
         messages: &HashMap<Fd, Message>,
-        groups: &HashMap<Arc<Owner>, Group>,
+        owners: &HashMap<Arc<Owner>, OwnerUsage>,
         starving: Starving,
     ) -> Vec<Fd> {
-        let of = |group: &Group, least: u64| -> Vec<Fd> {
+        let of = |usage: &OwnerUsage, least: u64| -> Vec<Fd> {
             let is_stalled = |fd: &Fd| {
                 (messages.get(fd))
                     .is_some_and(|message| message.is_stalled(now) && message.committed() >= least)
             };
-            group.fds.iter().copied().filter(is_stalled).collect()
+            usage.fds.iter().copied().filter(is_stalled).collect()
         };
-        let starves = groups.values().filter(|group| group.starves);
-        let mut ended: Vec<Fd> = starves.flat_map(|group| of(group, 0)).collect();
+        let starves = owners.values().filter(|usage| usage.starves);
+        let mut ended: Vec<Fd> = starves.flat_map(|usage| of(usage, 0)).collect();
         if starving.of_all {
-            let all: u64 = groups.values().map(|group| group.committed).sum();
-            let average = all / (groups.len() as u64).max(1);
-            let mut order: Vec<&Group> = groups
+            let all: u64 = owners.values().map(|usage| usage.committed).sum();
+            let average = all / (owners.len() as u64).max(1);
+            let mut order: Vec<&OwnerUsage> = owners
                 .values()
-                .filter(|group| group.committed >= average)
+                .filter(|usage| usage.committed >= average)
                 .collect();
-            order.sort_by_key(|group| Reverse(group.committed));
+            order.sort_by_key(|usage| Reverse(usage.committed));
             // Less than what is allowed at once takes little from others.
-            let mut with_much = order.into_iter().map(|group| of(group, limits.step()));
+            let mut with_much = order.into_iter().map(|usage| of(usage, limits.step()));
             let most = with_much.find(|fds| !fds.is_empty());
             ended.extend(most.unwrap_or_default());
             if let Some(beyond) = self.beyond
@@ -219,7 +220,7 @@ impl Allowances {
 }
 
 impl UnfinishedLimits {
-    /// What a message is allowed at once.
+    /// The bytes that a message is allowed at once.
     pub(super) fn step(&self) -> u64 {
         (self.least_limit() / STEPS).clamp(LEAST_AT_ONCE, MOST_AT_ONCE)
     }

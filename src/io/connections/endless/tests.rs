@@ -2,7 +2,7 @@ use super::*;
 
 const MESSAGE: u64 = 10 << 20;
 
-/// What a connection sends at each check.
+/// The bytes that a connection sends at each check.
 const PIECE: u64 = 256 << 10;
 
 const CHECK: Duration = Duration::from_millis(20);
@@ -201,7 +201,7 @@ fn the_more_connections_the_smaller_are_those_that_count() {
         }
         assert_eq!(endless.watched().len(), count);
     }
-    // Nobody waits for them.
+    // No connection waits for them.
     let later = Time::ZERO + Duration::from_secs(100);
     assert_eq!(endless.decide(later, owner), Decisions::default());
 }
@@ -238,7 +238,7 @@ fn many_that_wait_are_checked_in_a_short_time() {
     assert!(took < Duration::from_secs(5), "{took:?}");
 }
 
-/// What a message was allowed is not kept for the next one.
+/// The allowance of a message is not kept for the next one.
 #[test]
 fn the_next_message_of_a_connection_is_allowed_nothing_at_first() {
     let mut endless = Endless::new(MESSAGE, limits(4 * MESSAGE, 4 * MESSAGE));

@@ -1,4 +1,4 @@
-//! What a connection may not do.
+//! The limits of a connection.
 
 use super::*;
 

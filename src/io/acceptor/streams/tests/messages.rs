@@ -137,7 +137,7 @@ fn a_reset_is_told_from_an_end() {
     socket2::SockRef::from(&reset).set_linger(linger).unwrap();
     drop(reset);
     side.hears(&[b"reset", GONE, b""]);
-    // What was sent meanwhile fails, and takes the system's report of the reset with it.
+    // Sending fails meanwhile, which consumes the system's report of the reset.
     let reset = side.peer(b"meanwhile");
     socket2::SockRef::from(&reset).set_linger(linger).unwrap();
     drop(reset);
