@@ -45,7 +45,7 @@ fn shared<T>(value: T) -> Arc<T> {
 
 /// The driver makes offers, withdraws some and retracts others; the reader takes some. The side that gets an offer writes
 /// to its memory. A driver that sees that an offer was taken reads what the reader wrote before it took the offer.
-fn one_side_gets_an_offer_and_sees_what_was_written_before() {
+fn one_side_gets_an_offer_and_sees_earlier_writes() {
     let (mut taken, mut taken_back, mut seen) = (0, 0, 0);
     for round in 0..ROUNDS {
         let slots = shared(Slots::default());
@@ -211,7 +211,7 @@ fn main() {
     let models: [(&str, fn()); 3] = [
         (
             "one side gets an offer, and sees what was written before",
-            one_side_gets_an_offer_and_sees_what_was_written_before,
+            one_side_gets_an_offer_and_sees_earlier_writes,
         ),
         (
             "a wake-up shows all earlier notices",

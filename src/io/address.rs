@@ -257,7 +257,7 @@ mod tests {
     }
 
     #[test]
-    fn what_libzmq_would_get_wrong_is_refused() {
+    fn errors_that_libzmq_would_miss_are_found() {
         let code = |text: &str| Address::new(text).check("x").err().map(|error| error.code);
         assert_eq!(code("tcp://127.0.0.1:65536"), Some("EINVAL"));
         assert_eq!(code("tcp://127.0.0.1:65535"), None);

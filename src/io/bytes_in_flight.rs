@@ -45,7 +45,7 @@ mod tests {
     use crate::io::Message;
 
     #[test]
-    fn counts_what_is_lent_until_the_last_share_is_gone() {
+    fn bytes_count_until_the_last_share_is_dropped() {
         let freed = Arc::new(Notify::new());
         let in_flight = BytesInFlight::new(10, freed);
         for len in [0, 5, 33, 5000] {

@@ -69,7 +69,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_unread_holds_it_up_for_a_while() {
+    fn unread_messages_hold_it_up_for_a_while() {
         let mut deadline_gate = DeadlineGate::default();
         assert!(!deadline_gate.is_due(ms(10), Some(ms(6)), false));
         assert_eq!(deadline_gate.next(Some(ms(6))), Some(ms(110)));
@@ -91,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn after_a_sleep_what_is_on_its_way_is_waited_for() {
+    fn after_a_sleep_messages_on_their_way_are_awaited() {
         let mut deadline_gate = DeadlineGate::default();
         assert!(!deadline_gate.is_due(ms(9_000), Some(ms(6)), true));
         assert_eq!(deadline_gate.next(Some(ms(6))), Some(ms(9_100)));
@@ -101,7 +101,7 @@ mod tests {
 
     /// The machine handles some of very many deadlines at a time, so that the last ones are very late.
     #[test]
-    fn what_the_machine_has_left_is_not_waited_for() {
+    fn deadlines_that_the_machine_left_over_are_not_held_up() {
         let mut deadline_gate = DeadlineGate::default();
         for at in 10..2_000 {
             assert!(deadline_gate.is_due(ms(at), Some(ms(10)), true));

@@ -46,7 +46,7 @@ mod tests {
     }
 
     #[test]
-    fn files_and_what_is_none_count_as_read() {
+    fn files_and_closed_descriptors_count_as_read() {
         let null = std::fs::File::open("/dev/null").expect("the null device");
         assert!(has_reader(null.as_raw_fd()));
         assert!(has_reader(-1));

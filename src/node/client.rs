@@ -319,7 +319,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_left_shares_a_number() {
+    fn the_time_left_shares_a_number() {
         assert_eq!(left(65_536.0), (65_536.0, None));
         for ms in [0, 1, 2_147_483_647] {
             let field = 17.0 + (ms as f64 + 1.0) * 1_048_576.0;

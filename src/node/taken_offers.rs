@@ -70,7 +70,7 @@ mod tests {
     use std::sync::Arc;
 
     #[test]
-    fn what_is_shown_counts_as_taken_when_javascript_was_here_last() {
+    fn shown_requests_count_as_taken_when_javascript_was_here_last() {
         let slots = Arc::new(Slots::default());
         let queue = NoticeQueue::with_slots(|| {}, slots.clone());
         queue.update(|queue| {

@@ -74,7 +74,7 @@ fn descriptors_are_eventfds_and_close_on_exec() {
 /// Web sockets are left out; and numbers in the addresses of peers, which libzmq writes by what replaces the streams of
 /// C++, are right.
 #[test]
-fn what_is_left_out_and_what_replaces_it() {
+fn removed_kinds_and_their_replacement() {
     assert!(!has(c"WS"));
     // SAFETY: a fresh context and socket, used and terminated on this thread; the buffer has this length.
     unsafe {

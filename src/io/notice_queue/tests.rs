@@ -88,7 +88,7 @@ fn offers_can_be_taken_back_until_they_are_taken() {
 }
 
 #[test]
-fn what_is_shown_is_on_offer_until_it_is_taken() {
+fn shown_requests_are_on_offer_until_they_are_taken() {
     let slots = Arc::new(Slots::default());
     let queue = NoticeQueue::with_slots(|| {}, slots.clone());
     offer(&queue, 1..9);

@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn what_takes_less_time_is_kept() {
+    fn the_faster_choice_is_kept() {
         let mut trials = Trials::new();
         assert!(play(&mut trials, 100_000, 150, 100) > 95_000);
         let mut trials = Trials::new();

@@ -351,7 +351,7 @@ fn more_bytes_before_the_handshake_end_it() {
 }
 
 #[test]
-fn what_all_may_send_is_bounded_and_small_messages_become_complete() {
+fn the_bytes_of_all_are_bounded_and_small_messages_become_complete() {
     let room = 1024 * KIB;
     let mut side = Side::new(room, false);
     let first = side.connect();
@@ -395,7 +395,7 @@ fn what_all_may_send_is_bounded_and_small_messages_become_complete() {
 }
 
 #[test]
-fn what_is_allowed_is_read() {
+fn allowed_bytes_are_read() {
     let mut side = Side::new(64 * KIB, false);
     let (stream, fd) = side.connect();
     write(

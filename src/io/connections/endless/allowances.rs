@@ -34,6 +34,9 @@ pub(super) struct Allowances {
     starving: Option<Time>,
     /// When stalled connections were last ended.
     ended: Time,
+    /// How often a message was looked at.
+    #[cfg(test)]
+    pub(super) looks: std::cell::Cell<usize>,
 }
 
 /// The messages of an owner.
@@ -62,6 +65,11 @@ impl Allowances {
         self.beyond.map(|beyond| beyond.fd)
     }
 
+    fn count_look(&self) {
+        #[cfg(test)]
+        self.looks.set(self.looks.get() + 1);
+    }
+
     pub(super) fn decide(
         &mut self,
         now: Time,
@@ -77,6 +85,7 @@ impl Allowances {
         }
         let mut owners: HashMap<Arc<Owner>, OwnerUsage> = HashMap::new();
         for (&fd, message) in messages.iter() {
+            self.count_look();
             let usage = owners.entry(owner(fd)).or_default();
             usage.committed += message.committed();
             // One that has just used up what it was allowed waits at the next check.
@@ -143,12 +152,14 @@ impl Allowances {
         let mut starving = Starving::default();
         for (owner, usage) in order {
             let waiting = usage.fds.iter().filter_map(|fd| {
+                self.count_look();
                 let message = messages.get(fd)?;
                 (message.waits && message.allowed <= message.size).then_some((message.size, *fd))
             });
             let mut waiting: Vec<(u64, Fd)> = waiting.collect();
             waiting.sort_unstable_by_key(|&(size, fd)| (Reverse(size), fd));
             for (size, fd) in waiting {
+                self.count_look();
                 let is_of_owner = usage.committed + step <= limits.of(owner) || !usage.grows;
                 let is_of_all =
                     all + step <= limits.all || self.beyond.is_none_or(|beyond| beyond.fd == fd);
@@ -190,6 +201,7 @@ impl Allowances {
     ) -> Vec<Fd> {
         let of = |usage: &OwnerUsage, least: u64| -> Vec<Fd> {
             let is_stalled = |fd: &Fd| {
+                self.count_look();
                 (messages.get(fd))
                     .is_some_and(|message| message.is_stalled(now) && message.committed() >= least)
             };

@@ -108,7 +108,7 @@ fn a_peer_that_reads_nothing_holds_up_nobody() {
 }
 
 #[test]
-fn what_was_sent_arrives_before_the_end() {
+fn sent_messages_arrive_before_the_end() {
     let mut side = Side::new(|_| {});
     let mut stream = side.peer(b"me");
     let part = vec![1; 600_000];
