@@ -9,14 +9,6 @@ const { ROOT } = require('../support/programs');
 
 const SRC = path.join(ROOT, 'src');
 
-/** Circles that stay: the folder and its modules. */
-const EXCEPTIONS = new Set([
-  // The context ends the ZAP handler, whose sockets are of the context.
-  'io: context, monitor, socket, zap',
-  // Loans are ended by the environment, and belong to it.
-  'node: exit, given',
-]);
-
 /** Code that belongs to tests may import everything. */
 const OF_TESTS = /(^|\/)(fuzz|tests|testing|audit|bench)(\/|\.rs$)|_tests\.rs$|^fuzz/;
 
@@ -146,7 +138,7 @@ test('modules of one folder do not import each other in a circle', () => {
   const found = [];
   for (const folder of folders) {
     for (const { name, why } of circles(folder, used)) {
-      if (!EXCEPTIONS.has(`${folder}: ${name}`)) found.push(`${folder}: ${name}\n  ${why.join('\n  ')}`);
+      found.push(`${folder}: ${name}\n  ${why.join('\n  ')}`);
     }
   }
   assert.deepEqual(found, [], found.join('\n'));

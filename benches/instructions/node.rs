@@ -8,6 +8,9 @@ mod batch_reader;
 #[path = "../../src/node/batch_writer.rs"]
 mod batch_writer;
 #[allow(dead_code)]
+#[path = "../../src/node/blobs.rs"]
+mod blobs;
+#[allow(dead_code)]
 #[path = "../../src/node/crossing.rs"]
 mod crossing;
 #[allow(dead_code)]

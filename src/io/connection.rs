@@ -1,12 +1,15 @@
 //! The connection of a worker or client to one broker, opened anew after each loss.
 
+mod endpoint;
 mod opening;
 mod routing_ids;
 mod sharing;
 mod sharing_group;
 
+pub use endpoint::Endpoint;
 pub(super) use opening::Failed;
 pub use routing_ids::RoutingIds;
+use sharing::InGroup;
 pub(super) use sharing::Use;
 pub use sharing_group::SharingGroup;
 
@@ -15,35 +18,14 @@ use super::bytes_in_flight::BytesInFlight;
 use super::inbound::Inbound;
 use super::random;
 use super::readiness::Readiness;
-use super::security::ClientSecurity;
 use super::transport::Transport;
-use super::{Address, Error, Message};
-use crate::proto::link::{Action, Attempts};
+use super::{Error, Message};
+use crate::proto::link::Action;
 use std::future::{pending, poll_fn};
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 use tokio::sync::Notify;
-
-/// Parameters of a connection.
-#[derive(Debug, Clone)]
-pub struct Endpoint {
-    /// The endpoint of the broker.
-    pub address: Address,
-    /// The routing ids for the broker's ROUTER.
-    pub routing_id: RoutingIds,
-    /// The credentials of this peer.
-    pub security: ClientSecurity,
-    /// The largest accepted body, in bytes.
-    pub max_message: u64,
-    /// The pauses between the attempts to connect.
-    pub attempts: Attempts,
-    /// How long a connection without acknowledgements by the other host is kept, for a broker that
-    /// sends no heartbeats.
-    pub patience: Option<Duration>,
-    /// The other services of this peer at this endpoint, with which it may share the connection.
-    pub group: Option<SharingGroup>,
-}
 
 pub(super) struct Connection {
     /// The machine's number of the broker.
@@ -64,16 +46,7 @@ pub(super) struct Connection {
     is_patient: bool,
     /// Whether the machine knows of a connection, and not yet of its end.
     pub(super) up: bool,
-    /// Whether it waits for a decision whether to share another connection.
-    waits: bool,
-    /// Whether the others of its group wait for this one.
-    asks: bool,
-    /// See [`is_undecided`](Self::is_undecided).
-    is_undecided: bool,
-    /// Whether it was opened as a connection of a service apart.
-    was_apart: bool,
-    /// Whether it counts as such a connection.
-    is_apart: bool,
+    in_group: InGroup,
     /// The machine's request for the socket that is still to be carried out.
     pub(super) action: Option<Action>,
     /// The bytes that libzmq holds, counted while the machine wants to know of congestion.
@@ -116,11 +89,7 @@ impl Connection {
             limit: opening::SHORTEST,
             is_patient: false,
             up: false,
-            waits: false,
-            asks: false,
-            is_undecided: false,
-            was_apart: false,
-            is_apart: false,
+            in_group: InGroup::default(),
             action: None,
         }
     }
@@ -128,7 +97,7 @@ impl Connection {
     /// Closes the connection. Unsent messages still go to the present broker, and to no other.
     pub(super) fn close(&mut self) {
         let was_up = std::mem::take(&mut self.up);
-        self.waits = false;
+        self.in_group.waits = false;
         self.stop_asking();
         self.leave_apart();
         if let Some(transport) = self.transport.take() {
@@ -280,7 +249,7 @@ impl Connection {
             } => {}
             () = self.addresses.news(), if connecting => {}
             () = self.freed.notified(), if self.congested => {}
-            () = self.end_of_wait(), if self.waits => {}
+            () = self.end_of_wait(), if self.in_group.waits => {}
         }
     }
 }

@@ -12,8 +12,8 @@ use super::acceptor::Acceptor;
 use super::sent::Sent;
 use super::{Message, clock};
 use crate::proto::broker::RoutingId;
+use peer::{Flushed, Peer, cost};
 pub(super) use peer::{Kind, Limits};
-use peer::{Peer, cost};
 use std::collections::HashMap;
 use std::time::Duration;
 
@@ -53,9 +53,6 @@ pub(super) struct Changes {
 
 /// The bytes that are handed to the acceptor at once, in equal shares for the peers that are behind.
 const AT_ONCE: usize = 1024 * 1024;
-
-/// How often the system is asked what a peer has taken that takes no further message, at most.
-const ASKS: Duration = Duration::from_millis(20);
 
 pub(super) struct Outbound {
     limits: Limits,
@@ -178,58 +175,29 @@ impl Outbound {
         if self.peers.is_empty() {
             return news;
         }
-        let (mut progress, mut goes_on) = (false, false);
+        let (mut progress, mut goes_on, mut sent) = (false, false, 0);
         let share = AT_ONCE / self.peers.len();
-        let (now, patience, mut sent) = (clock::now(), self.limits.patience, 0);
-        let asks = ASKS.min(patience / 8);
+        let (now, patience) = (clock::now(), self.limits.patience);
         self.peers.retain(|id, peer| {
             let before = peer.bytes;
-            let mut stays = false;
-            while let Some(mut frames) = peer.waiting.pop_front() {
-                if before - peer.bytes > share {
-                    peer.waiting.push_front(frames);
-                    (stays, goes_on) = (true, true);
-                    break;
+            let flushed = peer.flush(id, acceptor, share, now, patience);
+            progress |= peer.bytes < before;
+            match flushed {
+                Flushed::NoPeer => {
+                    news.gone.push(id.clone());
+                    sent += before;
+                    return false;
                 }
-                let cost = cost(&frames);
-                match acceptor.send(id, &mut frames) {
-                    Sent::Yes => {
-                        peer.bytes -= cost;
-                        sent += cost;
-                        peer.progress = now;
-                        progress = true;
-                    }
-                    Sent::Full => {
-                        peer.waiting.push_front(frames);
-                        if now.since(peer.asked) >= asks {
-                            peer.asked = now;
-                            // A large message is taken in many parts.
-                            let taken = acceptor.taken(id);
-                            if std::mem::replace(&mut peer.taken, taken) != taken {
-                                peer.progress = now;
-                            }
-                            if !peer.overflowed && now.since(peer.progress) >= patience {
-                                peer.overflowed = true;
-                                news.stuck.push(id.clone());
-                            }
-                        }
-                        stays = true;
-                        break;
-                    }
-                    Sent::NoPeer => {
-                        news.gone.push(id.clone());
-                        sent += std::mem::take(&mut peer.bytes);
-                        return false;
-                    }
-                }
+                Flushed::All => news.clear.push(id.clone()),
+                Flushed::Share => goes_on = true,
+                Flushed::Full { is_stuck: true } => news.stuck.push(id.clone()),
+                Flushed::Full { is_stuck: false } => {}
             }
-            if !stays {
-                news.clear.push(id.clone());
-            }
+            sent += before - peer.bytes;
             if peer.bytes < before {
                 news.less.push((id.clone(), peer.bytes));
             }
-            stays
+            flushed != Flushed::All
         });
         self.total -= sent;
         self.goes_on = goes_on;

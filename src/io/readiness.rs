@@ -4,6 +4,8 @@
 //! Elsewhere tokio cannot watch a foreign descriptor, so one thread watches those of all sockets.
 
 #[cfg(any(not(unix), test))]
+mod system;
+#[cfg(any(not(unix), test))]
 mod thread;
 
 #[cfg(not(unix))]

@@ -7,8 +7,8 @@ use super::long;
 use crate::io::{Borrowed, Message};
 use crate::wire::Body;
 use napi::bindgen_prelude::*;
-use napi::{Env, JsString, JsValue, check_status, sys};
-use std::ptr::{self, NonNull};
+use napi::{Env, JsString};
+use std::ptr::NonNull;
 
 const FIELDS: usize = SUBMIT_FIELDS as usize;
 
@@ -162,23 +162,11 @@ struct Pieces {
 impl Pieces {
     fn new(env: &Env, text: &JsString<'_>) -> Result<Self> {
         let units = text.utf16_len()?;
-        // A code unit becomes at most three bytes; Node-API writes a final NUL.
-        let mut bytes: Vec<u8> = Vec::with_capacity(units * 3 + 1);
-        let mut written = 0;
-        // SAFETY: the value is a string of this environment; at most `capacity` bytes are written,
-        // and their number to `written`.
-        unsafe {
-            check_status!(sys::napi_get_value_string_utf8(
-                env.raw(),
-                text.raw(),
-                bytes.as_mut_ptr().cast(),
-                bytes.capacity(),
-                ptr::from_mut(&mut written),
-            ))?;
-            bytes.set_len(written);
-        }
+        let mut bytes = Vec::new();
+        // A code unit becomes at most three bytes.
+        long::append_utf8(env, text, &mut bytes, units * 3)?;
         Ok(Pieces {
-            ascii: written == units,
+            ascii: bytes.len() == units,
             bytes,
             at: 0,
         })

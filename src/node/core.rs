@@ -1,7 +1,8 @@
 //! The common part of the three shells: a run, from `start` to its last notice, and the transfer
 //! of notices to JavaScript.
 
-use super::batch_writer::{self, BatchWriter, Blob, Value};
+use super::batch_writer::BatchWriter;
+use super::blobs::{self, Blob, Value};
 use super::crossing::Kind;
 use super::environment;
 use super::exit::Exit;
@@ -194,7 +195,7 @@ impl<S: CommandSink, N> Core<S, N> {
     }
 
     pub(super) fn take_blobs<'env>(&mut self, env: &'env Env) -> Vec<Option<Value<'env>>> {
-        batch_writer::values(env, &mut self.blobs, self.keeps)
+        blobs::values(env, &mut self.blobs, self.keeps)
     }
 
     pub(super) fn keep_alive(&mut self, env: &Env, keep: bool) -> Result<()> {

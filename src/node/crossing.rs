@@ -81,14 +81,11 @@ pub enum Kind {
 // JavaScript relies on the order: the records that all roles have are consecutive (`lib/common-records.js`); those of a
 // client up to the end of a request are before, and the others behind (`lib/requests.js`).
 const _: () = {
-    let ends = [Kind::Final as u32, Kind::Error as u32, Kind::Failed as u32];
-    assert!((Kind::Partial as u32) < ends[0] && ends[0] < ends[1] && ends[1] < ends[2]);
-    let common = Kind::Stats as u32..Kind::Event as u32 + 1;
-    assert!(ends[2] < common.start && common.end - common.start == 7);
-    assert!(Kind::Credit as u32 == common.end);
-    assert!(Kind::Credit as u32 <= Kind::Place as u32);
-    assert!(Kind::Credit as u32 <= Kind::Enough as u32);
-    assert!(Kind::Credit as u32 <= Kind::Attempt as u32);
+    let (last_end, credit) = (Kind::Failed as u32, Kind::Credit as u32);
+    assert!((Kind::Partial as u32) < Kind::Final as u32 && Kind::Final as u32 + 2 == last_end);
+    assert!(last_end < Kind::Stats as u32 && Kind::Stats as u32 + 7 == credit);
+    assert!(Kind::Event as u32 + 1 == credit && credit <= Kind::Place as u32);
+    assert!(credit <= Kind::Enough as u32 && credit <= Kind::Attempt as u32);
 };
 
 /// Where a failed request was: the number of a record of the kind `Place`, and above it that of the latest attempt, see

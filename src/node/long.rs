@@ -71,7 +71,12 @@ pub(super) fn to_json(env: &Env, text: &JsString<'_>) -> Result<Message> {
 }
 
 /// Appends the string as UTF-8, truncated before a character that exceeds `limit` bytes.
-fn append_utf8(env: &Env, text: &JsString<'_>, to: &mut Vec<u8>, limit: usize) -> Result<()> {
+pub(super) fn append_utf8(
+    env: &Env,
+    text: &JsString<'_>,
+    to: &mut Vec<u8>,
+    limit: usize,
+) -> Result<()> {
     // One more byte for the NUL after the text.
     to.reserve(limit + 1);
     let room = to.spare_capacity_mut();

@@ -6,6 +6,7 @@
 
 mod batch_reader;
 mod batch_writer;
+mod blobs;
 mod broker;
 mod buffers;
 mod client;

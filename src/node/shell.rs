@@ -11,7 +11,7 @@ macro_rules! common_methods {
             pub fn take_blobs<'env>(
                 &mut self,
                 env: &'env napi::Env,
-            ) -> Vec<Option<crate::node::batch_writer::Value<'env>>> {
+            ) -> Vec<Option<crate::node::blobs::Value<'env>>> {
                 self.core.take_blobs(env)
             }
 

@@ -17,11 +17,26 @@ pub(in crate::io) enum Use {
     Outdated,
 }
 
+/// The state of a connection in its group.
+#[derive(Default)]
+pub(super) struct InGroup {
+    /// Whether it waits for a decision whether to share another connection.
+    pub(super) waits: bool,
+    /// Whether the others of its group wait for this one.
+    asks: bool,
+    /// See [`is_undecided`](Connection::is_undecided).
+    is_undecided: bool,
+    /// Whether it was opened as a connection of a service apart.
+    was_apart: bool,
+    /// Whether it counts as such a connection.
+    is_apart: bool,
+}
+
 impl Connection {
     /// Opens a connection, joins one, or waits until it can be decided which.
     pub(in crate::io) fn open(&mut self) -> Result<(), Error> {
-        self.waits = false;
-        self.was_apart = false;
+        self.in_group.waits = false;
+        self.in_group.was_apart = false;
         if let Some(group) = &self.endpoint.group {
             match group.way() {
                 Way::Join(seat) => {
@@ -29,13 +44,13 @@ impl Connection {
                     return Ok(());
                 }
                 Way::Wait => {
-                    self.waits = true;
+                    self.in_group.waits = true;
                     return Ok(());
                 }
-                Way::Ask => self.asks = true,
-                Way::Apart => self.was_apart = true,
+                Way::Ask => self.in_group.asks = true,
+                Way::Apart => self.in_group.was_apart = true,
             }
-            self.is_undecided = true;
+            self.in_group.is_undecided = true;
         }
         let opened = self.open_own();
         if opened.is_err() {
@@ -46,7 +61,7 @@ impl Connection {
 
     /// Whether it waits and has to be opened now.
     pub(in crate::io) fn may_go_on(&self) -> bool {
-        self.waits && (self.endpoint.group.as_ref()).is_none_or(|group| group.may_go_on())
+        self.in_group.waits && (self.endpoint.group.as_ref()).is_none_or(|group| group.may_go_on())
     }
 
     /// Waits until it has to be opened, if the time alone decides.
@@ -62,7 +77,7 @@ impl Connection {
         self.up = true;
         self.count_apart();
         // A broker over inproc may be bound later, and sends a hello.
-        if self.asks
+        if self.in_group.asks
             && !self.addresses.address().is_inproc()
             && let Some(group) = &self.endpoint.group
         {
@@ -72,14 +87,14 @@ impl Connection {
 
     /// Whether the number of channels that the broker supports is unknown, and needed.
     pub(in crate::io) fn is_undecided(&self) -> bool {
-        self.is_undecided
+        self.in_group.is_undecided
     }
 
     /// Decides how the connection is used, if the broker supports this number of channels.
     #[cold]
     pub(in crate::io) fn decide(&mut self, channels: u16) -> Use {
-        self.is_undecided = false;
-        self.asks = false;
+        self.in_group.is_undecided = false;
+        self.in_group.asks = false;
         let Some(group) = &self.endpoint.group else {
             return Use::Own;
         };
@@ -113,20 +128,20 @@ impl Connection {
     /// Whether it was opened when no connection could be shared, which may have changed since.
     pub(in crate::io) fn is_outdated(&self) -> bool {
         let group = self.endpoint.group.as_ref();
-        self.was_apart && group.is_some_and(|group| !group.is_apart())
+        self.in_group.was_apart && group.is_some_and(|group| !group.is_apart())
     }
 
     fn count_apart(&mut self) {
-        if !self.is_apart
+        if !self.in_group.is_apart
             && let Some(group) = &self.endpoint.group
         {
-            self.is_apart = group.joined_apart();
+            self.in_group.is_apart = group.joined_apart();
         }
     }
 
     /// Handles the end of the connection.
     pub(super) fn leave_apart(&mut self) {
-        if std::mem::take(&mut self.is_apart)
+        if std::mem::take(&mut self.in_group.is_apart)
             && let Some(group) = &self.endpoint.group
         {
             group.left_apart();
@@ -134,8 +149,8 @@ impl Connection {
     }
 
     pub(super) fn stop_asking(&mut self) {
-        self.is_undecided = false;
-        if std::mem::take(&mut self.asks)
+        self.in_group.is_undecided = false;
+        if std::mem::take(&mut self.in_group.asks)
             && let Some(group) = &self.endpoint.group
         {
             group.not_answered();

@@ -4,6 +4,7 @@
 //! libzmq's own poll is unsuitable: it aborts the process when a descriptor is closed meanwhile,
 //! which may happen at any time. Here such a descriptor is only skipped.
 
+use super::system;
 use crate::io::Error;
 use std::collections::HashMap;
 use std::io;
@@ -180,90 +181,6 @@ fn run(poller: &Weak<Poller>, bell: &UdpSocket) {
         if failed {
             // A pause, because the next poll may fail again.
             thread::sleep(Duration::from_millis(1));
-        }
-    }
-}
-
-#[cfg(unix)]
-mod system {
-    use super::*;
-    use std::os::fd::AsRawFd;
-
-    pub(super) type Item = libc::pollfd;
-
-    pub(super) fn descriptor(socket: &UdpSocket) -> RawFd {
-        socket.as_raw_fd()
-    }
-
-    pub(super) fn item(fd: RawFd) -> Item {
-        libc::pollfd {
-            fd,
-            events: libc::POLLIN,
-            revents: 0,
-        }
-    }
-
-    pub(super) fn has_news(item: &Item) -> bool {
-        item.revents != 0
-    }
-
-    pub(super) fn poll(items: &mut [Item], most: Duration) -> io::Result<()> {
-        let most = i32::try_from(most.as_millis()).unwrap_or(i32::MAX);
-        // SAFETY: `items` has this length and outlives the call.
-        let rc = unsafe { libc::poll(items.as_mut_ptr(), items.len() as libc::nfds_t, most) };
-        match rc {
-            -1 => Err(io::Error::last_os_error()),
-            _ => Ok(()),
-        }
-    }
-}
-
-#[cfg(windows)]
-mod system {
-    use super::*;
-    use std::ffi::{c_int, c_short, c_ulong};
-    use std::os::windows::io::AsRawSocket;
-
-    /// `WSAPOLLFD` of winsock2.h.
-    #[repr(C)]
-    pub(super) struct Item {
-        fd: RawFd,
-        events: c_short,
-        revents: c_short,
-    }
-
-    const POLLRDNORM: c_short = 0x0100;
-
-    #[link(name = "ws2_32")]
-    unsafe extern "system" {
-        fn WSAPoll(items: *mut Item, count: c_ulong, timeout: c_int) -> c_int;
-    }
-
-    pub(super) fn descriptor(socket: &UdpSocket) -> RawFd {
-        socket.as_raw_socket() as RawFd
-    }
-
-    pub(super) fn item(fd: RawFd) -> Item {
-        Item {
-            fd,
-            events: POLLRDNORM,
-            revents: 0,
-        }
-    }
-
-    pub(super) fn has_news(item: &Item) -> bool {
-        item.revents != 0
-    }
-
-    /// A closed descriptor is reported as POLLNVAL in its item, or as an error of the call if it is
-    /// the only item.
-    pub(super) fn poll(items: &mut [Item], most: Duration) -> io::Result<()> {
-        let most = c_int::try_from(most.as_millis()).unwrap_or(c_int::MAX);
-        // SAFETY: `items` has this length and outlives the call.
-        let rc = unsafe { WSAPoll(items.as_mut_ptr(), items.len() as c_ulong, most) };
-        match rc {
-            -1 => Err(io::Error::last_os_error()),
-            _ => Ok(()),
         }
     }
 }
