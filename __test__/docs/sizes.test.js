@@ -30,13 +30,25 @@ describe('the checks of JavaScript have the sizes of the wire', () => {
     assert.equal(maxOf('worker', 'description'), limit('MAX_DESCRIPTION'));
     assert.equal(maxOf('worker', 'metadata'), limit('MAX_METADATA'));
     assert.equal(constant('lib/services.js', 'MAX_SERVICE_BYTES'), limit('MAX_SERVICE'));
+    assert.equal(constant('lib/services.js', 'MAX_NAME_BYTES'), limit('MAX_ID'));
+    // The frame about a user has its name and its metadata.
+    assert.ok(constant('lib/gatekeeper.js', 'MAX_METADATA') < limit('MAX_USER'));
   });
 
   test('of the options of requests', () => {
     assert.equal(constant('lib/request-options.js', 'MAX_OPTIONS_BYTES'), limit('MAX_OPTIONS'));
   });
 
-  test('of rates', () => {
+  test('of routing', () => {
+    const name = constant('src/proto/broker/requests/routing.rs', 'MAX_NAME');
+    assert.equal(maxOf('request', 'worker'), name);
+    assert.equal(maxOf('request', 'key'), name);
+  });
+
+  test('of rates, weights and retries', () => {
     assert.equal(maxOf('rate', 'max'), constant('src/wire/serving.rs', 'MAX_RATE'));
+    assert.equal(maxOf('worker', 'weight'), constant('src/wire/serving.rs', 'MAX_WEIGHT'));
+    // It crosses in 8 bits.
+    assert.equal(maxOf('request', 'retry'), 2 ** 8 - 1);
   });
 });
