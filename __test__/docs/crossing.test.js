@@ -91,7 +91,7 @@ test('the dialects are those of the native side', () => {
 });
 
 test('the causes of further attempts are those of the native side', () => {
-  const source = read('src/proto/client/retry.rs');
+  const source = read('src/node/client.rs');
   const causes = [...source.matchAll(/\(Cause::\w+, "(\w+)"\)/g)].map(([, cause]) => cause);
   assert.ok(causes.length > 0);
   assert.deepEqual(unionOf('on\\?: readonly \\(([^)]+)\\)'), causes);
@@ -126,7 +126,7 @@ describe('events', () => {
   };
 
   test('of a broker in index.d.ts are made by the native side', () => {
-    const all = `${sources}${read('src/proto/broker/payload.rs')}`;
+    const all = `${sources}${read('src/proto/broker/event.rs')}`;
     const declared = declaredBy('Broker');
     assert.ok(declared.length > 10);
     assert.deepEqual(
