@@ -24,6 +24,7 @@ use super::context::Context;
 use super::homes::COMPARED;
 use super::keys::{AccountKey, RequestKey, ServiceKey, WorkerKey};
 use super::piece::PIECE;
+use super::principal::is_same_user;
 use super::requests::{Search, State};
 use super::{RoutingId, Timer};
 use crate::proto::deadlines::TimerKey;
@@ -298,16 +299,6 @@ impl<F: Frame> Context<F> {
             self.send_worker(worker, ToWorker::Disclaim { numbers });
         }
     }
-}
-
-/// Whether two frames are of users of one name.
-pub(super) fn is_same_user(a: Option<&[u8]>, b: Option<&[u8]>) -> bool {
-    name_of(a) == name_of(b)
-}
-
-/// The name in a user frame, without the metadata, which may have changed since.
-fn name_of(user: Option<&[u8]>) -> Option<&[u8]> {
-    user?.split(|byte| *byte == 0).next()
 }
 
 #[cfg(test)]

@@ -64,6 +64,16 @@ impl Principal {
     }
 }
 
+/// Whether two frames are of users of one name.
+pub(super) fn is_same_user(a: Option<&[u8]>, b: Option<&[u8]>) -> bool {
+    name_of(a) == name_of(b)
+}
+
+/// The name in a user frame, without the metadata, which may have changed since.
+fn name_of(user: Option<&[u8]>) -> Option<&[u8]> {
+    user?.split(|byte| *byte == 0).next()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -4,9 +4,10 @@
 //! grace time.
 
 use super::Broker;
-use super::claims::{ClaimName, MAX_CLAIMS, is_same_user};
+use super::claims::{ClaimName, MAX_CLAIMS};
 use super::keys::{ClientKey, RequestKey, WorkerKey};
 use super::outcome::End;
+use super::principal::is_same_user;
 use super::recall::Returned;
 use super::requests::{Assigned, Cursors, ParkState, State};
 use super::tasks::{Cancellation, Task};
