@@ -110,16 +110,17 @@ impl ClientCore {
                         deadline,
                         ..terms(timeout)
                     };
-                    let policy = match terms.routed {
-                        true => retry_policy(&opts).map(Box::new),
-                        false => None,
-                    };
+                    let may_have_policy = terms.routed && !terms.stream;
+                    let policy = may_have_policy.then(|| retry_policy(&opts)).flatten();
                     ClientCommand::Request {
                         id: record.id as u64,
                         service,
                         data,
                         opts,
-                        terms: ClientTerms { terms, policy },
+                        terms: ClientTerms {
+                            terms,
+                            policy: policy.map(Box::new),
+                        },
                     }
                 }
                 ClientOp::Chunk => {
@@ -215,7 +216,12 @@ const CAUSES: [(Cause, &str); 4] = [
 
 /// The retry policy in the options, which JavaScript has checked and completed.
 fn retry_policy(options: &[u8]) -> Option<RetryPolicy> {
-    let options: Value = serde_json::from_slice(options).ok()?;
+    let text = std::str::from_utf8(options).ok()?;
+    // Most have none, and this thread is JavaScript's.
+    if !text.contains(r#""retry":{"#) {
+        return None;
+    }
+    let options: Value = serde_json::from_str(text).ok()?;
     let policy = options.get("retry")?.as_object()?;
     let number = |name: &str| policy.get(name).and_then(Value::as_f64);
     let on = policy.get("on")?.as_array()?;

@@ -243,7 +243,13 @@ impl BrokerEvent {
             | BrokerEvent::LimitReached { peer, .. }
             | BrokerEvent::Denied { peer, .. }
             | BrokerEvent::BadMessage { peer, .. } => Some(peer),
-            _ => None,
+            BrokerEvent::WorkerReady { .. }
+            | BrokerEvent::WorkerGone { .. }
+            | BrokerEvent::RequestRejected { .. }
+            | BrokerEvent::RequestExpired { .. }
+            | BrokerEvent::QueueFull { .. }
+            | BrokerEvent::RequestEnded(_)
+            | BrokerEvent::Authorize { .. } => None,
         }
     }
 
