@@ -435,7 +435,9 @@ fn a_connection_that_waits_ends_and_not_another_one_with_its_descriptor() {
     // Until then the I/O thread has tried to read it: another connection was accepted and read.
     let (another, its) = side.connect();
     write(&another, b"\0\x01x".to_vec());
-    wait("another one is read", || received(its) >= 97 && unfinished(its) == 0);
+    wait("another one is read", || {
+        received(its) >= 97 && unfinished(its) == 0
+    });
     assert!(waits(fd));
     // SAFETY: as above.
     unsafe { zmq_sys_end(fd, before) };
