@@ -5,6 +5,7 @@ use super::foreign::{Borrowed, Foreign};
 use super::raw::Raw;
 use crate::wire::{Frame, SHORT, append_short, copy_short};
 use std::fmt;
+use std::mem::ManuallyDrop;
 use std::ops::Deref;
 use std::sync::Arc;
 
@@ -23,6 +24,15 @@ const _: () = assert!(size_of::<Message>() == 32);
 #[derive(Clone)]
 enum Bytes {
     Few(u8, [u8; SHORT]),
+    Apart(Apart),
+}
+
+/// Bytes outside of the message. Reading and dropping them are functions of their own, since there are hundreds of places
+/// where a message is read or dropped.
+struct Apart(ManuallyDrop<Memory>);
+
+#[derive(Clone)]
+enum Memory {
     Some(Box<[u8]>),
     Many(Box<Raw>),
     /// libzmq never gets these: it would keep them for as long as it likes, or pass them on within this process.
@@ -36,12 +46,48 @@ impl Borrowed {
     }
 }
 
+impl Apart {
+    fn new(memory: Memory) -> Self {
+        Apart(ManuallyDrop::new(memory))
+    }
+
+    fn into_memory(self) -> Memory {
+        let mut apart = ManuallyDrop::new(self);
+        // SAFETY: `apart` is not dropped, so nothing uses its memory again.
+        unsafe { ManuallyDrop::take(&mut apart.0) }
+    }
+
+    #[inline(never)]
+    fn bytes(&self) -> &[u8] {
+        match &*self.0 {
+            Memory::Some(bytes) => bytes,
+            Memory::Many(raw) => raw,
+            Memory::Foreign(bytes) => bytes,
+        }
+    }
+}
+
+impl Clone for Apart {
+    #[inline(never)]
+    fn clone(&self) -> Self {
+        Apart(self.0.clone())
+    }
+}
+
+impl Drop for Apart {
+    #[inline(never)]
+    fn drop(&mut self) {
+        // SAFETY: nothing uses it after this.
+        unsafe { ManuallyDrop::drop(&mut self.0) };
+    }
+}
+
 impl Message {
     /// Takes a received frame. `raw` is valid afterwards; its contents are unspecified.
     pub(super) fn take(raw: &mut Raw) -> Self {
         match raw.len() <= COPIED {
             true => Message::from(&raw[..]),
-            false => Message(Bytes::Many(Box::new(std::mem::take(raw)))),
+            false => Message::many(std::mem::take(raw)),
         }
     }
 
@@ -49,9 +95,11 @@ impl Message {
     /// frame has one already.
     pub(super) fn for_libzmq<'a>(&'a mut self, place: &'a mut Raw) -> &'a mut Raw {
         match &mut self.0 {
-            Bytes::Many(raw) => return raw,
-            Bytes::Foreign(bytes) => *place = Raw::from(&bytes[..]),
-            Bytes::Some(bytes) => *place = Raw::from(&bytes[..]),
+            Bytes::Apart(apart) => match &mut *apart.0 {
+                Memory::Many(raw) => return raw,
+                Memory::Foreign(bytes) => *place = Raw::from(&bytes[..]),
+                Memory::Some(bytes) => *place = Raw::from(&bytes[..]),
+            },
             Bytes::Few(len, bytes) => *place = Raw::from(&bytes[..usize::from(*len)]),
         }
         place
@@ -60,9 +108,12 @@ impl Message {
     /// The bytes of a large frame as memory that nothing else refers to, so that its owner may write to it. Returns the
     /// frame if it is small, or if others may share its bytes.
     pub fn into_own(self) -> Result<OwnBytes, Message> {
-        match self.0 {
-            Bytes::Many(raw) if !raw.is_shared() => Ok(OwnBytes(raw)),
-            bytes => Err(Message(bytes)),
+        let Bytes::Apart(apart) = self.0 else {
+            return Err(self);
+        };
+        match apart.into_memory() {
+            Memory::Many(raw) if !raw.is_shared() => Ok(OwnBytes(raw)),
+            memory => Err(Message(Bytes::Apart(Apart::new(memory)))),
         }
     }
 
@@ -70,10 +121,18 @@ impl Message {
     /// released.
     pub(super) fn counted(self, in_flight: &Arc<BytesInFlight>, cost: usize) -> Message {
         let raw = match self.0 {
-            Bytes::Many(raw) => *raw,
-            _ => Raw::from(&self[..]),
+            Bytes::Apart(apart) => match apart.into_memory() {
+                Memory::Many(raw) => *raw,
+                Memory::Some(bytes) => Raw::from(&bytes[..]),
+                Memory::Foreign(bytes) => Raw::from(&bytes[..]),
+            },
+            Bytes::Few(..) => Raw::from(&self[..]),
         };
-        Message(Bytes::Many(Box::new(raw.counted(in_flight, cost))))
+        Message::many(raw.counted(in_flight, cost))
+    }
+
+    fn many(raw: Raw) -> Message {
+        Message(Bytes::Apart(Apart::new(Memory::Many(Box::new(raw)))))
     }
 }
 
@@ -106,9 +165,7 @@ impl Deref for Message {
     fn deref(&self) -> &[u8] {
         match &self.0 {
             Bytes::Few(len, bytes) => &bytes[..usize::from(*len).min(SHORT)],
-            Bytes::Some(bytes) => bytes,
-            Bytes::Many(raw) => raw,
-            Bytes::Foreign(bytes) => bytes,
+            Bytes::Apart(apart) => apart.bytes(),
         }
     }
 }
@@ -138,8 +195,8 @@ impl From<&[u8]> for Message {
             return Message(Bytes::Few(bytes.len() as u8, copy_short(bytes)));
         }
         match bytes.len() <= COPIED {
-            true => Message(Bytes::Some(bytes.into())),
-            false => Message(Bytes::Many(Box::new(Raw::from(bytes)))),
+            true => Message(Bytes::Apart(Apart::new(Memory::Some(bytes.into())))),
+            false => Message::many(Raw::from(bytes)),
         }
     }
 }
@@ -148,7 +205,7 @@ impl From<Foreign> for Message {
     fn from(bytes: Foreign) -> Self {
         match bytes.len() <= COPIED {
             true => Message::from(&bytes[..]),
-            false => Message(Bytes::Foreign(Arc::new(bytes))),
+            false => Message(Bytes::Apart(Apart::new(Memory::Foreign(Arc::new(bytes))))),
         }
     }
 }
@@ -156,7 +213,7 @@ impl From<Foreign> for Message {
 /// The bytes are not copied, however few.
 impl From<Arc<Foreign>> for Message {
     fn from(bytes: Arc<Foreign>) -> Self {
-        Message(Bytes::Foreign(bytes))
+        Message(Bytes::Apart(Apart::new(Memory::Foreign(bytes))))
     }
 }
 
@@ -164,7 +221,7 @@ impl From<Vec<u8>> for Message {
     fn from(bytes: Vec<u8>) -> Self {
         match bytes.len() <= COPIED {
             true => Message::from(&bytes[..]),
-            false => Message(Bytes::Many(Box::new(Raw::from(bytes)))),
+            false => Message::many(Raw::from(bytes)),
         }
     }
 }

@@ -4,6 +4,7 @@
 use super::context::Context;
 use super::keys::{RequestKey, ServiceKey};
 use super::requests::{Cursors, Request, Routing, State};
+use crate::proto::sorting::sort_by_rank;
 use crate::wire::Frame;
 use std::sync::Arc;
 
@@ -166,7 +167,9 @@ impl<F: Frame> Context<F> {
         mut moves: Vec<(RequestKey, ServiceKey)>,
         cursors: &mut Cursors,
     ) {
-        moves.sort_by_key(|&(key, home)| (home.index(), self.requests.order(key)));
+        // The first of equal arrival is the first of the moves.
+        sort_by_rank(&mut moves, |&(key, _)| self.requests.age_rank(key));
+        sort_by_rank(&mut moves, |(_, home)| home.index() as u128);
         for of_home in moves.chunk_by(|one, other| one.1 == other.1) {
             let home = of_home[0].1;
             let mut parked = Vec::new();

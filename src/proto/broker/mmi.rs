@@ -16,6 +16,7 @@ use crate::wire::json::bytes_of;
 use crate::wire::members::{Scalar, members};
 use crate::wire::sizes::MAX_SERVICE;
 use crate::wire::{Body, Encoding, Frame};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Bytes of an answer that take one unit of work.
@@ -171,7 +172,11 @@ impl<F: Frame> Reader<'_, F> {
 
     fn totals(&self) -> Totals {
         let [requests, workers, clients, services] = self.cx.load();
-        let dialects = self.dialect_stats().into_iter();
+        let mut dialects = BTreeMap::new();
+        // Not collected, which would be a sort.
+        for (name, stats) in self.dialect_stats() {
+            dialects.insert(name, stats.into());
+        }
         Totals {
             services,
             workers,
@@ -181,7 +186,7 @@ impl<F: Frame> Reader<'_, F> {
             expired_total: self.cx.counters.expired,
             bad_messages_total: self.cx.counters.bad_messages,
             slow_peers_total: self.cx.counters.slow_peers,
-            dialects: dialects.map(|(name, of)| (name, of.into())).collect(),
+            dialects,
         }
     }
 }

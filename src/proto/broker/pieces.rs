@@ -13,6 +13,7 @@ use super::rids::Rids;
 use super::survey::Asker;
 use super::tasks::{Cancellation, Ending, Task};
 use super::{Broker, Timer};
+use crate::proto::sorting::sort_ids;
 use crate::wire::{Body, Frame};
 use std::time::Duration;
 
@@ -206,7 +207,7 @@ impl<F: Frame> Broker<F> {
             return true;
         }
         if are_waiting {
-            rest.running.sort_unstable();
+            sort_ids(&mut rest.running);
         }
         while piece.has_room(self.cx.work)
             && let Some(token) = rest.running.pop()

@@ -6,8 +6,8 @@ use super::context::Context;
 use super::keys::{RequestKey, WorkerKey};
 use super::requests::{Cursors, Reclaimed, State};
 use super::tasks::Task;
+use crate::proto::sorting::sort_by_rank;
 use crate::wire::Frame;
-use std::cmp::Reverse;
 
 impl<F: Frame> Context<F> {
     /// Takes a request back from its worker, which has this name, and counts it beside its queue. Returns false if no
@@ -72,7 +72,7 @@ impl<F: Frame> Context<F> {
     /// The task that puts requests back to their places in their queues. They have been set aside, searched for, or
     /// reclaimed.
     pub(super) fn task_back(&self, mut requests: Vec<RequestKey>) -> Task {
-        requests.sort_unstable_by_key(|&key| Reverse(self.requests.order(key)));
+        sort_by_rank(&mut requests, |&key| !self.requests.age_rank(key));
         // A request that a peer has named twice is in the task once.
         requests.dedup();
         Task::Back {

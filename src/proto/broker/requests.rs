@@ -22,10 +22,10 @@ pub(super) use state::{
 pub(super) use waiting::Waiting;
 
 use super::keys::{ClientKey, RequestKey, ServiceKey, WorkerKey};
+use crate::proto::sorting::sort_by_rank;
 use crate::proto::{Terms, Time};
 use crate::wire::Frame;
 use slab::Slab;
-use std::cmp::Reverse;
 use std::time::Duration;
 
 /// All requests that have not ended.
@@ -139,8 +139,9 @@ impl<F> Requests<F> {
     /// Puts requests that are to end together in order: waiting ones first, then the running ones from the latest to the
     /// first, so that the end of one does not start another one that is to end as well.
     pub(super) fn sort_to_end(&self, requests: &mut [RequestKey]) {
-        requests.sort_unstable_by_key(|&request| {
-            (self.worker(request).is_some(), Reverse(self.token(request)))
+        sort_by_rank(requests, |&request| {
+            let is_running = self.worker(request).is_some();
+            u128::from(is_running) << 64 | u128::from(!self.token(request))
         });
     }
 
@@ -180,6 +181,12 @@ impl<F> Requests<F> {
     pub(super) fn order(&self, key: RequestKey) -> (Time, u32) {
         self.get(key)
             .map_or((Time::ZERO, 0), |request| (request.arrived, request.serial))
+    }
+
+    /// The [order](Self::order) as one number.
+    pub(super) fn age_rank(&self, key: RequestKey) -> u128 {
+        let (arrived, serial) = self.order(key);
+        u128::from(arrived.as_micros()) << 32 | u128::from(serial)
     }
 
     /// The workers that it waits for, while it is in a queue.

@@ -6,6 +6,7 @@ use super::{Client, ClientNotice};
 use crate::proto::Time;
 use crate::proto::code::Code;
 use crate::proto::link::Loss;
+use crate::proto::sorting::sort_ids;
 use crate::wire::omdp::ClientMessage;
 use crate::wire::{Dialect, Frame, Hello};
 
@@ -95,7 +96,7 @@ impl<F: Frame> Client<F> {
             .filter(|(_, request)| request.stage.is_with_broker())
             .map(|(id, _)| *id)
             .collect();
-        sent.sort_unstable();
+        sort_ids(&mut sent);
         for id in sent {
             let rid = self.rid(id);
             self.transmits.push(ClientMessage::RequestHeartbeat { rid });
@@ -129,7 +130,7 @@ impl<F: Frame> Client<F> {
         // Told once, not after each attempt, and also by a client that was not connected.
         self.connected |= !std::mem::replace(&mut self.name_taken, true);
         let mut ids: Vec<u64> = self.requests.keys().copied().collect();
-        ids.sort_unstable();
+        sort_ids(&mut ids);
         for id in ids {
             self.forget(id, Tell::Nothing);
             self.fail(id, Code::NameTaken);

@@ -19,6 +19,7 @@ use super::pending::{Pending, Stage};
 use super::retry::Cause;
 use crate::proto::Time;
 use crate::proto::code::Code;
+use crate::proto::sorting::{sort_by_rank, sort_ids};
 use crate::wire::omdp::{ClientMessage, Past, rids, rids_to_frame};
 use crate::wire::{Dialect, Frame};
 use std::collections::HashSet;
@@ -38,7 +39,7 @@ impl<F: Frame> Client<F> {
             .into_iter()
             .map(|(until, id)| (id, until))
             .collect();
-        unknown.sort_unstable();
+        sort_by_rank(&mut unknown, |&(id, _)| id.into());
         for (id, until) in unknown {
             if lasting {
                 self.resume(now, id, until);
@@ -104,7 +105,7 @@ impl<F: Frame> Client<F> {
         let knows_resume = self.config.dialect == Dialect::Omdp;
         let lasting = knows_resume && self.link.may_be_lasting();
         let mut ids: Vec<u64> = self.requests.keys().copied().collect();
-        ids.sort_unstable();
+        sort_ids(&mut ids);
         for id in ids {
             let until_given_up = now + self.give_up_after(id);
             let Some(request) = self.requests.get_mut(&id) else {

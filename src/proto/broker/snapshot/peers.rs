@@ -74,15 +74,17 @@ impl<F: Frame> Reader<'_, F> {
         for client in self.cx.clients.iter() {
             peers[client.dialect.index()][1] += 1;
         }
-        let entry = |dialect: Dialect| {
+        let mut stats = BTreeMap::new();
+        // Not collected, which would be a sort.
+        for dialect in Dialect::ALL {
             let [workers, clients] = peers[dialect.index()];
             let numbers = DialectStats {
                 workers,
                 clients,
                 messages: self.cx.messages[dialect.index()],
             };
-            (dialect.as_str(), numbers)
-        };
-        Dialect::ALL.into_iter().map(entry).collect()
+            stats.insert(dialect.as_str(), numbers);
+        }
+        stats
     }
 }
