@@ -46,7 +46,7 @@ class Outbox {
   #blobs;
   #bulk = 0;
   /** Whether the last blob is bytes that the caller may still change. */
-  #borrowed = false;
+  #isOfCaller = false;
   /** The service and the options of the last request in the batch. @type {string | undefined} */
   #service;
   #options = '';
@@ -79,7 +79,7 @@ class Outbox {
     if (typeof body === 'string') this.#append(op, id, body.length, 0, 0, 0, body, undefined);
     else this.#append(op, id, 0, 0, 0, 0, '', body);
     this.#schedule(false);
-    if (this.#borrowed) this.#own();
+    if (this.#isOfCaller) this.#own();
   }
 
   /**
@@ -95,7 +95,7 @@ class Outbox {
     if (typeof body === 'string') this.#append(op, id, body.length, n, 0, 0, body, undefined);
     else this.#append(op, id, 0, n, 0, 0, '', body);
     this.#schedule(true);
-    if (this.#borrowed) this.#own();
+    if (this.#isOfCaller) this.#own();
   }
 
   /**
@@ -129,7 +129,7 @@ class Outbox {
       this.#options = options;
     }
     this.#schedule(false);
-    if (this.#borrowed) this.#own();
+    if (this.#isOfCaller) this.#own();
   }
 
   /** The peer is running: submits the batches that wait. */
@@ -195,14 +195,14 @@ class Outbox {
     this.#count = 0;
     this.#text = '';
     this.#blobs = undefined;
-    this.#borrowed = false;
+    this.#isOfCaller = false;
     this.#bulk = 0;
     this.#service = undefined;
   }
 
   /**
-   * Takes ownership of the last blob, which belongs to the caller until now: native code copies it when the
-   * batch is submitted, and one that stays longer is copied here.
+   * Takes ownership of the last blob, which belongs to the caller until now: native code copies it before the
+   * submission of its batch returns, and one that stays longer is copied here.
    */
   #own() {
     const blobs = /** @type {Blob[]} */ (this.#blobs);
@@ -211,7 +211,7 @@ class Outbox {
     if (this.#open && bytes.length >= MAX_COPY) {
       this.flush();
     } else {
-      this.#borrowed = false;
+      this.#isOfCaller = false;
       blobs[last] = Buffer.from(bytes);
     }
   }
@@ -243,7 +243,7 @@ class Outbox {
     this.#bulk += text.length;
     if (blob !== undefined) {
       this.#bulk += blob.length;
-      this.#borrowed = blob instanceof Uint8Array;
+      this.#isOfCaller = blob instanceof Uint8Array;
       const content = contentOf(blob);
       if (this.#blobs === undefined) this.#blobs = [content];
       else this.#blobs.push(content);
@@ -276,7 +276,7 @@ class Outbox {
   }
 
   #keepUnsubmitted() {
-    if (this.#borrowed) this.#own();
+    if (this.#isOfCaller) this.#own();
     const records = this.#records.slice(0, this.#count * FIELDS);
     this.#unsubmitted.push([records, this.#count, this.#text, this.#blobs]);
     this.#empty();

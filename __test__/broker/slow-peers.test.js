@@ -55,10 +55,11 @@ const clientProgram = ({ omdp, say, endpoint, service, slowly }) => {
       if (parts === 20) say('reading');
       if (parts % 200 === 0) {
         const ping = client.call(service, 'ping');
-        ping.then(() => {
-          answered += 1;
-        });
-        pings.push(ping);
+        pings.push(
+          ping.finally(() => {
+            answered += 1;
+          }),
+        );
       }
       if (slowly) await new Promise((done) => setTimeout(done, parts % 4 === 0 ? 1 : 0));
     }

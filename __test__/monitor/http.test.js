@@ -561,6 +561,7 @@ test('bad arguments', async (t) => {
   ]) {
     assert.throws(() => createMonitor(broker, options), message);
   }
+  assert.doesNotThrow(() => createMonitor(broker, { nope: undefined }));
 });
 
 test('the charts library is the one of npm, with its licence', () => {

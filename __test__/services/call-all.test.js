@@ -157,7 +157,9 @@ describe('callAll()', () => {
       await seen.promise;
     }
     await client.start();
-    assert.deepEqual(await all(client.callAll('open', 1)), [{ worker: 'open', value: 'web' }]);
+    // Undefined options are missing ones, whatever their names.
+    const options = { retry: undefined, other: undefined };
+    assert.deepEqual(await all(client.callAll('open', 1, options)), [{ worker: 'open', value: 'web' }]);
     await assert.rejects(all(client.callAll('secret', 1)), { code: 'B_DENIED' });
   });
 
@@ -175,6 +177,7 @@ describe('callAll()', () => {
       const message = `option "${name}" cannot be used with callAll()`;
       assert.throws(() => client.callAll('a', 1, options), { name: 'TypeError', message });
     }
+    assert.throws(() => client.callAll('a', 1, { retry: null }), TypeError);
     assert.throws(() => client.callAll('a', 1, { timeout: 0 }), RangeError);
     assert.throws(() => client.callAll('a', 1, { max: 0 }), RangeError);
     assert.throws(() => client.callAll('a', 1, 5), TypeError);

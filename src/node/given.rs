@@ -1,6 +1,6 @@
 //! Bytes that JavaScript gives away: they are sent out of the memory of its ArrayBuffer.
 //!
-//! `lib/given.js` moves the memory into an ArrayBuffer that no other code can reach. A reference keeps it until the
+//! `lib/transferred.js` moves the memory into an ArrayBuffer that no other code can reach. A reference keeps it until the
 //! bytes are not needed any more. That may be found by any thread, but only the thread of JavaScript can delete the
 //! reference, and the memory ends with the environment.
 
