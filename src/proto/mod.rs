@@ -15,7 +15,6 @@ pub mod names;
 pub(crate) mod network;
 pub mod request_id;
 pub mod several;
-pub(crate) mod sorting;
 pub(crate) mod table;
 mod terms;
 mod time;

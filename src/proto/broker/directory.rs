@@ -10,7 +10,6 @@ use super::snapshot::Reader;
 use super::stats::{WorkerId, WorkerStats};
 use super::workers::Worker;
 use crate::proto::Time;
-use crate::proto::sorting::sort_by;
 use crate::proto::time::ms;
 use crate::wire::Frame;
 use crate::wire::json::{Text, bytes_of, list_of};
@@ -46,7 +45,7 @@ impl<F: Frame> Reader<'_, F> {
             .skip(page.saturating_mul(SERVICES_PER_PAGE))
             .take(SERVICES_PER_PAGE)
             .collect();
-        sort_by(&mut services, |(_, a), (_, b)| a.name < b.name);
+        services.sort_unstable_by(|(_, a), (_, b)| a.name.cmp(&b.name));
         let sums: Vec<Sums> = services.iter().map(|&(at, _)| self.sums(at)).collect();
         let entries = services.iter().zip(sums);
         list_of(entries.map(|((_, service), sums)| ServiceEntry {

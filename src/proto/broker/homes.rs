@@ -4,7 +4,6 @@
 use super::context::Context;
 use super::keys::{RequestKey, ServiceKey};
 use super::requests::{Cursors, Request, Routing, State};
-use crate::proto::sorting::sort_by_rank;
 use crate::wire::Frame;
 use std::sync::Arc;
 
@@ -168,8 +167,8 @@ impl<F: Frame> Context<F> {
         cursors: &mut Cursors,
     ) {
         // The first of equal arrival is the first of the moves.
-        sort_by_rank(&mut moves, |&(key, _)| self.requests.age_rank(key));
-        sort_by_rank(&mut moves, |(_, home)| home.index() as u128);
+        moves.sort_by_cached_key(|&(key, _)| self.requests.age_rank(key));
+        moves.sort_by_cached_key(|(_, home)| home.index() as u128);
         for of_home in moves.chunk_by(|one, other| one.1 == other.1) {
             let home = of_home[0].1;
             let mut parked = Vec::new();

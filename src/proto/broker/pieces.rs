@@ -6,14 +6,12 @@ use super::context::Context;
 use super::fanout::{Copies, FanOut};
 use super::keys::RequestKey;
 use super::outcome::End;
-use super::piece::Earlier;
-use super::piece::{PIECE, Piece};
+use super::piece::{Earlier, PIECE, Piece};
 use super::requests::Request;
 use super::rids::Rids;
 use super::survey::Asker;
 use super::tasks::{Cancellation, Ending, Task};
 use super::{Broker, Timer};
-use crate::proto::sorting::sort_ids;
 use crate::wire::{Body, Frame};
 use std::time::Duration;
 
@@ -207,7 +205,7 @@ impl<F: Frame> Broker<F> {
             return true;
         }
         if are_waiting {
-            sort_ids(&mut rest.running);
+            rest.running.sort_unstable();
         }
         while piece.has_room(self.cx.work)
             && let Some(token) = rest.running.pop()

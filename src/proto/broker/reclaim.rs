@@ -6,7 +6,6 @@ use super::context::Context;
 use super::keys::{RequestKey, WorkerKey};
 use super::requests::{Cursors, Reclaimed, State};
 use super::tasks::Task;
-use crate::proto::sorting::sort_by_rank;
 use crate::wire::Frame;
 
 impl<F: Frame> Context<F> {
@@ -72,7 +71,7 @@ impl<F: Frame> Context<F> {
     /// The task that puts requests back to their places in their queues. They have been set aside, searched for, or
     /// reclaimed.
     pub(super) fn task_back(&self, mut requests: Vec<RequestKey>) -> Task {
-        sort_by_rank(&mut requests, |&key| !self.requests.age_rank(key));
+        requests.sort_by_cached_key(|&key| !self.requests.age_rank(key));
         // A request that a peer has named twice is in the task once.
         requests.dedup();
         Task::Back {

@@ -20,7 +20,6 @@ use super::requests::{Cursors, State};
 use super::routing::CHOICES;
 use crate::proto::Time;
 use crate::proto::code::Code;
-use crate::proto::sorting::sort_by_rank;
 use crate::wire::Frame;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -140,7 +139,7 @@ impl Relocation {
         for from in froms {
             cx.services.release(from);
         }
-        sort_by_rank(&mut homes, |home| home.index() as u128);
+        homes.sort_by_cached_key(|home| home.index() as u128);
         homes.dedup();
         Moved { tokens, homes }
     }

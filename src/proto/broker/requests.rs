@@ -22,7 +22,6 @@ pub(super) use state::{
 pub(super) use waiting::Waiting;
 
 use super::keys::{ClientKey, RequestKey, ServiceKey, WorkerKey};
-use crate::proto::sorting::sort_by_rank;
 use crate::proto::{Terms, Time};
 use crate::wire::Frame;
 use slab::Slab;
@@ -139,7 +138,7 @@ impl<F> Requests<F> {
     /// Puts requests that are to end together in order: waiting ones first, then the running ones from the latest to the
     /// first, so that the end of one does not start another one that is to end as well.
     pub(super) fn sort_to_end(&self, requests: &mut [RequestKey]) {
-        sort_by_rank(requests, |&request| {
+        requests.sort_by_cached_key(|&request| {
             let is_running = self.worker(request).is_some();
             u128::from(is_running) << 64 | u128::from(!self.token(request))
         });

@@ -1,12 +1,10 @@
 //! The connection to the broker: hello, heartbeats, acknowledgements, and its loss.
 
-use super::pending::Stage;
-use super::pending::Tell;
+use super::pending::{Stage, Tell};
 use super::{Client, ClientNotice};
 use crate::proto::Time;
 use crate::proto::code::Code;
 use crate::proto::link::Loss;
-use crate::proto::sorting::sort_ids;
 use crate::wire::omdp::ClientMessage;
 use crate::wire::{Dialect, Frame, Hello};
 
@@ -96,7 +94,7 @@ impl<F: Frame> Client<F> {
             .filter(|(_, request)| request.stage.is_with_broker())
             .map(|(id, _)| *id)
             .collect();
-        sort_ids(&mut sent);
+        sent.sort_unstable();
         for id in sent {
             let rid = self.rid(id);
             self.transmits.push(ClientMessage::RequestHeartbeat { rid });
@@ -130,7 +128,7 @@ impl<F: Frame> Client<F> {
         // Told once, not after each attempt, and also by a client that was not connected.
         self.connected |= !std::mem::replace(&mut self.name_taken, true);
         let mut ids: Vec<u64> = self.requests.keys().copied().collect();
-        sort_ids(&mut ids);
+        ids.sort_unstable();
         for id in ids {
             self.forget(id, Tell::Nothing);
             self.fail(id, Code::NameTaken);

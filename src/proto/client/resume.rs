@@ -14,12 +14,10 @@
 //! with `B_LOST`.
 
 use super::Client;
-use super::pending::Tell;
-use super::pending::{Pending, Stage};
+use super::pending::{Pending, Stage, Tell};
 use super::retry::Cause;
 use crate::proto::Time;
 use crate::proto::code::Code;
-use crate::proto::sorting::{sort_by_rank, sort_ids};
 use crate::wire::omdp::{ClientMessage, Past, rids, rids_to_frame};
 use crate::wire::{Dialect, Frame};
 use std::collections::HashSet;
@@ -39,7 +37,7 @@ impl<F: Frame> Client<F> {
             .into_iter()
             .map(|(until, id)| (id, until))
             .collect();
-        sort_by_rank(&mut unknown, |&(id, _)| id.into());
+        unknown.sort_by_cached_key(|&(id, _)| u128::from(id));
         for (id, until) in unknown {
             if lasting {
                 self.resume(now, id, until);
@@ -105,7 +103,7 @@ impl<F: Frame> Client<F> {
         let knows_resume = self.config.dialect == Dialect::Omdp;
         let lasting = knows_resume && self.link.may_be_lasting();
         let mut ids: Vec<u64> = self.requests.keys().copied().collect();
-        sort_ids(&mut ids);
+        ids.sort_unstable();
         for id in ids {
             let until_given_up = now + self.give_up_after(id);
             let Some(request) = self.requests.get_mut(&id) else {

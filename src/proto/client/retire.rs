@@ -7,7 +7,6 @@
 use super::pending::Stage;
 use super::{Client, ClientNotice};
 use crate::proto::link::Loss;
-use crate::proto::sorting::sort_ids;
 use crate::wire::Frame;
 use crate::wire::omdp::ClientMessage;
 
@@ -25,7 +24,7 @@ impl<F: Frame> Client<F> {
         let parked = self.requests.iter();
         let parked = parked.filter(|(_, request)| matches!(request.stage, Stage::Parked));
         let mut ids: Vec<u64> = parked.map(|(id, _)| *id).collect();
-        sort_ids(&mut ids);
+        ids.sort_unstable();
         for id in ids {
             let rid = self.rid(id);
             let expired = false;

@@ -3,7 +3,7 @@
 use super::{Decisions, Message, Owner, PATIENCE, UnfinishedLimits};
 use crate::io::connections::Fd;
 use crate::proto::Time;
-use crate::proto::sorting::sort_by;
+use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -145,12 +145,9 @@ impl Allowances {
         // Order: owners with few bytes first, owners beyond their maximum last; within an owner, the largest message
         // first, which needs the least further bytes.
         let mut order: Vec<(&Arc<Owner>, &mut OwnerUsage)> = owners.iter_mut().collect();
-        let place = |(owner, usage): &(&Arc<Owner>, &mut OwnerUsage)| {
+        order.sort_unstable_by_key(|(owner, usage)| {
             let is_over = usage.committed.saturating_add(step) > limits.of(owner);
-            (is_over, usage.committed)
-        };
-        sort_by(&mut order, |one, other| {
-            (place(one), one.0) < (place(other), other.0)
+            (is_over, usage.committed, Arc::clone(owner))
         });
         let mut starving = Starving::default();
         for (owner, usage) in order {
@@ -160,10 +157,7 @@ impl Allowances {
                 (message.waits && message.allowed <= message.size).then_some((message.size, *fd))
             });
             let mut waiting: Vec<(u64, Fd)> = waiting.collect();
-            // The largest first.
-            sort_by(&mut waiting, |one, other| {
-                (other.0, one.1) < (one.0, other.1)
-            });
+            waiting.sort_unstable_by_key(|&(size, fd)| (Reverse(size), fd));
             for (size, fd) in waiting {
                 self.count_look();
                 let is_of_owner = usage.committed + step <= limits.of(owner) || !usage.grows;
@@ -222,7 +216,7 @@ impl Allowances {
                 .values()
                 .filter(|usage| usage.committed >= average)
                 .collect();
-            sort_by(&mut order, |one, other| one.committed > other.committed);
+            order.sort_unstable_by_key(|usage| Reverse(usage.committed));
             // Less than what is allowed at once takes little from others.
             let mut with_much = order.into_iter().map(|usage| of(usage, limits.step()));
             let most = with_much.find(|fds| !fds.is_empty());

@@ -5,7 +5,6 @@ use crate::proto::broker::action::Action;
 use crate::proto::broker::keys::AccountKey;
 use crate::proto::broker::{Incoming, RoutingId};
 use crate::proto::deadlines::TimerKey;
-use crate::proto::sorting::{sort_by_rank, sort_ids};
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
@@ -162,10 +161,9 @@ impl<F> Questions<F> {
         self.ids.clear();
         self.of_user.clear();
         self.of_peer.clear();
-        let mut pending = std::mem::take(&mut self.pending);
-        let mut ids: Vec<u64> = pending.keys().copied().collect();
-        sort_ids(&mut ids);
-        ids.iter().filter_map(|id| pending.remove(id)).collect()
+        let mut all: Vec<_> = std::mem::take(&mut self.pending).into_iter().collect();
+        all.sort_by_cached_key(|&(id, _)| u128::from(id));
+        all.into_iter().map(|(_, pending)| pending).collect()
     }
 
     /// Removes waiting messages of a peer; their questions remain. Also returns how many messages were looked at.
@@ -215,19 +213,19 @@ impl<F> Questions<F> {
         for question in self.answers.keys() {
             *counts.entry(question.principal.user.clone()).or_default() += 1;
         }
-        let mut counts: Vec<(&String, &usize)> = counts.iter().collect();
-        sort_by_rank(&mut counts, |&(_, &count)| !(count as u128));
+        let mut counts: Vec<(String, usize)> = counts.into_iter().collect();
+        counts.sort_by_cached_key(|&(_, count)| !(count as u128));
         let mut left = self.answers.len();
         let mut users = HashSet::new();
-        for (user, &count) in counts {
+        for (user, count) in counts {
             if left <= MOST / 2 {
                 break;
             }
             left -= count;
-            users.insert(user.as_str());
+            users.insert(user);
         }
         self.answers
-            .retain(|question, _| !users.contains(question.principal.user.as_str()));
+            .retain(|question, _| !users.contains(&question.principal.user));
     }
 
     pub(in crate::proto::broker) fn forget(&mut self, question: &Question) {
