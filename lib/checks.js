@@ -234,9 +234,8 @@ function arrayOf(check) {
   };
 }
 
-/** @type {Check} null counts as missing */
+/** @type {Check} */
 function signal(value, what) {
-  if (value === undefined || value === null) return undefined;
   const { aborted, addEventListener, removeEventListener } = /** @type {AbortSignal} */ (value);
   if (
     typeof aborted === 'boolean' &&

@@ -45,7 +45,6 @@ function splitVersion(name) {
 
 /** @type {Check} */
 function checkVersion(value, what) {
-  if (value === undefined || value === null) return undefined;
   if (typeof value !== 'string') throw wrongType(value, what, 'a string');
   if (isVersion(value)) return value;
   throw new RangeError(`${what} must be a version such as 2.1.0 or 2.1.0-rc.1, got ${given(value)}`);
@@ -96,10 +95,10 @@ const MAX = Number.MAX_SAFE_INTEGER;
 
 /**
  * The check for each type of the table.
- * @type {Partial<Record<Option['type'], (option: Option) => Check>>}
+ * @type {Record<Option['type'], (option: Option) => Check>}
  */
 const CHECKS = {
-  version: () => checkVersion,
+  version: () => orNull(checkVersion),
   versions: () => oneOf(VERSIONS),
   discover: () => oneOf(DISCOVER),
   function: () => checks.callback,
@@ -124,7 +123,7 @@ const CHECKS = {
     return (value, what) => checks.jsonOf(checks.object(value, what), max, what);
   },
   headers: () => checkHeaders,
-  signal: () => checks.signal,
+  signal: () => orNull(checks.signal),
   protocol: () => oneOf(PROTOCOLS),
   protocols: () => checkProtocols,
   key: () => orNull(checkKey),
@@ -140,15 +139,13 @@ const CHECKS = {
 
 /**
  * @param {Role} role
- * @param {Record<string, Check>} [own] checks of options whose type has none
+ * @param {Record<string, Check>} [own] checks of options of the type `own`
  * @returns {Checks}
  */
 function checksOf(role, own = {}) {
-  const options = optionsOf(role).map((option) => [
-    option.name,
-    own[option.name] ?? CHECKS[option.type]?.(option),
-  ]);
-  return new Map(/** @type {[string, Check][]} */ (options.filter(([, check]) => check !== undefined)));
+  return new Map(
+    optionsOf(role).map((option) => [option.name, own[option.name] ?? CHECKS[option.type](option)]),
+  );
 }
 
 /** @param {Role} role @returns {Record<string, any>} a new object with the options that have a default */

@@ -14,10 +14,9 @@ const checkName = /** @type {Check} */ (CHECKS.get('worker'));
  * @type {Map<string, { check: Check, what: string, isRoute: boolean, byDefault: unknown }>}
  */
 const READERS = new Map(
-  optionsOf('request').flatMap(({ name, route, value }) => {
-    const check = CHECKS.get(name);
-    const reader = { what: `option "${name}"`, isRoute: route === true, byDefault: value };
-    return check === undefined ? [] : [[name, { check, ...reader }]];
+  optionsOf('request').map(({ name, route, value }) => {
+    const check = /** @type {Check} */ (CHECKS.get(name));
+    return [name, { check, what: `option "${name}"`, isRoute: route === true, byDefault: value }];
   }),
 );
 /** The maximum size of the options' JSON at brokers. */

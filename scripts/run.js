@@ -30,12 +30,8 @@ function run(program, args, { progress = false, ...options } = {}) {
 
 const WINDOWS = process.platform === 'win32';
 
-/** The signals that end this process, and their numbers. @type {[NodeJS.Signals, number][]} */
-const SIGNALS = [
-  ['SIGHUP', 1],
-  ['SIGINT', 2],
-  ['SIGTERM', 15],
-];
+/** The signals that end this process. @type {NodeJS.Signals[]} */
+const SIGNALS = ['SIGHUP', 'SIGINT', 'SIGTERM'];
 
 /** The programs that `runBeside` has started and that have not ended. @type {Set<import('node:child_process').ChildProcess>} */
 const running = new Set();
@@ -105,7 +101,7 @@ let isWatching = false;
 function watchSignals() {
   if (isWatching) return;
   isWatching = true;
-  for (const [signal, number] of SIGNALS) process.on(signal, () => exit(128 + number));
+  for (const signal of SIGNALS) process.on(signal, () => exit(128 + os.constants.signals[signal]));
 }
 
 /** Ends a program and what it has started. @param {import('node:child_process').ChildProcess} child */

@@ -86,16 +86,10 @@ pub fn request<F: Frame>(service: &[u8], rid: F) -> ClientMessage<F> {
         rid,
         data: F::from(DATA),
         opts: Some(F::from(OPTS)),
-        ext: Some(RequestExt {
-            retry: 0,
-            fail_fast: false,
-            routed: false,
-            started: 0,
-            stream: false,
-            left_ms: None,
-            data: RequestData::Json,
-            timeout_ms: TIMEOUT.as_millis() as i32,
-        }),
+        ext: Some(RequestExt::plain(
+            RequestData::Json,
+            TIMEOUT.as_millis() as i32,
+        )),
     }
 }
 

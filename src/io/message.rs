@@ -205,7 +205,7 @@ impl From<Foreign> for Message {
     fn from(bytes: Foreign) -> Self {
         match bytes.len() <= COPIED {
             true => Message::from(&bytes[..]),
-            false => Message(Bytes::Apart(Apart::new(Memory::Foreign(Arc::new(bytes))))),
+            false => Message::from(Arc::new(bytes)),
         }
     }
 }

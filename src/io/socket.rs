@@ -14,7 +14,7 @@ use super::readiness::Readiness;
 use super::sent::LINGER;
 use super::tcp::{KEEPALIVE, LISTEN_BACKLOG};
 use crate::proto::link::Attempts;
-use crate::wire::sizes::FRAME_RESERVE;
+use crate::wire::sizes::frame_of;
 use std::ffi::{CString, c_int, c_void};
 use std::sync::Arc;
 use std::time::Duration;
@@ -142,7 +142,7 @@ impl Socket {
     /// Sets the maximum size of a frame for a body of `body` bytes. libzmq ends a connection that
     /// announces a larger one before it allocates memory. Applies to later binds and connects.
     pub(super) fn limit_frames(&self, body: u64) -> Result<(), Error> {
-        let frame = i64::try_from(body.saturating_add(FRAME_RESERVE)).unwrap_or(i64::MAX);
+        let frame = i64::try_from(frame_of(body)).unwrap_or(i64::MAX);
         self.set_bytes(zmq_sys::ZMQ_MAXMSGSIZE as c_int, &frame.to_ne_bytes())
     }
 

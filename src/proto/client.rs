@@ -38,8 +38,7 @@ use super::table::Table;
 use crate::wire::omdp::{Ack, ClientMessage};
 use crate::wire::{Dialect, Form, Frame};
 use exit::Exit;
-use pending::Tell;
-use pending::{Pending, Stage};
+use pending::{Pending, Stage, Tell};
 use roster::Roster;
 use std::collections::BTreeSet;
 

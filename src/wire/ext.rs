@@ -57,6 +57,20 @@ pub enum RequestData {
 }
 
 impl RequestExt {
+    /// The extension of a request without further options.
+    pub const fn plain(data: RequestData, timeout_ms: i32) -> Self {
+        RequestExt {
+            data,
+            timeout_ms,
+            retry: 0,
+            fail_fast: false,
+            routed: false,
+            started: 0,
+            stream: false,
+            left_ms: None,
+        }
+    }
+
     pub fn to_frame<F: Frame>(self) -> F {
         let data = match self.data {
             RequestData::Json => 0,
@@ -194,7 +208,7 @@ impl TokenExt {
 
     pub fn to_frame<F: Frame>(self) -> F {
         let mut bytes = [0; 15];
-        bytes[0] = flag(self.binary, BINARY) | flag(self.error, ERROR) | flag(self.own, OWN);
+        bytes[0] = self.flags().bits();
         bytes[1..9].copy_from_slice(&self.token.to_be_bytes());
         let Some(pace) = self.pace else {
             return F::from(&bytes[..9]);
@@ -292,7 +306,11 @@ pub struct ResultExt {
 
 impl ResultExt {
     pub fn to_frame<F: Frame>(self) -> F {
-        F::from(&[flag(self.binary, BINARY) | flag(self.error, ERROR) | flag(self.own, OWN)][..])
+        F::from(&[self.bits()][..])
+    }
+
+    fn bits(self) -> u8 {
+        flag(self.binary, BINARY) | flag(self.error, ERROR) | flag(self.own, OWN)
     }
 
     pub fn parse(bytes: &[u8]) -> Result<Self, Malformed> {

@@ -4,16 +4,7 @@ use super::*;
 
 #[test]
 fn golden() {
-    let request = RequestExt {
-        data: RequestData::BufferAsJson,
-        timeout_ms: 60000,
-        retry: 0,
-        fail_fast: false,
-        routed: false,
-        started: 0,
-        stream: false,
-        left_ms: None,
-    };
+    let request = RequestExt::plain(RequestData::BufferAsJson, 60000);
     assert_eq!(request.to_frame::<Vec<u8>>(), [2, 0, 0, 0xea, 0x60]);
     let again = RequestExt {
         retry: 3,

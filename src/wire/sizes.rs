@@ -52,6 +52,11 @@ pub const MAX_BODY_FRAMES: usize = MAX_FRAMES - 16;
 /// How much larger than the largest body a frame may be, because it is packed, encrypted or a list.
 pub const FRAME_RESERVE: u64 = 2 << 20;
 
+/// The largest frame of a message whose body has at most this size.
+pub const fn frame_of(body: u64) -> u64 {
+    body.saturating_add(FRAME_RESERVE)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

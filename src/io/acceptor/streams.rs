@@ -28,7 +28,7 @@ use crate::io::spin::Spin;
 use crate::proto::Time;
 use crate::proto::broker::RoutingId;
 use crate::proto::table::Table;
-use crate::wire::sizes::FRAME_RESERVE;
+use crate::wire::sizes::frame_of;
 use buffers::Buffers;
 use connection::{Connection, Sizes};
 use listener::Listener;
@@ -126,7 +126,7 @@ impl Streams {
             by_id: Table::default(),
             serial: random() as u32,
             sizes: Sizes {
-                frame: listen.max_message.saturating_add(FRAME_RESERVE),
+                frame: frame_of(listen.max_message),
                 message: limits.message.saturating_add(SLACK),
             },
             handshake: handshake.map(Duration::from_millis),

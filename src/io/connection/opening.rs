@@ -13,7 +13,7 @@ use crate::io::stream::{Progress, Stream, Target};
 use crate::io::tcp::probes;
 use crate::io::transport::{Dealer, Transport};
 #[cfg(unix)]
-use crate::wire::sizes::FRAME_RESERVE;
+use crate::wire::sizes::frame_of;
 use std::ffi::c_int;
 use std::time::Duration;
 
@@ -75,7 +75,7 @@ impl Connection {
             limit: self.limit,
             longest: LONGEST,
             silence: patience.map(probes),
-            max_frame: max_message.saturating_add(FRAME_RESERVE),
+            max_frame: frame_of(*max_message),
         }
     }
 

@@ -3,7 +3,7 @@
 use super::{Quiet, SLOW, UnfinishedLimits};
 use crate::io::security::HandshakeFailure;
 use crate::proto::Time;
-use crate::wire::sizes::FRAME_RESERVE;
+use crate::wire::sizes::frame_of;
 use std::time::Duration;
 
 /// Limits on connections.
@@ -30,7 +30,7 @@ pub struct ConnectionLimits {
 impl ConnectionLimits {
     /// The maximum size of a message whose body has at most this size.
     pub fn message_with(body: u64) -> u64 {
-        body.saturating_add(FRAME_RESERVE)
+        frame_of(body)
     }
 
     /// The connection that has to end because of a new one, and the reason. `open` is the number of all connections,

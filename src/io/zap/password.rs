@@ -3,9 +3,9 @@
 //! A hash takes tens of milliseconds. A separate thread computes one at a time, while other
 //! handshakes continue. After the first success a fast digest is compared instead.
 
+use crate::io::random::random;
 use sha2::{Digest, Sha256};
 use std::fmt;
-use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread;
@@ -123,7 +123,7 @@ impl Verifier {
 fn salt() -> &'static [u8; 16] {
     static SALT: OnceLock<[u8; 16]> = OnceLock::new();
     SALT.get_or_init(|| {
-        let random = || RandomState::new().build_hasher().finish().to_ne_bytes();
+        let random = || random().to_ne_bytes();
         let mut salt = [0; 16];
         salt[..8].copy_from_slice(&random());
         salt[8..].copy_from_slice(&random());

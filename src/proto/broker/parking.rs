@@ -73,6 +73,19 @@ impl Parking {
 /// Ids of requests in a message, by client.
 pub(super) type RidsByClient<F> = BTreeMap<ClientKey, Vec<F>>;
 
+/// Sends each client a message with the ids of its requests.
+pub(super) fn tell<F: Frame>(
+    cx: &mut Context<F>,
+    told: &RidsByClient<F>,
+    message: fn(F) -> ToClient<F>,
+) {
+    for (&client, rids) in told {
+        rids_to_frames(rids.iter().map(|rid| &**rid), |rids| {
+            cx.send_client(client, message(rids));
+        });
+    }
+}
+
 /// One scan of the requests that have waited.
 struct Scan<F> {
     /// How many more requests may be looked at, and the work beside that.
@@ -155,11 +168,7 @@ impl Parking {
         if let Some(at) = at {
             cx.reset(&mut self.timer, at, Timer::Parking);
         }
-        for (client, rids) in scan.told {
-            rids_to_frames(rids.iter().map(|rid| &**rid), |rids| {
-                cx.send_client(client, ToClient::Parked { rids });
-            });
-        }
+        tell(cx, &scan.told, |rids| ToClient::Parked { rids });
         scan.services
     }
 

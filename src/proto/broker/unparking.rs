@@ -3,11 +3,11 @@
 
 use super::context::Context;
 use super::keys::{ClientKey, RequestKey, ServiceKey};
-use super::parking::{Parking, RidsByClient};
+use super::parking::{Parking, RidsByClient, tell};
 use super::requests::{ParkState, State};
 use crate::proto::Time;
 use crate::wire::Frame;
-use crate::wire::omdp::{ToClient, rids, rids_to_frames};
+use crate::wire::omdp::{ToClient, rids};
 
 /// The depth to which each of very many lanes is searched at least.
 const OF_LANE: usize = 64;
@@ -47,7 +47,7 @@ impl Parking {
         for first in firsts {
             moved |= self.ask_for(cx, service, first, (depth, room), &mut told);
         }
-        tell(cx, told, |rids| ToClient::Unpark { rids });
+        tell(cx, &told, |rids| ToClient::Unpark { rids });
         moved
     }
 
@@ -120,7 +120,7 @@ impl Parking {
             last_asked = last_asked.max(asked);
             let entry = cx.services.get_mut(service);
             entry.lookahead.answered(cx.now.since(asked));
-            entry.queue.is_answered(key, &cx.requests);
+            entry.queue.end_aside(key, &cx.requests);
             let park = ParkState::Released;
             entry.queue.set_park(key, park, cx.now, &mut cx.requests);
             self.watch(cx, key);
@@ -146,8 +146,7 @@ fn hold_back<F: Frame>(cx: &mut Context<F>, service: ServiceKey, room: &mut usiz
         && let entry = cx.services.get_mut(service)
         && !entry.ready.is_empty()
         && let Some(first) = entry.first_with_worker(&cx.requests, &cx.workers)
-        && let may_start = cx.requests.park(first).is_some_and(ParkState::may_start)
-        && may_start
+        && cx.requests.park(first).is_some_and(ParkState::may_start)
         && entry.queue.would_overtake(first, &cx.requests)
         && let Some(request) = cx.requests.get(first)
     {
@@ -157,15 +156,7 @@ fn hold_back<F: Frame>(cx: &mut Context<F>, service: ServiceKey, room: &mut usiz
         *room -= 1;
     }
     let moved = !told.is_empty();
-    tell(cx, told.clone(), |rids| ToClient::Parked { rids });
-    tell(cx, told, |rids| ToClient::Unpark { rids });
+    tell(cx, &told, |rids| ToClient::Parked { rids });
+    tell(cx, &told, |rids| ToClient::Unpark { rids });
     moved
-}
-
-fn tell<F: Frame>(cx: &mut Context<F>, told: RidsByClient<F>, message: fn(F) -> ToClient<F>) {
-    for (client, rids) in told {
-        rids_to_frames(rids.iter().map(|rid| &**rid), |rids| {
-            cx.send_client(client, message(rids));
-        });
-    }
 }

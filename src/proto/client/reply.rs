@@ -1,7 +1,6 @@
 //! The reply to a request: its parts, its end, and the credit for read parts.
 
-use super::pending::Stage;
-use super::pending::Tell;
+use super::pending::{Stage, Tell};
 use super::retry::Cause;
 use super::{Client, ClientNotice};
 use crate::proto::Time;

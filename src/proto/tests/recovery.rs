@@ -36,6 +36,18 @@ const FOREVER: Terms = Terms {
     deadline: None,
 };
 
+/// A request that may be given to so many further workers and whose handler does not end, on its way to one.
+fn endless(retry: u8) -> (Net, Id<BrokerActor>, Id<WorkerActor>, Id<ClientActor>, u64) {
+    let (mut net, b) = net_of(1);
+    let w = net.worker(b, "echo");
+    net.serve(w, |_| Job::endless());
+    let c = net.client(b);
+    net.run(secs(1));
+    let terms = Terms { retry, ..FOREVER };
+    let r = net.request_on(c, "echo", json("1"), terms);
+    (net, b, w, c, r)
+}
+
 /// All peers work while faults happen now and then. At the end everything is in order.
 fn storm(seed: u64, hurt: impl FnMut(&mut Net, Id<BrokerActor>, &[Id<()>])) {
     storm_with(seed, ms(0), hurt);

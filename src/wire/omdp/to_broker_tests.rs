@@ -98,16 +98,7 @@ fn client_messages_of_the_extension() {
             rid: b"r1".to_vec(),
             data: b"ab".to_vec(),
             opts: Some(b"{}".to_vec()),
-            ext: Some(RequestExt {
-                data: RequestData::Binary,
-                timeout_ms: 7,
-                retry: 0,
-                fail_fast: false,
-                routed: false,
-                started: 0,
-                stream: false,
-                left_ms: None,
-            }),
+            ext: Some(RequestExt::plain(RequestData::Binary, 7)),
         }),
     );
     golden(
@@ -118,14 +109,8 @@ fn client_messages_of_the_extension() {
             data: b"ab".to_vec(),
             opts: Some(b"{}".to_vec()),
             ext: Some(RequestExt {
-                data: RequestData::Json,
-                timeout_ms: 7,
                 retry: 2,
-                fail_fast: false,
-                routed: false,
-                started: 0,
-                stream: false,
-                left_ms: None,
+                ..RequestExt::plain(RequestData::Json, 7)
             }),
         }),
     );
@@ -137,14 +122,9 @@ fn client_messages_of_the_extension() {
             data: Vec::new(),
             opts: Some(b"{}".to_vec()),
             ext: Some(RequestExt {
-                data: RequestData::Json,
-                timeout_ms: 7,
-                retry: 0,
-                fail_fast: false,
-                routed: false,
-                started: 0,
                 stream: true,
                 left_ms: Some(256),
+                ..RequestExt::plain(RequestData::Json, 7)
             }),
         }),
     );
@@ -386,16 +366,7 @@ fn what_outlives_a_broker() {
             rid: b"r1".to_vec(),
             data: b"1".to_vec(),
             opts: b"{}".to_vec(),
-            ext: RequestExt {
-                data: RequestData::Json,
-                timeout_ms: 256,
-                retry: 0,
-                fail_fast: false,
-                routed: false,
-                started: 0,
-                stream: false,
-                left_ms: None,
-            },
+            ext: RequestExt::plain(RequestData::Json, 256),
             past: Past {
                 received: 3,
                 wait_ms: 256,

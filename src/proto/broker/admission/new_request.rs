@@ -3,8 +3,7 @@
 use crate::proto::broker::accounts::{OverLimit, REQUEST};
 use crate::proto::broker::context::Context;
 use crate::proto::broker::incoming::RequestHead;
-use crate::proto::broker::keys::Timer;
-use crate::proto::broker::keys::{ClientKey, RequestKey, ServiceKey};
+use crate::proto::broker::keys::{ClientKey, RequestKey, ServiceKey, Timer};
 use crate::proto::broker::metrics::COUNTS;
 use crate::proto::broker::requests::{Content, Deadline, NewRequest, Routing, State};
 use crate::wire::Frame;

@@ -5,6 +5,7 @@ use super::summary::{HistogramStats, LastError, Latency, Percentiles, Summary, e
 use crate::proto::Time;
 use crate::proto::broker::requests::Waiting;
 use crate::proto::code::Code;
+use crate::proto::time::ms;
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -111,7 +112,7 @@ impl Meter {
             What::Code(code) => (Some(code.as_str()), None),
             What::Value(value) => (None, values.then_some(&**value)),
         };
-        let since = now.since(error.at).as_micros() as f64 / 1000.0;
+        let since = ms(now.since(error.at));
         Some(LastError { code, value, since })
     }
 

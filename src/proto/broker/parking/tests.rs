@@ -35,8 +35,8 @@ fn frame_of(rids: &[&str]) -> Bytes {
     frames.concat()
 }
 
-#[test]
-fn without_a_worker_requests_are_parked_at_the_end_of_their_turn() {
+/// A service without a worker, and a client with two requests for it.
+fn two_that_wait() -> (Bench, Parking, ServiceKey, ClientKey, [RequestKey; 2]) {
     let (mut bench, mut parking) = (Bench::empty(), Parking::default());
     let service = bench.services.require(b"s");
     let client = bench.client("c", |hello| hello.parks = true);
@@ -44,6 +44,12 @@ fn without_a_worker_requests_are_parked_at_the_end_of_their_turn() {
     for key in keys {
         parking.watch(&mut bench, key);
     }
+    (bench, parking, service, client, keys)
+}
+
+#[test]
+fn without_a_worker_requests_are_parked_at_the_end_of_their_turn() {
+    let (mut bench, mut parking, service, _, keys) = two_that_wait();
     let now = bench.now;
     assert!(matches!(bench.wait(), Some(Timer::Parking)));
     assert_eq!(bench.now, now);
@@ -89,13 +95,7 @@ fn behind_busy_workers_a_request_is_parked_after_a_while_and_asked_for_when_its_
 
 #[test]
 fn a_client_that_does_not_answer_delays_others_once() {
-    let (mut bench, mut parking) = (Bench::empty(), Parking::default());
-    let service = bench.services.require(b"s");
-    let client = bench.client("c", |hello| hello.parks = true);
-    let keys = ["1", "2"].map(|rid| bench.request(client, rid, service));
-    for key in keys {
-        parking.watch(&mut bench, key);
-    }
+    let (mut bench, mut parking, service, client, keys) = two_that_wait();
     bench.wait();
     parking.due(&mut bench);
     bench.sent();

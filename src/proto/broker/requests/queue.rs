@@ -183,8 +183,8 @@ impl Queue {
         self.aside.range(earlier).next().is_some()
     }
 
-    /// Notes that its client has released a request that was set aside.
-    pub fn is_answered<F>(&mut self, key: RequestKey, requests: &Requests<F>) {
+    /// Notes that a request is not set aside any more, or that its client has released it.
+    pub fn end_aside<F>(&mut self, key: RequestKey, requests: &Requests<F>) {
         if let Some(request) = requests.get(key)
             && !self.aside.is_empty()
         {
@@ -268,10 +268,7 @@ impl Queue {
             | State::Reclaimed(_) => {
                 let bytes = request.bytes;
                 self.beside -= 1;
-                if !self.aside.is_empty() {
-                    let (client, sequence) = (request.client, request.sequence());
-                    self.aside.remove(&(client, sequence, requests.token(key)));
-                }
+                self.end_aside(key, requests);
                 if request.counts_beside() {
                     self.waiting.remove(bytes);
                     requests.waiting.remove(bytes);

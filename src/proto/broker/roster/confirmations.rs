@@ -3,8 +3,7 @@
 use super::Roster;
 use crate::proto::broker::context::Context;
 use crate::proto::broker::heard::Heard;
-use crate::proto::broker::keys::Timer;
-use crate::proto::broker::keys::{ClientKey, WorkerKey};
+use crate::proto::broker::keys::{ClientKey, Timer, WorkerKey};
 use crate::wire::Frame;
 use std::time::Duration;
 

@@ -92,12 +92,9 @@ impl Service {
         fits: impl Fn(&Workers, WorkerKey) -> bool,
     ) -> Option<WorkerKey> {
         let balancer = self.special.as_mut().and_then(|s| s.balancer.as_mut());
-        let idle = self.ready.idle();
+        let mut idle = self.ready.idle();
         let chosen = match balancer {
-            None => {
-                let mut idle = idle;
-                idle.find(|&key| fits(workers, key))
-            }
+            None => idle.find(|&key| fits(workers, key)),
             Some(balancer) => {
                 let fitting = idle.filter(|&key| fits(workers, key)).take(COMPARED);
                 let fitting: Vec<WorkerKey> = fitting.collect();

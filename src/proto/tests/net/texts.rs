@@ -21,16 +21,7 @@ pub fn credit(bytes: u32) -> String {
 }
 
 /// The extension of a request with a timeout of 32.5 s.
-pub const REQUEST: RequestExt = RequestExt {
-    data: RequestData::Json,
-    timeout_ms: 0x7f00,
-    retry: 0,
-    fail_fast: false,
-    routed: false,
-    started: 0,
-    stream: false,
-    left_ms: None,
-};
+pub const REQUEST: RequestExt = RequestExt::plain(RequestData::Json, 0x7f00);
 
 /// A client's request, as one that knows extensions sends it.
 pub fn request(service: &str, rid: &str, data: &str) -> String {

@@ -4,12 +4,7 @@ use super::*;
 
 #[test]
 fn a_client_that_does_not_come_back_lets_go_after_the_grace() {
-    let (mut net, b) = net_of(1);
-    let w = net.worker(b, "echo");
-    net.serve(w, |_| Job::endless());
-    let c = net.client(b);
-    net.run(secs(1));
-    net.request_on(c, "echo", json("1"), FOREVER);
+    let (mut net, b, w, c, _) = endless(0);
     net.run(secs(1));
     net.kill(c);
     net.run(ms(GRACE / 2));
@@ -22,12 +17,7 @@ fn a_client_that_does_not_come_back_lets_go_after_the_grace() {
 #[test]
 fn the_death_of_a_worker_is_told_after_the_grace_and_at_once_if_another_life_begins() {
     for restarts in [false, true] {
-        let (mut net, b) = net_of(1);
-        let w = net.worker(b, "echo");
-        net.serve(w, |_| Job::endless());
-        let c = net.client(b);
-        net.run(secs(1));
-        let r = net.request_on(c, "echo", json("1"), FOREVER);
+        let (mut net, _, w, c, r) = endless(0);
         net.run(secs(1));
         net.kill(w);
         if restarts {
@@ -47,16 +37,7 @@ fn the_death_of_a_worker_is_told_after_the_grace_and_at_once_if_another_life_beg
 #[test]
 fn a_request_with_retry_starts_again_within_the_grace_if_there_is_another_worker() {
     for is_other in [false, true] {
-        let (mut net, b) = net_of(1);
-        let w = net.worker(b, "echo");
-        net.serve(w, |_| Job::endless());
-        let c = net.client(b);
-        net.run(secs(1));
-        let terms = Terms {
-            retry: 1,
-            ..FOREVER
-        };
-        let r = net.request_on(c, "echo", json("1"), terms);
+        let (mut net, b, w, c, r) = endless(1);
         net.run(ms(200));
         if is_other {
             let other = net.worker(b, "echo");

@@ -87,16 +87,7 @@ fn a_broker_that_retires_has_what_runs_end_and_gives_nothing_out() {
 /// A request that waits for its second attempt has started, whichever broker continues it.
 #[test]
 fn a_broker_that_stops_does_not_forget_that_a_request_has_started() {
-    let (mut net, b) = net_of(1);
-    let w = net.worker(b, "echo");
-    net.serve(w, |_| Job::endless());
-    let c = net.client(b);
-    net.run(secs(1));
-    let terms = Terms {
-        retry: 1,
-        ..FOREVER
-    };
-    let r = net.request_on(c, "echo", json("1"), terms);
+    let (mut net, b, w, c, r) = endless(1);
     net.run(ms(100));
     net.kill(w);
     net.run(ms(2 * GRACE));

@@ -1,6 +1,7 @@
 //! The limits of a connection.
 
 use super::*;
+use crate::wire::sizes::FRAME_RESERVE;
 
 #[test]
 fn frames_and_messages_have_a_maximum_before_they_have_memory() {
