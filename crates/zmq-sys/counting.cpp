@@ -1,6 +1,6 @@
 //  Counts the received bytes of a connection, the bytes that the system has taken for it, and resets, and bounds the
 //  bytes that libzmq keeps of it. libzmq keeps the parts of a message until the last one has arrived, and limits the size of each
-//  part only. This file precedes libzmq's `stream_engine_base.cpp` in the unit, whose calls of some functions it redirects
+//  part only. This file precedes libzmq's `stream_engine_base.cpp` in its unit, whose calls of some functions it redirects
 //  by macros; libzmq's own files stay unchanged.
 
 //  These declare the functions.

@@ -1,7 +1,7 @@
 //! Records the files and options with which `zeromq-src` would compile libzmq: this program takes
 //! the place of the compiler and the archiver, and writes down their arguments.
 //!
-//! libzmq is then compiled as one unit. `zeromq-src` knows the files and definitions of each
+//! libzmq is then compiled as two units. `zeromq-src` knows the files and definitions of each
 //! platform but compiles each file separately. libzmq's many tiny functions, which every frame
 //! passes, are in other files than their callers. Link-time optimisation has the same effect but
 //! requires gcc and a GNU linker.
