@@ -6,6 +6,7 @@
 
 mod kinds;
 mod recorder;
+mod units;
 
 use recorder::{Recording, record};
 use std::env;
@@ -18,6 +19,7 @@ fn main() {
     println!("cargo:rerun-if-changed=build.rs");
     println!("cargo:rerun-if-changed=kinds.rs");
     println!("cargo:rerun-if-changed=recorder.rs");
+    println!("cargo:rerun-if-changed=units.rs");
     println!("cargo:rerun-if-changed=counting.cpp");
     println!("cargo:rerun-if-changed=closing.cpp");
     println!("cargo:rerun-if-changed=lean.hpp");
@@ -51,7 +53,7 @@ fn main() {
         from();
     } else {
         let recording = without_websockets(record(&target.triple, &out, from));
-        compile(&recording, &flags, &target, &out);
+        units::compile(&recording, &flags, &target, &out);
         link_cxx_runtime(&target);
     }
     if target.os == "windows" {
@@ -72,123 +74,6 @@ fn without_websockets(mut recording: Recording) -> Recording {
         .defines
         .retain(|define| !define.starts_with("ZMQ_HAVE_WS=") && define != "ZMQ_HAVE_WS");
     recording
-}
-
-/// The file of libzmq in which received messages are counted, see `counting.cpp`.
-const COUNTED: &str = "stream_engine_base.cpp";
-
-/// The files of libzmq through whose functions each message goes. The others connect, bind and shake
-/// hands, and are compiled to be small.
-const HOT: [&str; 31] = [
-    "clock.cpp",
-    "curve_mechanism_base.cpp",
-    "dealer.cpp",
-    "decoder_allocators.cpp",
-    "epoll.cpp",
-    "err.cpp",
-    "fq.cpp",
-    "io_object.cpp",
-    "io_thread.cpp",
-    "kqueue.cpp",
-    "lb.cpp",
-    "mailbox.cpp",
-    "mechanism_base.cpp",
-    "msg.cpp",
-    "object.cpp",
-    "pair.cpp",
-    "pipe.cpp",
-    "poller_base.cpp",
-    "router.cpp",
-    "session_base.cpp",
-    "signaler.cpp",
-    "socket_base.cpp",
-    "stream_engine_base.cpp",
-    "tcp.cpp",
-    "v1_decoder.cpp",
-    "v1_encoder.cpp",
-    "v2_decoder.cpp",
-    "v2_encoder.cpp",
-    "v3_1_encoder.cpp",
-    "zmq.cpp",
-    "zmtp_engine.cpp",
-];
-
-/// Compiles the recorded files as two units, in the directory that `zeromq-src` has announced to
-/// cargo.
-fn compile(recording: &Recording, flags: &[String], target: &Target, out: &Path) {
-    let here = env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets CARGO_MANIFEST_DIR");
-    let [lean, absent, counting, closing] =
-        ["lean.hpp", "absent.cpp", "counting.cpp", "closing.cpp"]
-            .map(|name| Path::new(&here).join(name));
-    let [mut hot, mut cold] = [(); 2].map(|()| kinds::include(&lean));
-    let mut is_counted = false;
-    for file in &recording.cpp {
-        let is_hot = file
-            .file_name()
-            .is_some_and(|name| HOT.iter().any(|hot| name == *hot));
-        let text = if is_hot { &mut hot } else { &mut cold };
-        match file.file_name() {
-            Some(name) if name == COUNTED => {
-                is_counted = true;
-                text.push_str(&kinds::include(&counting));
-                text.push_str(&kinds::include(file));
-                text.push_str("#undef push_msg\n#undef tcp_read\n#undef tcp_write\n");
-                text.push_str("#undef unblock_socket\n#undef rm_fd\n");
-            }
-            _ => text.push_str(&kinds::include(file)),
-        }
-    }
-    assert!(is_counted, "{COUNTED} is one of libzmq's files");
-    cold.push_str(&kinds::include(&closing));
-    // In the unit that is linked first, before libsodium.
-    hot.push_str(&kinds::include(&absent));
-    let [hot, cold] = [("hot.cpp", hot), ("cold.cpp", cold)].map(|(name, text)| {
-        let unit = out.join(name);
-        std::fs::write(&unit, text).expect("write to OUT_DIR");
-        unit
-    });
-
-    let objects = |build: &mut cc::Build| {
-        // Level 3 makes the units a tenth larger, and no benchmark faster.
-        build.includes(&recording.includes).warnings(false);
-        if target.os == "windows" && target.env == "gnu" {
-            build.include(Path::new(&here).join("mingw"));
-        }
-        if env::var("OPT_LEVEL").is_ok_and(|level| level == "3") {
-            build.opt_level(2);
-        }
-        for define in &recording.defines {
-            let (name, value) = define.split_once('=').unwrap_or((define, "1"));
-            build.define(name, value);
-        }
-        for flag in flags {
-            build.flag(flag);
-        }
-        build.cargo_metadata(false).out_dir(out.join("lib")).clone()
-    };
-    let mut c = objects(cc::Build::new().files(&recording.c));
-    if target.os == "windows" {
-        // `zeromq-src` includes it for MSVC only.
-        let sources = out.join("source").join("external").join("wepoll");
-        c.include(&sources).file(sources.join("wepoll.c"));
-    }
-    let c = c.compile_intermediates();
-    let mut cold = objects(cpp().file(cold));
-    if env::var("OPT_LEVEL").is_ok_and(|level| level != "0") {
-        cold.opt_level_str("s");
-    }
-    let cold = cold.compile_intermediates();
-    objects(cpp().file(hot))
-        .objects(c)
-        .objects(cold)
-        .compile("zmq");
-}
-
-/// libzmq asks for no type at run time.
-fn cpp() -> cc::Build {
-    let mut build = cc::Build::new();
-    build.cpp(true).std("c++11").flag("-fno-rtti");
-    build
 }
 
 struct Target {
