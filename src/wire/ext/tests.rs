@@ -2,6 +2,8 @@
 
 use super::*;
 
+const RETRY: u8 = 0x20;
+
 #[test]
 fn golden() {
     let request = RequestExt::plain(RequestData::BufferAsJson, 60000);
