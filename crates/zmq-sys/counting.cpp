@@ -319,6 +319,21 @@ static int zmq_sys_read (fd_t fd_, void *data_, size_t size_)
     return read;
 }
 
+//  Returns the family of the other side's address, and the host in it. C libraries differ in whether they name the host of
+//  a Unix socket, and libzmq adds no descriptor to the messages of a connection without one.
+static int zmq_sys_peer_address (fd_t fd_, std::string &host_)
+{
+#if !defined ZMQ_HAVE_WINDOWS
+    sockaddr_storage own;
+    socklen_t size = sizeof own;
+    if (getsockname (fd_, reinterpret_cast<sockaddr *> (&own), &size) == 0 && own.ss_family == AF_UNIX) {
+        host_ = "localhost";
+        return AF_UNIX;
+    }
+#endif
+    return get_peer_ip_address (fd_, host_);
+}
+
 static int zmq_sys_write (fd_t fd_, const void *data_, size_t size_)
 {
     const int written = tcp_write (fd_, data_, size_);
@@ -417,5 +432,6 @@ extern "C" int zmq_sys_waits (int64_t fd_)
 #define push_msg(message) push_msg (zmq_sys_passed (_s, message))
 #define tcp_read zmq_sys_read
 #define tcp_write zmq_sys_write
+#define get_peer_ip_address zmq_sys_peer_address
 #define unblock_socket(fd) unblock_socket (zmq_sys_begins (fd, _options.type))
 #define rm_fd(handle) rm_fd (zmq_sys_left (_s, handle))

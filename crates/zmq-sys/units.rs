@@ -65,7 +65,7 @@ pub(super) fn compile(recording: &Recording, flags: &[String], target: &Target, 
                 text.push_str(&kinds::include(&counting));
                 text.push_str(&kinds::include(file));
                 text.push_str("#undef push_msg\n#undef tcp_read\n#undef tcp_write\n");
-                text.push_str("#undef unblock_socket\n#undef rm_fd\n");
+                text.push_str("#undef unblock_socket\n#undef rm_fd\n#undef get_peer_ip_address\n");
             }
             _ => text.push_str(&kinds::include(file)),
         }

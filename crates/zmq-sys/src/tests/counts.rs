@@ -101,6 +101,44 @@ fn each_connection_is_counted_for_itself() {
     }
 }
 
+/// Whatever the C library says about Unix sockets: without these properties the broker takes a peer for one of its own
+/// process.
+#[cfg(unix)]
+#[test]
+fn a_message_over_ipc_has_its_descriptor_and_an_address() {
+    let _alone = alone();
+    let name = format!("zmq-sys-{}.sock", std::process::id());
+    let path = std::env::temp_dir().join(name);
+    let endpoint = std::ffi::CString::new(format!("ipc://{}", path.display())).unwrap();
+    // SAFETY: a fresh context and sockets, used and terminated on this thread; the buffer has this length.
+    unsafe {
+        let context = zmq_ctx_new();
+        let router = zmq_socket(context, ZMQ_ROUTER as i32);
+        assert_eq!(zmq_bind(router, endpoint.as_ptr()), 0);
+        let dealer = zmq_socket(context, ZMQ_DEALER as i32);
+        assert_eq!(zmq_connect(dealer, endpoint.as_ptr()), 0);
+        assert_eq!(zmq_send(dealer, [0_u8; 1].as_ptr().cast(), 1, 0), 1);
+        let mut frame = std::mem::zeroed();
+        zmq_msg_init(&mut frame);
+        zmq_msg_recv(&mut frame, router, 0);
+        zmq_msg_close(&mut frame);
+        zmq_msg_init(&mut frame);
+        assert_eq!(zmq_msg_recv(&mut frame, router, 0), 1);
+        let property = |name: &CStr| {
+            let value = zmq_msg_gets(&frame, name.as_ptr());
+            assert!(!value.is_null(), "no {name:?}");
+            CStr::from_ptr(value).to_str().unwrap().to_owned()
+        };
+        let descriptor: i64 = property(c"__fd").parse().unwrap();
+        assert!(zmq_sys_received(descriptor) > 0);
+        assert!(property(c"Peer-Address").starts_with("localhost"));
+        zmq_msg_close(&mut frame);
+        zmq_close(dealer);
+        zmq_close(router);
+        assert_eq!(zmq_ctx_term(context), 0);
+    }
+}
+
 const KIB: u64 = 1 << 10;
 
 /// The cost of a part beyond its bytes.
