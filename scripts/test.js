@@ -57,14 +57,15 @@ async function rust() {
   const target = ['--target', host, '--locked'];
   /** @param {string[]} args */
   const cargo = (args) => runBeside('cargo', args, { background: true });
-  /** @param {string[]} features */
-  const clippy = async (features) => {
-    await cargo(['clippy', ...target, '--all-targets', ...features, '--', '-D', 'warnings']);
+  /** @param {string[]} what */
+  const clippy = async (what) => {
+    await cargo(['clippy', ...target, ...what, '--', '-D', 'warnings']);
   };
   /** @param {string[]} args */
   const test = async (args) => closingOfCargo(await cargo(['test', ...target, ...args]));
-  const pure = ['--no-default-features'];
-  await step('clippy: with node', () => clippy(['--features', 'instructions']));
+  // Tests and benchmarks are compiled with all features alone.
+  const pure = ['--lib', '--no-default-features'];
+  await step('clippy: with node', () => clippy(['--all-targets', '--features', 'instructions']));
   await step('clippy: with io', () => clippy([...pure, '--features', 'io']));
   await step('clippy: wire and proto', () => clippy(pure));
   await step('clippy: what is fuzzed', () => clippy([...pure, '--features', 'fuzz']));

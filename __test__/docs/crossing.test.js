@@ -91,7 +91,7 @@ test('the dialects are those of the native side', () => {
 });
 
 test('the causes of further attempts are those of the native side', () => {
-  const source = read('src/node/client.rs');
+  const source = read('src/node/client/terms.rs');
   const causes = [...source.matchAll(/\(Cause::\w+, "(\w+)"\)/g)].map(([, cause]) => cause);
   assert.ok(causes.length > 0);
   assert.deepEqual(unionOf('on\\?: readonly \\(([^)]+)\\)'), causes);
