@@ -7,6 +7,7 @@ const { test } = require('node:test');
 const { setTimeout: sleep } = require('node:timers/promises');
 const { curveKeyPair } = require('../..');
 const { runChild } = require('../support/child');
+const { REMOTE_TRANSPORTS } = require('../support/endpoints');
 const { until } = require('../support/events');
 const { SERVICE, echo, peersFor } = require('../support/peers');
 const { COUNTING } = require('../support/resources');
@@ -212,7 +213,7 @@ for (const [transport, user] of [['tcp'], ['tcp', 'u'], ['ipc', 'u']]) {
   });
 }
 
-for (const transport of ['tcp', 'ipc']) {
+for (const transport of REMOTE_TRANSPORTS) {
   test(`incomplete messages with security are bounded together, over ${transport}`, {
     skip: process.platform === 'win32' && 'nothing is counted there',
   }, async (t) => {

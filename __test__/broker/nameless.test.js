@@ -3,6 +3,7 @@
 const assert = require('node:assert/strict');
 const net = require('node:net');
 const { test } = require('node:test');
+const { REMOTE_TRANSPORTS } = require('../support/endpoints');
 const { until } = require('../support/events');
 const { SERVICE, echo, peersFor } = require('../support/peers');
 const { frame, greeting, head } = require('../support/zmtp');
@@ -31,7 +32,7 @@ function connect(t, endpoint, session) {
   return raw;
 }
 
-for (const transport of ['tcp', 'ipc']) {
+for (const transport of REMOTE_TRANSPORTS) {
   test(`large messages of connections whose name was refused end them, over ${transport}`, {
     skip: process.platform === 'win32' && 'libzmq has the connections there',
   }, async (t) => {

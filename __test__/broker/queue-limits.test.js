@@ -3,6 +3,7 @@
 const assert = require('node:assert/strict');
 const { describe, test } = require('node:test');
 const { runChild } = require('../support/child');
+const { REMOTE_TRANSPORTS } = require('../support/endpoints');
 const { record, until } = require('../support/events');
 const { MDP, MdpSocket } = require('../support/mdp');
 const { OldClient } = require('../support/old');
@@ -10,7 +11,7 @@ const { SERVICE, ask, echo, peersFor, start } = require('../support/peers');
 
 const FLOOD = Number(process.env.OMDP_FLOOD ?? 250_000);
 
-for (const transport of ['tcp', 'ipc']) {
+for (const transport of REMOTE_TRANSPORTS) {
   describe(`over ${transport}`, () => {
     test('requests past maxQueue, of one service', async (t) => {
       const peers = peersFor(t, transport);

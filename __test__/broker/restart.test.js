@@ -6,7 +6,7 @@ const { once } = require('node:events');
 const { describe, test } = require('node:test');
 const { STOPPING, runChild } = require('../support/child');
 const { record, until } = require('../support/events');
-const { freshEndpoint } = require('../support/endpoints');
+const { REMOTE_TRANSPORTS, freshEndpoint } = require('../support/endpoints');
 const { SERVICE, ask, peersFor, start } = require('../support/peers');
 const { brokerProgram, killAgainAndAgain } = require('../support/restarts');
 
@@ -63,7 +63,7 @@ async function scene(t, transport, conf) {
 const parked = (client) =>
   until(async () => (await client.call('mmi.metrics')).services.some(({ oldest }) => oldest > 100));
 
-for (const transport of ['tcp', 'ipc']) {
+for (const transport of REMOTE_TRANSPORTS) {
   describe(`over ${transport}`, () => {
     test('a handler in the middle of a request notices nothing, and its client gets the reply', async (t) => {
       const { peers, child, worker, client, next } = await scene(t, transport);

@@ -3,6 +3,7 @@
 const assert = require('node:assert/strict');
 const { describe, test } = require('node:test');
 const { setTimeout: sleep } = require('node:timers/promises');
+const { REMOTE_TRANSPORTS } = require('../support/endpoints');
 const { keys, curveBroker, curvePeer } = require('../support/security');
 const { SERVICE, peersFor } = require('../support/peers');
 
@@ -15,7 +16,7 @@ const LIMITS = {
 };
 
 describe('8 clients of one user send 20 MB each at once', () => {
-  for (const transport of ['tcp', 'ipc']) {
+  for (const transport of REMOTE_TRANSPORTS) {
     test(`CURVE over ${transport}: no connection ends, and all are answered`, async (t) => {
       const peers = peersFor(t, transport);
       const [server, one] = [keys(), keys()];

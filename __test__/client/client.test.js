@@ -3,7 +3,7 @@
 const assert = require('node:assert/strict');
 const { once } = require('node:events');
 const { describe, test } = require('node:test');
-const { TRANSPORTS } = require('../support/endpoints');
+const { REMOTE_TRANSPORTS, TRANSPORTS } = require('../support/endpoints');
 const { deferred, record } = require('../support/events');
 const { SERVICE, ask, echo, peersFor, start } = require('../support/peers');
 
@@ -182,7 +182,7 @@ test('heartbeat() may be called with and without a request id, before and after 
 });
 
 test('two clients of one name: the first keeps it, the later one hears so and has it afterwards', async (t) => {
-  for (const transport of ['tcp', 'ipc']) {
+  for (const transport of REMOTE_TRANSPORTS) {
     const peers = peersFor(t, transport);
     await peers.trio();
     const first = peers.client({ name: 'same' });

@@ -4,6 +4,7 @@ const assert = require('node:assert/strict');
 const { once } = require('node:events');
 const { describe, test } = require('node:test');
 const { RemoteError } = require('../..');
+const { REMOTE_TRANSPORTS } = require('../support/endpoints');
 const { SERVICE, peersFor, start } = require('../support/peers');
 const { runChild } = require('../support/child');
 const { deferred } = require('../support/events');
@@ -239,7 +240,7 @@ describe('what was given before', () => {
   }
 
   test('process.exit() arrives: a reply', async (t) => {
-    for (const transport of ['tcp', 'ipc']) {
+    for (const transport of REMOTE_TRANSPORTS) {
       const peers = peersFor(t, transport);
       const [broker, client] = [peers.broker(), peers.client()];
       await start(broker, client);
@@ -266,7 +267,7 @@ describe('what was given before', () => {
   }
 
   test('process.exit() arrives: requests', async (t) => {
-    for (const transport of ['tcp', 'ipc']) {
+    for (const transport of REMOTE_TRANSPORTS) {
       const peers = peersFor(t, transport);
       const come = [];
       const all = deferred();

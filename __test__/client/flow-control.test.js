@@ -9,7 +9,7 @@ const path = require('node:path');
 const { describe, test } = require('node:test');
 const { setImmediate: turn } = require('node:timers/promises');
 const { WINDOW } = require('../../lib/flow');
-const { freshEndpoint } = require('../support/endpoints');
+const { TRANSPORTS, freshEndpoint } = require('../support/endpoints');
 const { deferred } = require('../support/events');
 const { MIB } = require('../support/growth');
 const { SERVICE, ask, peersFor, start } = require('../support/peers');
@@ -31,7 +31,7 @@ describe('reply.write()', () => {
     return got;
   }
 
-  for (const transport of ['tcp', 'ipc', 'inproc']) {
+  for (const transport of TRANSPORTS) {
     test(`turns false when a window is under way, true when it was read; over ${transport}`, async (t) => {
       const { reply, stream } = await unread(t, transport);
       let accepted = 0;

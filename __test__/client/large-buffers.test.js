@@ -5,7 +5,7 @@ const { once } = require('node:events');
 const { describe, test } = require('node:test');
 const { Worker } = require('node:worker_threads');
 const { Relay } = require('../chaos/relay');
-const { TRANSPORTS } = require('../support/endpoints');
+const { REMOTE_TRANSPORTS, TRANSPORTS } = require('../support/endpoints');
 const { endThreads, runChild } = require('../support/child');
 const { record } = require('../support/events');
 const { SERVICE, echo, peersFor, start } = require('../support/peers');
@@ -124,7 +124,7 @@ function overwritten(seed, pass) {
   return { result, expected: bytes(MB, seed) };
 }
 
-for (const transport of ['tcp', 'ipc']) {
+for (const transport of REMOTE_TRANSPORTS) {
   test(`one that is overwritten after the call arrives as it was, over ${transport}`, async (t) => {
     const peers = peersFor(t, transport);
     const handler = (data, reply) => overwritten(data, (part) => reply.end(part));

@@ -7,6 +7,7 @@ const { PassThrough, Readable, Writable } = require('node:stream');
 const { pipeline } = require('node:stream/promises');
 const { describe, test } = require('node:test');
 const { Client, OmdpError, RemoteError } = require('../..');
+const { TRANSPORTS } = require('../support/endpoints');
 const { MDP, MdpSocket } = require('../support/mdp');
 const { OldBroker, OldWorker } = require('../support/old');
 const { SERVICE, ask, heard, peersFor, start } = require('../support/peers');
@@ -38,7 +39,7 @@ function counted(count, size, taken = { count: 0 }) {
   return [parts(), taken];
 }
 
-for (const transport of ['tcp', 'ipc', 'inproc']) {
+for (const transport of TRANSPORTS) {
   describe(`over ${transport}`, () => {
     test('every kind of stream and every type of part', async (t) => {
       const { client } = await peersFor(t, transport).trio(collect);

@@ -4,6 +4,7 @@ const assert = require('node:assert/strict');
 const { once } = require('node:events');
 const { describe, test } = require('node:test');
 const { runChild } = require('../support/child');
+const { REMOTE_TRANSPORTS } = require('../support/endpoints');
 const { record } = require('../support/events');
 const { MDP, MdpSocket } = require('../support/mdp');
 const { OldBroker, OldClient, OldWorker } = require('../support/old');
@@ -24,7 +25,7 @@ async function silentWorker({ omdp, say, endpoint, service, conf }) {
 
 const tellAttempt = (_data, reply, { attempt }) => reply.end(attempt);
 
-for (const transport of ['tcp', 'ipc']) {
+for (const transport of REMOTE_TRANSPORTS) {
   describe(`over ${transport}`, () => {
     test('a worker that is killed: another one gets the request, and is told', async (t) => {
       const peers = peersFor(t, transport);

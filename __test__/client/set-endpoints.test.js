@@ -4,7 +4,7 @@ const assert = require('node:assert/strict');
 const { on, once } = require('node:events');
 const { describe, test } = require('node:test');
 const { Client, Worker } = require('../..');
-const { freshEndpoint } = require('../support/endpoints');
+const { TRANSPORTS, freshEndpoint } = require('../support/endpoints');
 const { until } = require('../support/events');
 const { SERVICE, echo } = require('../support/peers');
 const { several } = require('../support/several-brokers');
@@ -16,7 +16,7 @@ async function eventOf(peer, event, endpoint) {
   }
 }
 
-for (const transport of ['tcp', 'ipc', 'inproc']) {
+for (const transport of TRANSPORTS) {
   describe(`setEndpoints() over ${transport}`, () => {
     test('a client and a worker move from one broker to another', async (t) => {
       const peers = several(t, 2, transport);

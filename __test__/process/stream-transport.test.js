@@ -5,7 +5,7 @@ const assert = require('node:assert/strict');
 const { once } = require('node:events');
 const net = require('node:net');
 const { test } = require('node:test');
-const { freshEndpoint } = require('../support/endpoints');
+const { REMOTE_TRANSPORTS, freshEndpoint } = require('../support/endpoints');
 const { until } = require('../support/events');
 const { SERVICE, peersFor } = require('../support/peers');
 const { LONG, frame, greeting } = require('../support/zmtp');
@@ -89,7 +89,7 @@ async function listen(t, transport = 'tcp') {
   return { endpoint, side };
 }
 
-for (const transport of ['tcp', 'ipc']) {
+for (const transport of REMOTE_TRANSPORTS) {
   test(`the handshake of a client over ${transport}, byte by byte`, async (t) => {
     const { endpoint, side } = await listen(t, transport);
     const client = peersFor(t, transport, endpoint).client();

@@ -4,7 +4,7 @@ const assert = require('node:assert/strict');
 const { once } = require('node:events');
 const { describe, test } = require('node:test');
 const { hashPassword } = require('../..');
-const { freshEndpoint } = require('../support/endpoints');
+const { REMOTE_TRANSPORTS, freshEndpoint } = require('../support/endpoints');
 const { SERVICE, echo, peersFor, start } = require('../support/peers');
 const { rawRouter, toText } = require('../support/raw');
 const { curveBroker, curvePeer, foreignDealer, keys, next } = require('../support/security');
@@ -19,7 +19,7 @@ const OTHER_MECHANISM = /^the broker (uses another security mechanism|ended the 
 
 const hello = JSON.stringify({ heartbeat: 2500, liveness: 3, omdp: 1, session: 's' });
 
-for (const transport of ['tcp', 'ipc']) {
+for (const transport of REMOTE_TRANSPORTS) {
   describe(`CURVE over ${transport}`, () => {
     test('the right keys', async (t) => {
       const peers = peersFor(t, transport);

@@ -6,6 +6,8 @@ const path = require('node:path');
 
 // OMDP_WITHOUT_IPC: scripts/foreign.js sets it for wine, whose Windows has no such sockets.
 const TRANSPORTS = ['tcp', 'ipc', 'inproc'].filter((name) => name !== 'ipc' || !process.env.OMDP_WITHOUT_IPC);
+/** Those between processes. */
+const REMOTE_TRANSPORTS = TRANSPORTS.filter((name) => name !== 'inproc');
 
 let counter = 0;
 /** @type {string | undefined} */
@@ -41,4 +43,4 @@ function freshEndpoint(transport) {
   return `inproc://test-${process.pid}-${counter}`;
 }
 
-module.exports = { TRANSPORTS, freshEndpoint };
+module.exports = { REMOTE_TRANSPORTS, TRANSPORTS, freshEndpoint };

@@ -4,6 +4,7 @@ const assert = require('node:assert/strict');
 const { once } = require('node:events');
 const { describe, test } = require('node:test');
 const { runChild } = require('../support/child');
+const { REMOTE_TRANSPORTS } = require('../support/endpoints');
 const { record } = require('../support/events');
 const { SERVICE, ask, echo, peersFor, start } = require('../support/peers');
 
@@ -24,7 +25,7 @@ async function blockingWorker({ omdp, say, endpoint, service, conf }) {
   await worker.start();
 }
 
-for (const transport of ['tcp', 'ipc']) {
+for (const transport of REMOTE_TRANSPORTS) {
   describe(`over ${transport}`, () => {
     test('a handler that blocks for longer: W_LOST, an event afterwards, and back again', async (t) => {
       const peers = peersFor(t, transport);

@@ -5,6 +5,7 @@ const assert = require('node:assert/strict');
 const { EventEmitter, once } = require('node:events');
 const { describe, test } = require('node:test');
 const { STOPPING, runChild } = require('../support/child');
+const { REMOTE_TRANSPORTS } = require('../support/endpoints');
 const { record } = require('../support/events');
 const { SERVICE, ask, echo, peersFor, start } = require('../support/peers');
 
@@ -22,7 +23,7 @@ async function silentWorker({ omdp, say, endpoint, service, conf }) {
 
 const args = (peers, conf = SLOW) => ({ endpoint: peers.endpoint, service: SERVICE, conf });
 
-for (const transport of ['tcp', 'ipc']) {
+for (const transport of REMOTE_TRANSPORTS) {
   describe(`over ${transport}`, () => {
     test('a worker that is killed loses its request at once: W_LOST, after the partials', async (t) => {
       const peers = peersFor(t, transport);
