@@ -52,7 +52,13 @@ function waker(inbox) {
   return () => weak.deref()?.wake();
 }
 
+/** Calls it. The native side wakes all peers by this function. @param {() => void} wake */
+function call(wake) {
+  wake();
+}
+
 exports.began = began;
+exports.call = call;
 exports.ended = ended;
 exports.keep = keep;
 exports.waker = waker;

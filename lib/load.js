@@ -12,8 +12,8 @@ const PACKAGE = 'zmq-omdp';
 /**
  * The native side of a peer, as the addon exports it; src/node/crossing.rs has the numbers of records.
  * @typedef {object} Core
- * @property {(wake: () => void) => void} start a record reports the result; `wake` is called when drain() has
- * records
+ * @property {(wake: () => void, call: (wake: () => void) => void) => void} start a record reports the result; `call`
+ * calls `wake` when drain() has records
  * @property {(timeoutMs: number) => void} stop
  * @property {(into: Float64Array, room: number, ahead: number) => string} drain
  * @property {() => Int32Array | null} [slots]

@@ -1,7 +1,7 @@
 'use strict';
 
 const { EventEmitter } = require('node:events');
-const { began, ended, keep, waker } = require('./collected');
+const { began, call, ended, keep, waker } = require('./collected');
 const { startError } = require('./errors');
 const { captureCallers, withCallers } = require('./caller-stack');
 const { CommonRecords, isCommon } = require('./common-records');
@@ -187,7 +187,7 @@ class Peer extends EventEmitter {
     this.#become('starting');
     try {
       // The native side keeps this function until its last notice is drained.
-      this.#core.start(waker(this.#inbox));
+      this.#core.start(waker(this.#inbox), call);
     } catch (error) {
       const { code, message } = /** @type {Error & { code: string }} */ (error);
       const start = this.#generation;

@@ -47,3 +47,17 @@ test(
     for (const times of value) assert.ok(times > 0 && times < 1.5, `${times} times`);
   },
 );
+
+/** The handles of this thread's event loop by which other threads wake it. */
+function wakeHandles() {
+  return process.report.getReport().libuv.filter(({ type }) => type === 'async').length;
+}
+
+// The event loop visits each of these handles at each wake-up.
+test('all peers of a thread are woken by one handle of its event loop', async (t) => {
+  const peers = peersFor(t);
+  await peers.trio();
+  const before = wakeHandles();
+  await start(...Array.from({ length: 20 }, () => peers.client()));
+  assert.equal(wakeHandles(), before);
+});

@@ -127,7 +127,8 @@ test('no attempt begins after the deadline of a request', async (t) => {
   let before = 300;
   for (const [at, [attempt, left]] of seen.limited.entries()) {
     assert.equal(attempt, at + 1);
-    assert.ok(left > 0 && left <= before, `${left} behind ${before}`);
+    // The deadline may pass on the way to a handler, but then no other attempt follows.
+    assert.ok(before > 0 && left <= before, `${left} behind ${before}`);
     before = left;
   }
   await assert.rejects(client.call(SERVICE, 'counted', { retry: { ...retry, attempts: 2 } }), {

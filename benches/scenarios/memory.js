@@ -1,6 +1,7 @@
 'use strict';
 // The memory of the broker for a waiting request, and for a connected peer.
 const { openFiles } = require('../harness/machine.js');
+const { QUIET } = require('./quiet.js');
 const { comparison } = require('./scenario.js');
 
 const WAITING = 100_000;
@@ -8,8 +9,6 @@ const WAITING = 100_000;
 const FRAMES = 1 + 1 + 6 + 5 + 5 + 14;
 
 const PEERS = 2000;
-/** No heartbeats and no losses while memory is measured. */
-const QUIET = { heartbeat: 600_000 };
 
 const KINDS = [
   { kind: 'clients', title: 'a client' },

@@ -11,14 +11,17 @@ const { openFiles } = require('../harness/machine.js');
 const { cpuSeconds } = require('../harness/proc.js');
 const { median } = require('../harness/stats.js');
 const { warmUp } = require('../harness/warm.js');
+const { MANY, QUIET, QUIET_BROKER } = require('./quiet.js');
 
 /** The maximum number of descriptors of a fleet process for each peer (while it connects), and for itself. */
 const PER_PEER = 4;
 const OWN = 500;
 
-/** No heartbeats and no losses within a run. */
-const QUIET = { heartbeat: 600_000 };
-const QUIET_ROLES = { broker: { broker: QUIET }, worker: { worker: QUIET }, client: { client: QUIET } };
+const QUIET_ROLES = {
+  broker: { broker: QUIET_BROKER },
+  worker: { worker: QUIET },
+  client: { client: QUIET },
+};
 
 /** How long the cost of heartbeats is measured, in ms. */
 const IDLE = 5000;
@@ -160,7 +163,7 @@ module.exports = [
     unit: '% of a core',
     peers: true,
     async measure(cluster, { size }) {
-      cluster.broker = await cluster.launch('broker');
+      cluster.broker = await cluster.launch('broker', { broker: MANY });
       await launchFleet(cluster, { kind: 'workers', service: 'fleet', apart: false }, size);
       const ms = cluster.args.small ? 50 : IDLE;
       const before = cpuSeconds(cluster.broker.pid);

@@ -8,6 +8,7 @@ use super::events;
 use super::security::{self, RulesConf};
 use super::shell::common_methods;
 use super::units::optional_ms;
+use super::wake::Call;
 use crate::io::router::{self, Command, Notice};
 use crate::io::zap::{Authenticator, Verdict};
 use crate::io::{Listen, Message, random};
@@ -114,10 +115,10 @@ impl BrokerCore {
         }
     }
 
-    /// Starts a run; a record reports the result. `wake` is called when there is something to
+    /// Starts a run; a record reports the result. `call` calls `wake` when there is something to
     /// drain.
-    #[napi]
-    pub fn start(&mut self, env: &Env, wake: Function<'_, (), ()>) -> Result<()> {
+    #[napi(ts_args_type = "wake: () => void, call: (wake: () => void) => void")]
+    pub fn start(&mut self, env: &Env, wake: Function<'_, (), ()>, call: Call<'_>) -> Result<()> {
         self.discards = false;
         let config = self.conf.machine();
         let mechanism = self
@@ -139,7 +140,8 @@ impl BrokerCore {
             refusals: self.refusals.clone(),
         };
         let launch = |queue| router::start(config, listen, queue);
-        self.core.start(env, &wake, launch, Notice::StartFailed)
+        self.core
+            .start(env, (&wake, &call), launch, Notice::StartFailed)
     }
 
     /// Requests a snapshot as a record; returns an empty one at once if the broker is not running.

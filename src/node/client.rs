@@ -10,6 +10,7 @@ use super::crossing::ClientOp;
 use super::given::ArrayBuffer;
 use super::peer::{self, Destinations, Identity};
 use super::shell::{common_methods, connecting_methods};
+use super::wake::Call;
 use crate::io::dealer::{self, DriverHandle, Endpoint, Notice};
 use crate::io::{Message, now, random};
 use crate::proto::client::{ClientCommand, ClientConfig, ClientNotice, ClientTerms};
@@ -52,10 +53,10 @@ impl ClientCore {
         }
     }
 
-    /// Starts a run; a record reports the result. `wake` is called when there is something to
+    /// Starts a run; a record reports the result. `call` calls `wake` when there is something to
     /// drain.
-    #[napi]
-    pub fn start(&mut self, env: &Env, wake: Function<'_, (), ()>) -> Result<()> {
+    #[napi(ts_args_type = "wake: () => void, call: (wake: () => void) => void")]
+    pub fn start(&mut self, env: &Env, wake: Function<'_, (), ()>, call: Call<'_>) -> Result<()> {
         self.destinations = Destinations::default();
         let came = self.destinations.set(self.conf.destinations()).came;
         let (brokers, configs) = peer::brokers(came, |number| self.broker(number))?;
@@ -63,7 +64,8 @@ impl ClientCore {
         let machine =
             move || OneOrSeveral::new(now(), configs, Client::new, || ClientOfSeveral::new(of_all));
         let launch = |queue| dealer::start(machine, brokers, queue);
-        self.core.start(env, &wake, launch, Notice::StartFailed)
+        self.core
+            .start(env, (&wake, &call), launch, Notice::StartFailed)
     }
 
     /// Ends the run; all requests are forgotten.

@@ -6,7 +6,7 @@ use super::blobs::{self, Blob, Value};
 use super::crossing::Kind;
 use super::environment;
 use super::exit::Exit;
-use super::wake::Wake;
+use super::wake::{Call, Wake};
 use crate::io::{Address, CommandSink, Error as IoError, NoticeQueue, Slots, Taken};
 use napi::bindgen_prelude::*;
 use napi::{Env, JsString};
@@ -78,24 +78,20 @@ impl<S: CommandSink, N> Core<S, N> {
     }
 
     /// Starts a run with the driver that `launch` makes. If that fails, the run ends with the
-    /// notice that `failed` makes.
+    /// notice that `failed` makes. `call` calls `wake` whenever there are notices.
     pub(super) fn start(
         &mut self,
         env: &Env,
-        wake: &Function<'_, (), ()>,
+        (wake, call): (&Function<'_, (), ()>, &Call<'_>),
         launch: impl FnOnce(Arc<NoticeQueue<N>>) -> std::result::Result<S, IoError>,
         failed: impl FnOnce(IoError) -> N,
     ) -> Result<()>
     where
         S: 'static,
     {
-        let wake = Wake::new(wake)?;
-        let waker = wake.clone();
-        let queue = Arc::new(NoticeQueue::with_slots(
-            move || waker.wake(),
-            self.slots.clone(),
-        ));
-        wake.keep_alive(env, self.keeps_alive)?;
+        let wake = Wake::new(environment::wakes(env, call)?, wake)?;
+        let queue = Arc::new(NoticeQueue::with_slots(wake.waker(), self.slots.clone()));
+        wake.keep_alive(self.keeps_alive)?;
         self.generation += 1;
         let commands = launch(queue.clone())
             .map_err(|error| queue.push(failed(error)))
@@ -198,10 +194,10 @@ impl<S: CommandSink, N> Core<S, N> {
         blobs::values(env, &mut self.blobs, self.keeps)
     }
 
-    pub(super) fn keep_alive(&mut self, env: &Env, keep: bool) -> Result<()> {
+    pub(super) fn keep_alive(&mut self, keep: bool) -> Result<()> {
         self.keeps_alive = keep;
         match &self.run {
-            Some(run) => run.wake.keep_alive(env, keep),
+            Some(run) => run.wake.keep_alive(keep),
             None => Ok(()),
         }
     }

@@ -1,9 +1,10 @@
 //! The instance data of an environment, which ends with its process or its worker thread: the drivers that end in
-//! order then, and the memory that they use.
+//! order then, the memory that they use, and their wake-ups.
 
 use super::crossing::END_MS;
 use super::exit::{Drivers, Exit};
 use super::given::Loans;
+use super::wake::{Call, Wakes};
 use napi::bindgen_prelude::*;
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -18,6 +19,7 @@ struct Environment {
     drivers: Drivers,
     /// The memory of the environment that the drivers use.
     loans: Option<Arc<Loans>>,
+    wakes: Option<Rc<Wakes>>,
 }
 
 type Shared = Rc<RefCell<Environment>>;
@@ -47,6 +49,19 @@ pub(super) fn loans(env: &Env) -> Result<Arc<Loans>> {
     match &environment.loans {
         Some(loans) => Ok(loans.clone()),
         None => Ok(environment.loans.insert(Loans::new(env)?).clone()),
+    }
+}
+
+/// The wake-ups of an environment. The first `call` is used for all of them.
+pub(super) fn wakes(env: &Env, call: &Call<'_>) -> Result<Rc<Wakes>> {
+    let shared = shared(env)?;
+    let mut environment = shared.borrow_mut();
+    match &environment.wakes {
+        Some(wakes) => Ok(wakes.clone()),
+        None => {
+            let wakes = Rc::new(Wakes::new(env, call)?);
+            Ok(environment.wakes.insert(wakes).clone())
+        }
     }
 }
 

@@ -4,9 +4,9 @@
 //! bytes are not needed any more. That may be found by any thread, but only the thread of JavaScript can delete the
 //! reference, and the memory ends with the environment.
 
-use super::wake::Wake;
 use crate::io::{Foreign, Message};
 use napi::bindgen_prelude::{FromNapiValue, Result, TypeName, ValidateNapiValue};
+use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
 use napi::{Env, Error, Status, ValueType, check_status, sys};
 use std::ffi::c_void;
 use std::ptr::{self, NonNull};
@@ -50,7 +50,7 @@ impl FromNapiValue for ArrayBuffer {
 pub(super) struct Loans {
     state: Mutex<State>,
     none: Condvar,
-    wake: Wake,
+    delete: ThreadsafeFunction<(), (), (), Status, false, true>,
 }
 
 #[derive(Default)]
@@ -85,10 +85,14 @@ impl Loans {
             }
             Ok(())
         })?;
+        let delete = delete
+            .build_threadsafe_function::<()>()
+            .weak::<true>()
+            .build()?;
         let loans = Arc::new(Loans {
             state: Mutex::default(),
             none: Condvar::new(),
-            wake: Wake::new(&delete)?,
+            delete,
         });
         *locked(&place) = Arc::downgrade(&loans);
         Ok(loans)
@@ -135,7 +139,11 @@ impl Drop for Loan {
             state.ended.len() == 1
         };
         if is_first {
-            self.loans.wake.wake();
+            // Fails while the environment is being torn down, which ends the references.
+            let _ = self
+                .loans
+                .delete
+                .call((), ThreadsafeFunctionCallMode::NonBlocking);
         }
         // Last, because the environment may end then.
         let mut state = self.loans.state();

@@ -17,14 +17,14 @@ macro_rules! common_methods {
 
             /// Keeps the event loop alive.
             #[napi(js_name = "ref")]
-            pub fn hold(&mut self, env: &napi::Env) -> napi::Result<()> {
-                self.core.keep_alive(env, true)
+            pub fn hold(&mut self) -> napi::Result<()> {
+                self.core.keep_alive(true)
             }
 
             /// No longer keeps the event loop alive.
             #[napi(js_name = "unref")]
-            pub fn release(&mut self, env: &napi::Env) -> napi::Result<()> {
-                self.core.keep_alive(env, false)
+            pub fn release(&mut self) -> napi::Result<()> {
+                self.core.keep_alive(false)
             }
         }
     };

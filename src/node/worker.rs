@@ -14,6 +14,7 @@ use super::shell::{common_methods, connecting_methods};
 use super::slots;
 use super::taken_offers::TakenOffers;
 use super::units::{optional, optional_ms};
+use super::wake::Call;
 use crate::io::dealer::{self, DriverHandle, Endpoint, Notice, SharingGroup};
 use crate::io::{Message, now};
 use crate::proto::Worker;
@@ -65,10 +66,10 @@ impl WorkerCore {
         }
     }
 
-    /// Starts a run; a record reports the result. `wake` is called when there is something to
+    /// Starts a run; a record reports the result. `call` calls `wake` when there is something to
     /// drain.
-    #[napi]
-    pub fn start(&mut self, env: &Env, wake: Function<'_, (), ()>) -> Result<()> {
+    #[napi(ts_args_type = "wake: () => void, call: (wake: () => void) => void")]
+    pub fn start(&mut self, env: &Env, wake: Function<'_, (), ()>, call: Call<'_>) -> Result<()> {
         self.destinations = Destinations::default();
         self.groups.take();
         let came = self.destinations.set(self.conf.destinations()).came;
@@ -80,7 +81,8 @@ impl WorkerCore {
         };
         let launch = |queue| dealer::start(machine, brokers, queue);
         self.taken.reset();
-        self.core.start(env, &wake, launch, Notice::StartFailed)
+        self.core
+            .start(env, (&wake, &call), launch, Notice::StartFailed)
     }
 
     /// Drains, then ends the run. Running requests have this time in ms; -1 without limit.
