@@ -10,6 +10,7 @@ const { Operations } = require('./operations');
 const { callback: checkCallback } = require('./checks');
 const { checkOptions } = require('./options');
 const { Outbox } = require('./outbox');
+const { inNobodysScope } = require('./scope');
 const { Snapshots } = require('./stats');
 const { attempt } = require('./waiter');
 
@@ -186,8 +187,9 @@ class Peer extends EventEmitter {
     this.#generation += 1;
     this.#become('starting');
     try {
-      // The native side keeps this function until its last notice is drained.
-      this.#core.start(waker(this.#inbox), call);
+      // The native side keeps this function until its last notice is drained. What it makes for all peers of this thread
+      // would keep the store of the present async context.
+      inNobodysScope(() => this.#core.start(waker(this.#inbox), call));
     } catch (error) {
       const { code, message } = /** @type {Error & { code: string }} */ (error);
       const start = this.#generation;

@@ -70,3 +70,31 @@ test('are collected when they are idle, with a warning, and leave the broker', a
   // What is left is the client of this test.
   await until(async () => (await broker.stats()).clients === 1);
 });
+
+/** Runs in the child: the first start of its thread, and a second one, each in a store of its own. */
+async function inStores({ omdp, say }) {
+  const { AsyncLocalStorage } = require('node:async_hooks');
+  const { setFlagsFromString } = require('node:v8');
+  setFlagsFromString('--expose-gc');
+  const gc = require('node:vm').runInNewContext('gc');
+  const stores = new AsyncLocalStorage();
+  const refs = [];
+  const run = async () => {
+    refs.push(new WeakRef(stores.getStore()));
+    const client = new omdp.Client('inproc://nobody');
+    await client.start();
+    await client.stop();
+  };
+  for (const name of ['first', 'second']) await stores.run({ name }, run);
+  const kept = () => refs.flatMap((ref) => ref.deref()?.name ?? []);
+  for (let rounds = 0; rounds < 100 && kept().length > 0; rounds += 1) {
+    await new Promise(setImmediate);
+    gc();
+  }
+  say('kept', kept());
+}
+
+test('a start keeps nothing of the async context that it was called in', async (t) => {
+  const child = runChild(t, inStores);
+  assert.deepEqual((await child.said('kept')).value, []);
+});

@@ -61,3 +61,28 @@ test('all peers of a thread are woken by one handle of its event loop', async (t
   await start(...Array.from({ length: 20 }, () => peers.client()));
   assert.equal(wakeHandles(), before);
 });
+
+/** Runs in the child: a hook of async resources starts a peer during the first start of its thread. */
+async function startedByHook({ omdp, say, endpoint }) {
+  const started = [];
+  let isFirst = true;
+  const init = (_id, type) => {
+    // What other threads wake this one by.
+    if (!isFirst || !type.includes('threadsafe_function')) return;
+    isFirst = false;
+    const client = new omdp.Client(endpoint);
+    started.push(client, client.start());
+  };
+  const client = new omdp.Client(endpoint);
+  const hook = require('node:async_hooks').createHook({ init }).enable();
+  const start = client.start();
+  hook.disable();
+  await Promise.all([start, ...started]);
+  await Promise.all([client.stop(), started[0].stop()]);
+  say('stopped', started.length);
+}
+
+test('a hook may start a peer within the first start of its thread', async (t) => {
+  const child = runChild(t, startedByHook, { endpoint: 'inproc://nobody' });
+  assert.equal((await child.said('stopped')).value, 2);
+});

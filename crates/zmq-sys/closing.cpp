@@ -1,5 +1,5 @@
 //  Tells whether a context has closed sockets whose descriptors are still open. libzmq reports this only at the end
-//  of the context. This file is part of the unit that contains libzmq, whose own files stay unchanged.
+//  of the context. This file is part of a unit of libzmq's files, which stay unchanged.
 
 namespace
 {

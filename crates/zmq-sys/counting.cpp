@@ -324,7 +324,7 @@ static int zmq_sys_read (fd_t fd_, void *data_, size_t size_)
 static int zmq_sys_peer_address (fd_t fd_, std::string &host_)
 {
 #if !defined ZMQ_HAVE_WINDOWS
-    sockaddr_storage own;
+    sockaddr_storage own = {};
     socklen_t size = sizeof own;
     if (getsockname (fd_, reinterpret_cast<sockaddr *> (&own), &size) == 0 && own.ss_family == AF_UNIX) {
         host_ = "localhost";

@@ -12,7 +12,7 @@ const LEFT_OUT: [&str; 18] = [
 /// The removed kinds whose sessions have a class of their own.
 const WITH_SESSION: [&str; 3] = ["dish", "radio", "req"];
 
-/// The lines that include a file of libzmq into the unit.
+/// The lines that include a file of libzmq into a unit.
 pub fn include(path: &Path) -> String {
     let file = path.display().to_string().replace('\\', "/");
     let line = format!("#include \"{file}\"\n");

@@ -49,7 +49,7 @@ using zmq_sys::text_t;
 #define stringstream text_t
 #define ostringstream text_t
 
-//  libzmq is compiled without exceptions. In two places it handles one, of an allocation that failed. That ends the process
-//  now, as it does everywhere else in this addon.
+//  libzmq is compiled without exceptions. In three places it handles one, of an allocation that failed. That ends the
+//  process now, as it does everywhere else in this addon.
 #define try if (true)
 #define catch(exception) else if (false)

@@ -11,8 +11,9 @@ const COUNTED: &str = "stream_engine_base.cpp";
 
 /// The files of libzmq through whose functions each message goes. The others connect, bind and shake
 /// hands, and are compiled to be small.
-const HOT: [&str; 31] = [
+const HOT: [&str; 33] = [
     "clock.cpp",
+    "ctx.cpp",
     "curve_mechanism_base.cpp",
     "dealer.cpp",
     "decoder_allocators.cpp",
@@ -25,6 +26,7 @@ const HOT: [&str; 31] = [
     "lb.cpp",
     "mailbox.cpp",
     "mechanism_base.cpp",
+    "metadata.cpp",
     "msg.cpp",
     "object.cpp",
     "pair.cpp",
@@ -53,11 +55,12 @@ pub(super) fn compile(recording: &Recording, flags: &[String], target: &Target, 
         ["lean.hpp", "absent.cpp", "counting.cpp", "closing.cpp"]
             .map(|name| Path::new(&here).join(name));
     let [mut hot, mut cold] = [(); 2].map(|()| kinds::include(&lean));
-    let mut is_counted = false;
+    let (mut is_counted, mut hot_files) = (false, 0);
     for file in &recording.cpp {
         let is_hot = file
             .file_name()
             .is_some_and(|name| HOT.iter().any(|hot| name == *hot));
+        hot_files += usize::from(is_hot);
         let text = if is_hot { &mut hot } else { &mut cold };
         match file.file_name() {
             Some(name) if name == COUNTED => {
@@ -71,6 +74,7 @@ pub(super) fn compile(recording: &Recording, flags: &[String], target: &Target, 
         }
     }
     assert!(is_counted, "{COUNTED} is one of libzmq's files");
+    assert_eq!(hot_files, HOT.len(), "these are libzmq's files");
     cold.push_str(&kinds::include(&closing));
     // In the unit that is linked first, before libsodium.
     hot.push_str(&kinds::include(&absent));

@@ -44,25 +44,29 @@ fn shared(env: &Env) -> Result<Shared> {
 
 /// The memory of an environment that its drivers use.
 pub(super) fn loans(env: &Env) -> Result<Arc<Loans>> {
-    let shared = shared(env)?;
-    let mut environment = shared.borrow_mut();
-    match &environment.loans {
-        Some(loans) => Ok(loans.clone()),
-        None => Ok(environment.loans.insert(Loans::new(env)?).clone()),
-    }
+    made(env, |environment| &mut environment.loans, Loans::new)
 }
 
 /// The wake-ups of an environment. The first `call` is used for all of them.
 pub(super) fn wakes(env: &Env, call: &Call<'_>) -> Result<Rc<Wakes>> {
+    let new = |env: &Env| Wakes::new(env, call).map(Rc::new);
+    made(env, |environment| &mut environment.wakes, new)
+}
+
+/// What is in this place; if there is nothing, what `new` makes. That may run JavaScript, for hooks of async resources,
+/// which may start peers.
+fn made<T: Clone>(
+    env: &Env,
+    place: impl Fn(&mut Environment) -> &mut Option<T>,
+    new: impl FnOnce(&Env) -> Result<T>,
+) -> Result<T> {
     let shared = shared(env)?;
-    let mut environment = shared.borrow_mut();
-    match &environment.wakes {
-        Some(wakes) => Ok(wakes.clone()),
-        None => {
-            let wakes = Rc::new(Wakes::new(env, call)?);
-            Ok(environment.wakes.insert(wakes).clone())
-        }
+    let present = place(&mut shared.borrow_mut()).clone();
+    if let Some(present) = present {
+        return Ok(present);
     }
+    let new = new(env)?;
+    Ok(place(&mut shared.borrow_mut()).get_or_insert(new).clone())
 }
 
 /// Registers a driver.

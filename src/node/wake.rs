@@ -71,7 +71,7 @@ impl Wakes {
     }
 }
 
-/// The wake-ups of one run of a peer. They keep the function, and thus the peer, alive.
+/// The wake-ups of one run of a peer. They keep the function alive, which has a weak reference to the peer.
 pub(super) struct Wake {
     wakes: Rc<Wakes>,
     woken: Arc<Woken>,
