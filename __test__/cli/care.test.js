@@ -315,7 +315,8 @@ describe('the broker', () => {
       ['start'],
     );
     broker.child.kill('SIGTERM');
-    assert.equal((await broker.ended).code, 0);
+    const { code, lines } = await broker.ended;
+    assert.equal(code, 0, lines.join('\n'));
   });
 
   test('--http with its bound on workers and its interval', async (t) => {
