@@ -65,13 +65,19 @@ async function rust() {
   const test = async (args) => closingOfCargo(await cargo(['test', ...target, ...args]));
   // Tests and benchmarks are compiled with all features alone.
   const pure = ['--lib', '--no-default-features'];
-  await step('clippy: with node', () => clippy(['--all-targets', '--features', 'instructions']));
-  await step('clippy: with io', () => clippy([...pure, '--features', 'io']));
-  await step('clippy: wire and proto', () => clippy(pure));
-  await step('clippy: what is fuzzed', () => clippy([...pure, '--features', 'fuzz']));
-  // With all features, and thus also the tests of wire and proto.
-  await step('cargo test: all', () => test(['--lib']));
-  await step('cargo test: zmq-sys', () => test(['-p', 'zmq-sys']));
+  async function tests() {
+    // With all features, and thus also the tests of wire and proto.
+    await step('cargo test: all', () => test(['--lib']));
+    await step('cargo test: zmq-sys', () => test(['-p', 'zmq-sys']));
+  }
+  async function lints() {
+    await step('clippy: with node', () => clippy(['--all-targets', '--features', 'instructions']));
+    await step('clippy: with io', () => clippy([...pure, '--features', 'io']));
+    await step('clippy: wire and proto', () => clippy(pure));
+    await step('clippy: what is fuzzed', () => clippy([...pure, '--features', 'fuzz']));
+  }
+  // The tests are compiled first, because cargo waits for itself. The longest one then runs beside clippy.
+  await Promise.all([tests(), lints()]);
 }
 
 async function main() {
