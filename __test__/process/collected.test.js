@@ -6,11 +6,11 @@ const { runChild } = require('../support/child');
 const { deferred, until } = require('../support/events');
 const { peersFor } = require('../support/peers');
 
+const collector = require.resolve('../support/gc');
+
 /** Runs in the child. */
-async function forgetful({ omdp, say, endpoint, count }) {
-  const { setFlagsFromString } = require('node:v8');
-  setFlagsFromString('--expose-gc');
-  const gc = require('node:vm').runInNewContext('gc');
+async function forgetful({ omdp, say, collector, endpoint, count }) {
+  const gc = require(collector);
   const warnings = [];
   process.on('warning', ({ code, message }) => warnings.push({ code, message }));
   async function forget(n) {
@@ -57,7 +57,7 @@ test('are collected when they are idle, with a warning, and leave the broker', a
     { service: 'release' },
   );
   await Promise.all([holder.start(), release.start()]);
-  const child = runChild(t, forgetful, { endpoint: peers.endpoint, count: 20 });
+  const child = runChild(t, forgetful, { collector, endpoint: peers.endpoint, count: 20 });
   const [{ code, message }] = (await child.said('warned')).value;
   assert.equal(code, 'OMDP_NOT_STOPPED');
   assert.match(
@@ -72,11 +72,9 @@ test('are collected when they are idle, with a warning, and leave the broker', a
 });
 
 /** Runs in the child: the first start of its thread, and a second one, each in a store of its own. */
-async function inStores({ omdp, say }) {
+async function inStores({ omdp, say, collector }) {
   const { AsyncLocalStorage } = require('node:async_hooks');
-  const { setFlagsFromString } = require('node:v8');
-  setFlagsFromString('--expose-gc');
-  const gc = require('node:vm').runInNewContext('gc');
+  const gc = require(collector);
   const stores = new AsyncLocalStorage();
   const refs = [];
   const run = async () => {
@@ -95,6 +93,6 @@ async function inStores({ omdp, say }) {
 }
 
 test('a start keeps nothing of the async context that it was called in', async (t) => {
-  const child = runChild(t, inStores);
+  const child = runChild(t, inStores, { collector });
   assert.deepEqual((await child.said('kept')).value, []);
 });

@@ -30,6 +30,36 @@ unsafe fn bind(socket: *mut c_void) -> [u8; 64] {
     endpoint
 }
 
+/// Receives a message of one frame, which has this size and has to be closed.
+///
+/// # Safety
+/// The socket is a ROUTER that exists, and is used by this thread alone.
+unsafe fn receive(router: *mut c_void, size: usize) -> zmq_msg_t {
+    // SAFETY: the frame is initialised before each use; the caller guarantees the rest.
+    unsafe {
+        let mut frame = std::mem::zeroed();
+        zmq_msg_init(&mut frame);
+        zmq_msg_recv(&mut frame, router, 0);
+        zmq_msg_close(&mut frame);
+        zmq_msg_init(&mut frame);
+        assert_eq!(zmq_msg_recv(&mut frame, router, 0) as usize, size);
+        frame
+    }
+}
+
+/// A property of a received frame.
+///
+/// # Safety
+/// The frame is initialised.
+unsafe fn property(frame: &zmq_msg_t, name: &CStr) -> String {
+    // SAFETY: the caller guarantees it; the value lives as long as the frame.
+    unsafe {
+        let value = zmq_msg_gets(frame, name.as_ptr());
+        assert!(!value.is_null(), "no {name:?}");
+        CStr::from_ptr(value).to_str().unwrap().to_owned()
+    }
+}
+
 /// The PINGs of a peer that says nothing else are no message without an end.
 #[test]
 fn a_command_is_complete() {
@@ -75,14 +105,8 @@ fn each_connection_is_counted_for_itself() {
             assert_eq!(zmq_connect(dealer, endpoint.as_ptr().cast()), 0);
             let sent = &large[..if n < 20 { large.len() } else { 1 }];
             zmq_send(dealer, sent.as_ptr().cast(), sent.len(), 0);
-            let mut frame = std::mem::zeroed();
-            zmq_msg_init(&mut frame);
-            zmq_msg_recv(&mut frame, router, 0);
-            zmq_msg_close(&mut frame);
-            zmq_msg_init(&mut frame);
-            assert_eq!(zmq_msg_recv(&mut frame, router, 0) as usize, sent.len());
-            let descriptor = CStr::from_ptr(zmq_msg_gets(&frame, c"__fd".as_ptr()));
-            let descriptor: i64 = descriptor.to_str().unwrap().parse().unwrap();
+            let mut frame = receive(router, sent.len());
+            let descriptor: i64 = property(&frame, c"__fd").parse().unwrap();
             let received = zmq_sys_received(descriptor);
             assert!((sent.len() as u64..sent.len() as u64 + 1000).contains(&received));
             assert!(zmq_sys_unfinished(descriptor) < 1000);
@@ -118,20 +142,10 @@ fn a_message_over_ipc_has_its_descriptor_and_an_address() {
         let dealer = zmq_socket(context, ZMQ_DEALER as i32);
         assert_eq!(zmq_connect(dealer, endpoint.as_ptr()), 0);
         assert_eq!(zmq_send(dealer, [0_u8; 1].as_ptr().cast(), 1, 0), 1);
-        let mut frame = std::mem::zeroed();
-        zmq_msg_init(&mut frame);
-        zmq_msg_recv(&mut frame, router, 0);
-        zmq_msg_close(&mut frame);
-        zmq_msg_init(&mut frame);
-        assert_eq!(zmq_msg_recv(&mut frame, router, 0), 1);
-        let property = |name: &CStr| {
-            let value = zmq_msg_gets(&frame, name.as_ptr());
-            assert!(!value.is_null(), "no {name:?}");
-            CStr::from_ptr(value).to_str().unwrap().to_owned()
-        };
-        let descriptor: i64 = property(c"__fd").parse().unwrap();
+        let mut frame = receive(router, 1);
+        let descriptor: i64 = property(&frame, c"__fd").parse().unwrap();
         assert!(zmq_sys_received(descriptor) > 0);
-        assert!(property(c"Peer-Address").starts_with("localhost"));
+        assert!(property(&frame, c"Peer-Address").starts_with("localhost"));
         zmq_msg_close(&mut frame);
         zmq_close(dealer);
         zmq_close(router);
